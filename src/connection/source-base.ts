@@ -1,0 +1,101 @@
+import type { Observable } from 'rxjs';
+import type { Cancel, Clock } from '../clock.js';
+import type { Envelope } from '../message/envelope.js';
+import type { Status } from '../observability/status.js';
+import type { SourceSettings } from './define-source.js';
+import { Listeners } from './listeners.js';
+import type { Scope, SourceCounts, Unfinished } from './scope.js';
+import { SourceReports } from './source-reports.js';
+import { StatusCell } from './status-cell.js';
+import { Unsettled } from './unsettled.js';
+
+/**
+ * What a session answers about itself: its window, its counts, its status, who waits for it to wait. What moves is in the
+ * session.
+ *
+ * @internal
+ */
+export abstract class SourceBase {
+  readonly connector: string;
+  readonly clock: Clock;
+  protected readonly settings: SourceSettings;
+  protected readonly cell: StatusCell;
+  protected readonly reports: SourceReports;
+  protected readonly unsettledList: Unsettled = new Unsettled();
+  protected readonly waitingListeners: Listeners = new Listeners();
+  /** How many may be unsettled now. */
+  protected window: number;
+  private ids = 0;
+  private idPrefix: string | undefined;
+
+  constructor(connector: string, settings: SourceSettings, clock: Clock, scope: Scope | undefined) {
+    this.connector = connector;
+    this.settings = settings;
+    this.clock = clock;
+    this.cell = new StatusCell(connector);
+    this.reports = new SourceReports(connector, clock, scope, this.unsettledList);
+    this.window = typeof settings.credit === 'number' ? settings.credit : 0;
+  }
+
+  /** A message larger than the whole window passes when it is alone, otherwise it would wait for ever. */
+  protected fits(message: { readonly bytes?: number | undefined }): boolean {
+    const { size, bytes } = this.unsettledList;
+    return size === 0 || message.bytes === undefined || bytes + message.bytes <= this.settings.creditBytes;
+  }
+
+  wallMs(root: Envelope<unknown>): number {
+    return Math.round(this.clock.now() - this.clock.elapsed()) + root.emittedMs;
+  }
+
+  newId(): string {
+    this.idPrefix ??= Math.floor(this.clock.random() * 2 ** 48).toString(36);
+    this.ids += 1;
+    return `${this.idPrefix}-${this.ids.toString(36)}`;
+  }
+
+  late(root: Envelope<unknown>, _outcome: unknown, stage: string): void {
+    this.reports.late(root, stage);
+  }
+
+  isLastAttempt(root: Envelope<unknown>): boolean {
+    return root.attempt >= this.settings.maxAttempts;
+  }
+
+  pending(): number {
+    return this.unsettledList.size;
+  }
+
+  limit(): number {
+    return this.window;
+  }
+
+  onWaiting(listener: () => void): Cancel {
+    return this.waitingListeners.add(listener);
+  }
+
+  unfinished(): readonly Unfinished[] {
+    return this.reports.unfinished();
+  }
+
+  get counts(): SourceCounts {
+    return this.reports.counts;
+  }
+  get status$(): Observable<Status> {
+    return this.cell.status$;
+  }
+  get status(): Status {
+    return this.cell.value;
+  }
+  get credit(): number {
+    return this.window;
+  }
+  get unsettled(): number {
+    return this.unsettledList.size;
+  }
+  get unsettledBytes(): number {
+    return this.unsettledList.bytes;
+  }
+  get oldestUnsettledMs(): number {
+    return this.reports.oldestMs();
+  }
+}

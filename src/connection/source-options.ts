@@ -1,0 +1,105 @@
+import type { Observable } from 'rxjs';
+import type { Clock } from '../clock.js';
+import { backoff, type Backoff } from './backoff.js';
+import { checkOptions, configInvalid, either, having, integer, numeric, oneOf, type OptionRule } from './options.js';
+
+/**
+ * What to give up when more comes than fits: the oldest waiting message, the newest, or the connection.
+ *
+ * @see SourceOptions
+ */
+export type Overflow = 'drop-oldest' | 'drop-newest' | 'close';
+
+/**
+ * Options every source has.
+ *
+ * @see defineSource
+ */
+export interface SourceOptions {
+  /**
+   * How many messages may be emitted and not yet settled: 1 to 65,535, or an Observable of it, whose 0 pauses. Default:
+   * the connector's.
+   */
+  readonly credit?: number | Observable<number>;
+  /** The same in bytes; the tighter of both holds. A message larger than it passes when it is alone. Default 16 MiB. */
+  readonly creditBytes?: number;
+  /** After so many deliveries a requeue becomes `dead`. Default 5. */
+  readonly maxAttempts?: number;
+  /**
+   * How many messages may wait without credit because a stage has no room for them yet, for example behind a slow key in
+   * `each`. 0 turns it off. Default 1,024.
+   */
+  readonly maxParked?: number;
+  /** A message unsettled for longer is reported, with the stage that holds it. 0 turns it off. Default 30,000 ms. */
+  readonly settleWithinMs?: number;
+  /** How long messages may still settle after an unsubscribe, before they are taken back. Default 30,000 ms. */
+  readonly closeTimeoutMs?: number;
+  /** Longest an opening may take. Default 10,000 ms. */
+  readonly connectTimeoutMs?: number;
+  /** Waits between openings. Default `backoff()`. */
+  readonly reconnect?: Backoff;
+  /** What is given up when a transport that cannot wait brings more than fits. */
+  readonly overflow?: Overflow;
+  /** Default: the clock in force on subscribe. */
+  readonly clock?: Clock;
+}
+
+/** The options of a source made whole. @internal */
+export interface SourceSettings extends Required<Omit<SourceOptions, 'overflow' | 'clock'>> {
+  readonly overflow: Overflow | undefined;
+  readonly maxInbox: number;
+  readonly maxInboxBytes: number;
+}
+
+const credit = either(integer(0, 65_535), having('subscribe'));
+
+/** The rules of {@link SourceOptions}, to be spread into those of a connector. */
+export const SOURCE_RULES: { readonly [K in keyof SourceOptions]-?: OptionRule } = {
+  credit,
+  creditBytes: integer(1),
+  maxAttempts: integer(1),
+  maxParked: integer(0),
+  settleWithinMs: numeric(0),
+  closeTimeoutMs: numeric(0),
+  connectTimeoutMs: numeric(1),
+  reconnect: having('delayMs'),
+  overflow: oneOf('drop-oldest', 'drop-newest', 'close'),
+  clock: having('defer'),
+};
+
+/** What a connector decides about the options of its source. */
+interface Decided {
+  readonly connector: string;
+  readonly credit: number;
+  readonly needsOverflow?: boolean;
+  readonly maxInboxBytes?: number;
+}
+
+/** Checks the options of a source and fills in the defaults. @internal */
+export function sourceSettings(definition: Decided, options: SourceOptions): SourceSettings {
+  const { connector } = definition;
+  const given = Object.fromEntries(
+    Object.keys(SOURCE_RULES).map((name) => [name, options[name as keyof SourceOptions]]),
+  );
+  checkOptions<SourceOptions>(`${connector} source`, given, SOURCE_RULES);
+  if (definition.needsOverflow === true && options.overflow === undefined) {
+    throw configInvalid(`${connector} source`, [
+      `'overflow' is missing: this transport cannot be paused, choose drop-oldest, drop-newest or close`,
+    ]);
+  }
+  const window = options.credit ?? definition.credit;
+  return {
+    credit: window,
+    creditBytes: options.creditBytes ?? 16 * 1024 * 1024,
+    maxAttempts: options.maxAttempts ?? 5,
+    maxParked: options.maxParked ?? 1_024,
+    settleWithinMs: options.settleWithinMs ?? 30_000,
+    closeTimeoutMs: options.closeTimeoutMs ?? 30_000,
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    reconnect: options.reconnect ?? backoff(),
+    overflow: options.overflow,
+    // What cannot wait may queue up to its credit; what can only brings the rest of a chunk.
+    maxInbox: definition.needsOverflow === true && typeof window === 'number' ? Math.max(1, window) : 65_536,
+    maxInboxBytes: definition.maxInboxBytes ?? Infinity,
+  };
+}

@@ -1,0 +1,139 @@
+import type { Cancel, Clock } from '../clock.js';
+import type { SluiceError } from '../errors.js';
+import { type Envelope, RELEASED } from '../message/envelope.js';
+import type { Outcome } from '../message/settlement.js';
+import type { MessageFacts, SluiceEvent } from '../observability/events.js';
+import { isObserved, report } from '../observability/observe.js';
+import type { Scope, SourceCounts, Unfinished } from './scope.js';
+import type { Unsettled } from './unsettled.js';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/**
+ * What a source counts and tells: to the scope it was subscribed in and to whoever observes. While nobody listens an
+ * event costs one comparison.
+ *
+ * @internal
+ */
+export class SourceReports {
+  readonly counts: Mutable<SourceCounts> = {
+    emitted: 0,
+    acked: 0,
+    requeued: 0,
+    dead: 0,
+    dropped: 0,
+    late: 0,
+    released: 0,
+    reconnects: 0,
+  };
+  private readonly connector: string;
+  private readonly clock: Clock;
+  private readonly scope: Scope | undefined;
+  private readonly unsettled: Unsettled;
+  private readonly overdue = new WeakSet<Envelope<unknown>>();
+
+  constructor(connector: string, clock: Clock, scope: Scope | undefined, unsettled: Unsettled) {
+    this.connector = connector;
+    this.clock = clock;
+    this.scope = scope;
+    this.unsettled = unsettled;
+  }
+
+  settled(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
+    const { counts, connector } = this;
+    if (outcome === 'ack') {
+      counts.acked += 1;
+      return;
+    }
+    if (outcome === 'release') {
+      counts.released += 1;
+      return;
+    }
+    if (outcome === 'requeue') counts.requeued += 1;
+    else if (outcome === 'dead') counts.dead += 1;
+    else counts.dropped += 1;
+    if (this.isHeard()) this.tell({ type: 'message.nacked', connector, message: factsOf(root), then: outcome, reason });
+  }
+
+  /** Hands a message without a usable payload to whoever keeps dead letters. */
+  refused(message: Envelope<unknown>, reason: SluiceError): void {
+    if (this.scope?.refused === undefined) message.nack(reason, 'dead');
+    else this.scope.refused(message, reason);
+  }
+
+  late(root: Envelope<unknown>, second: string): void {
+    const { connector } = this;
+    this.counts.late += 1;
+    if (this.isHeard()) {
+      this.tell({
+        type: 'message.late',
+        connector,
+        message: factsOf(root),
+        first: root.state === RELEASED ? '' : root.holder,
+        second,
+      });
+    }
+  }
+
+  /** Takes back whatever is unsettled: settling it touches nothing from now on. */
+  takeBack(reason: unknown): void {
+    const { connector } = this;
+    for (const root of this.unsettled.toArray()) {
+      this.unsettled.remove(root);
+      root.release();
+      this.counts.released += 1;
+      if (this.isHeard()) this.tell({ type: 'message.released', connector, message: factsOf(root), reason });
+    }
+  }
+
+  oldestMs(): number {
+    const { oldest } = this.unsettled;
+    return oldest === undefined ? 0 : Math.max(0, this.clock.elapsed() - oldest.emittedMs);
+  }
+
+  overflowed(policy: string, count: number = 1): void {
+    if (count === 0) return;
+    this.counts.dropped += count;
+    this.tell({ type: 'message.overflowed', connector: this.connector, policy, count: this.counts.dropped });
+  }
+
+  unfinished(): readonly Unfinished[] {
+    const now = this.clock.elapsed();
+    const { connector } = this;
+    return this.unsettled.toArray().map((message) => ({
+      ...factsOf(message),
+      connector,
+      ageMs: Math.max(0, Math.round(now - message.emittedMs)),
+    }));
+  }
+
+  /** One timer for all messages: the oldest is the first to be overdue. Each is reported once. */
+  watchAge(withinMs: number): Cancel {
+    const look = (): void => {
+      const now = this.clock.elapsed();
+      for (let at = this.unsettled.oldest; at !== undefined && now - at.emittedMs >= withinMs; at = at.next) {
+        if (this.overdue.has(at)) continue;
+        this.overdue.add(at);
+        const ageMs = Math.round(now - at.emittedMs);
+        this.tell({ type: 'message.overdue', connector: this.connector, message: factsOf(at), ageMs });
+      }
+      cancel = this.clock.timer(withinMs / 4, look, true);
+    };
+    let cancel = this.clock.timer(withinMs / 4, look, true);
+    return () => cancel();
+  }
+
+  private isHeard(): boolean {
+    return this.scope?.event !== undefined || isObserved();
+  }
+
+  private tell(event: SluiceEvent): void {
+    this.scope?.event?.(event);
+    report(event);
+  }
+}
+
+function factsOf(message: Envelope<unknown>): MessageFacts {
+  const { id, topic, attempt, holder } = message;
+  return { id, topic, attempt, stage: holder };
+}

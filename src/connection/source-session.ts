@@ -1,0 +1,374 @@
+import type { Subscriber } from 'rxjs';
+import type { Cancel, Clock } from '../clock.js';
+import { SluiceError } from '../errors.js';
+import { Envelope, mark } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
+import type { Delivery, Reader, ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
+import { deliverAgain, Inbox } from './inbox.js';
+import { LinkUse } from './link-use.js';
+import { isLater, Parking } from './parking.js';
+import { readerContext } from './reader-context.js';
+import type { Scope, SourceHandle } from './scope.js';
+import { SourceBase } from './source-base.js';
+import { Supervisor } from './supervisor.js';
+import { trampolineOf, type Runnable, type Trampoline } from './trampoline.js';
+
+/**
+ * One subscription of a source: the window of credit, the inbox in front of it, the unsettled messages, and the reader
+ * behind it. Everything here is synchronous; deliveries come only from {@link run} and from readers that are called by
+ * their transport, never from a settlement.
+ *
+ * @internal
+ */
+export class SourceSession<T, C> extends SourceBase implements Settler, Runnable, SourceHandle {
+  private readonly definition: SourceDefinition<T, C>;
+  private readonly subscriber: Subscriber<Message<T>>;
+  private readonly trampoline: Trampoline;
+  private readonly supervisor: Supervisor<Reader>;
+  /** Offered beyond the credit: the rest of a chunk from a reader that could not stop at once. */
+  private readonly inbox = new Inbox<T>();
+  private readonly parking: Parking;
+  private readonly cleanups: Cancel[] = [];
+  private reader: Reader | undefined;
+  /** Nothing more is emitted: unsubscribed, draining, or over. */
+  private stopped = false;
+  /** The reader has nothing more. */
+  private ended = false;
+  private finished = false;
+  private unsubscribed = false;
+  /** Stopped to take in, but what came before is still emitted: its transport could not bring it again. */
+  private draining = false;
+  private endInterest: Cancel | undefined;
+  /** Inside the subscriber's `next`, or inside a settlement: nothing may be emitted now. */
+  private busy = false;
+  /** Grows with every opening of the reader. */
+  private generation = 0;
+  /** Inside {@link run}: deliveries share its time stamp. */
+  private running = false;
+  /** What messages are stamped with; looked up once per turn, not once per message. */
+  private stampMs = 0;
+
+  constructor(
+    definition: SourceDefinition<T, C>,
+    settings: SourceSettings,
+    subscriber: Subscriber<Message<T>>,
+    clock: Clock,
+    scope: Scope | undefined,
+  ) {
+    super(definition.connector, settings, clock, scope);
+    this.definition = definition;
+    this.subscriber = subscriber;
+    this.trampoline = trampolineOf(clock);
+    this.parking = new Parking(clock, settings.maxParked, settings.creditBytes, {
+      giveBack: (root) => this.pass(root, 'release', undefined),
+      wake: () => this.wake(),
+    });
+    const link = new LinkUse(definition.link, () => this.supervisor.retry());
+    this.supervisor = new Supervisor<Reader>({
+      clock,
+      backoff: settings.reconnect,
+      connectTimeoutMs: settings.connectTimeoutMs,
+      status: this.cell,
+      open: (lost) => link.open(lost, (connection) => definition.open(this.contextOf(lost), connection)),
+      close: (reader) => reader.close(),
+      up: (reader) => {
+        this.reader = reader;
+        if (this.draining) reader.stop?.();
+        this.wake();
+      },
+      down: (error) => this.down(error),
+      fatal: (error) => {
+        this.parking.clear(false);
+        this.reports.takeBack(error);
+        this.finish(() => this.subscriber.error(error));
+      },
+    });
+    this.cleanups.push(() => link.leave());
+  }
+
+  /** Begins to read. */
+  start(): void {
+    const { credit, settleWithinMs } = this.settings;
+    this.endInterest = this.definition.subscribed?.();
+    if (typeof credit !== 'number') {
+      const subscription = credit.subscribe((window) => {
+        this.window = Math.max(0, Math.floor(window));
+        this.wake();
+      });
+      this.cleanups.push(() => subscription.unsubscribe());
+    }
+    if (settleWithinMs > 0) this.cleanups.push(this.reports.watchAge(settleWithinMs));
+    this.supervisor.start();
+  }
+
+  /** True while a delivery would be emitted at once. Readers that can leave a message where it is look here first. */
+  get ready(): boolean {
+    return !this.ended && this.inbox.length === 0 && this.mayEmit() && this.parking.next() === undefined;
+  }
+
+  get free(): number {
+    return Math.max(0, this.window - this.unsettledList.size - this.inbox.length);
+  }
+
+  get waiting(): number {
+    return this.inbox.length;
+  }
+
+  get waitingBytes(): number {
+    return this.inbox.bytes;
+  }
+
+  offer(delivery: Delivery<T>): boolean {
+    if (this.ready && this.fits(delivery)) {
+      this.deliver(delivery);
+      // Requeued while it was delivered: it waits in the inbox now, and the reader will not call again by itself.
+      if (this.inbox.length > 0) this.wake();
+      return this.ready;
+    }
+    if (this.stopped) {
+      this.reader?.settle(delivery.position, 'release', undefined, undefined);
+      return false;
+    }
+    this.inbox.push(delivery);
+    if (this.inbox.length > this.settings.maxInbox || this.inbox.bytes > this.settings.maxInboxBytes) this.overflow();
+    this.wake();
+    return false;
+  }
+
+  refuse(delivery: Delivery<unknown>, reason: SluiceError): boolean {
+    if (!this.stopped) this.deliver(delivery as Delivery<T>, reason);
+    return this.ready;
+  }
+
+  end(): void {
+    this.ended = true;
+    this.waitingListeners.tell();
+    this.wake();
+  }
+
+  wake(): void {
+    this.trampoline.schedule(this);
+  }
+
+  private contextOf(lost: (error: unknown) => void): ReaderContext<T> {
+    this.generation += 1;
+    this.ended = this.draining;
+    const generation = this.generation;
+    return readerContext<T>(this, () => generation === this.generation, lost);
+  }
+
+  /** A turn of the trampoline. */
+  run(): void {
+    if (this.finished) return;
+    this.stamp();
+    this.running = true;
+    this.bringBack();
+    while (this.inbox.length > 0 && this.mayEmit() && this.fits(this.inbox.peek() as Delivery<T>)) {
+      this.deliver(this.inbox.shift() as Delivery<T>);
+    }
+    if (this.ready) this.reader?.resume();
+    this.running = false;
+    if (this.trampoline.isExhausted) this.wake();
+    if (this.isWaiting()) this.waitingListeners.tell();
+    this.finishIfDone();
+  }
+
+  private mayEmit(): boolean {
+    if (this.busy || this.unsettledList.size >= this.window || this.trampoline.isExhausted) return false;
+    return this.isUp();
+  }
+
+  /** While it opens there is nobody yet to pass a settlement on to. */
+  private isUp(): boolean {
+    return !this.stopped && (this.reader !== undefined || this.definition.local === true);
+  }
+
+  private stamp(): void {
+    this.stampMs = Math.round(this.clock.elapsed());
+  }
+
+  private deliver(delivery: Delivery<T>, refusedFor?: SluiceError): void {
+    if (!this.running) this.stamp();
+    const message = new Envelope<T>(this, delivery.payload, delivery);
+    mark(message, this.connector);
+    this.enter(message);
+    this.busy = true;
+    try {
+      if (refusedFor === undefined) this.subscriber.next(message);
+      else this.reports.refused(message, refusedFor);
+    } finally {
+      this.busy = false;
+    }
+    if (!this.trampoline.mayContinue()) this.wake();
+  }
+
+  private enter(message: Envelope<unknown>): void {
+    message.emittedMs = this.stampMs;
+    this.unsettledList.add(message);
+    this.reports.counts.emitted += 1;
+  }
+
+  /**
+   * Emits again what a stage had put aside and wants now, to that stage. Bytes are not looked at: it had its place once,
+   * and what waits behind it may be what fills the window.
+   */
+  private bringBack(): void {
+    for (let root = this.parking.next(); root !== undefined; root = this.parking.next()) {
+      if (!this.mayEmit()) return;
+      const listener = this.parking.take();
+      const fresh = root.again();
+      this.enter(fresh);
+      this.busy = true;
+      try {
+        listener.back(fresh);
+      } finally {
+        this.busy = false;
+      }
+      if (!this.trampoline.mayContinue()) this.wake();
+    }
+  }
+
+  settle(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
+    let final = outcome;
+    let why = reason;
+    if (outcome === 'requeue' && this.isLastAttempt(root)) {
+      final = 'dead';
+      why = new SluiceError('ATTEMPTS_EXHAUSTED', `Failed ${root.attempt} times (maxAttempts).`, { cause: reason });
+    }
+    this.reports.settled(root, final, why);
+    this.unsettledList.remove(root);
+    if (final === 'release' && isLater(why) && this.isUp() && this.parking.hasRoom(root)) {
+      this.parking.delay(root, why.delayMs);
+      if (!this.busy) this.wake();
+    } else this.pass(root, final, why);
+  }
+
+  /** Passes a settlement on to the far side. */
+  private pass(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
+    // What comes again has to be read again, also after the reader had reached its end.
+    if (outcome !== 'ack') this.ended = this.draining;
+    // There is no far side that would bring it again.
+    if (this.definition.local === true && !this.stopped) deliverAgain(this.inbox, root, outcome);
+    const wasBusy = this.busy;
+    this.busy = true;
+    try {
+      this.reader?.settle(root.position, outcome, reason, root);
+    } finally {
+      this.busy = wasBusy;
+    }
+    // While the subscriber is inside `next`, the loop that called it goes on by itself.
+    if (!wasBusy || this.stopped || this.ended) this.wake();
+  }
+
+  park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {
+    if (!this.isUp() || !this.parking.hasRoom(root)) return undefined;
+    this.unsettledList.remove(root);
+    this.reports.settled(root, 'release', undefined);
+    root.release();
+    if (!this.busy) this.wake();
+    return this.parking.park(root, listener);
+  }
+
+  isWaiting(): boolean {
+    if (this.stopped || this.finished || this.unsettledList.size >= this.window) return true;
+    return this.inbox.length === 0 && this.ended && this.parking.next() === undefined;
+  }
+
+  drain(): void {
+    if (this.stopped || this.draining) return;
+    if (this.definition.local === true) {
+      this.draining = true;
+      this.ended = true;
+      this.stopReader();
+    } else this.stopIntake();
+    this.waitingListeners.tell();
+    this.wake();
+  }
+
+  /** The subscriber is gone: what it holds may still settle for a while, then it is taken back. */
+  unsubscribe(): void {
+    this.unsubscribed = true;
+    if (this.finished) return;
+    this.stopIntake();
+    if (this.unsettledList.size === 0) {
+      this.finish();
+      return;
+    }
+    const late = new SluiceError('SETTLE_LOST', `Not settled within closeTimeoutMs after the flow was unsubscribed.`);
+    this.cleanups.push(this.clock.timer(this.settings.closeTimeoutMs, () => this.release(late), true));
+  }
+
+  release(reason: unknown): void {
+    this.reports.takeBack(reason);
+    this.finish(this.unsubscribed ? undefined : () => this.subscriber.complete());
+  }
+
+  private stopIntake(): void {
+    this.stopped = true;
+    this.stopReader();
+    this.emptyInbox();
+  }
+
+  private stopReader(): void {
+    this.endInterest?.();
+    this.endInterest = undefined;
+    this.reader?.stop?.();
+  }
+
+  private emptyInbox(): void {
+    const left = this.inbox.clear();
+    for (const delivery of left) this.reader?.settle(delivery.position, 'release', undefined, undefined);
+    const given = this.parking.clear(true);
+    if (this.definition.local === true) this.reports.overflowed('stopped', left.length + given);
+  }
+
+  private finishIfDone(): void {
+    if (this.finished || this.unsettledList.size > 0 || this.busy) return;
+    if (this.stopped || (this.ended && this.inbox.length === 0 && this.parking.size === 0)) {
+      this.finish(this.unsubscribed ? undefined : () => this.subscriber.complete());
+    }
+  }
+
+  // The far side is closed before the subscriber hears of the end, so that a restart finds it free.
+  private finish(tell?: () => void): void {
+    if (this.finished) return;
+    this.finished = true;
+    this.stopped = true;
+    this.endInterest?.();
+    this.emptyInbox();
+    const closing = this.supervisor.stop();
+    for (const cleanup of this.cleanups) cleanup();
+    this.waitingListeners.tell();
+    this.waitingListeners.clear();
+    if (closing === undefined) tell?.();
+    // Who unsubscribed while it closed hears nothing any more.
+    else void closing.then(() => this.unsubscribed || tell?.());
+  }
+
+  /** The link is gone: what was delivered over it can no longer be settled there, and comes again. */
+  private down(error: unknown): void {
+    this.reader = undefined;
+    this.reports.counts.reconnects += 1;
+    if (this.definition.local !== true) {
+      this.inbox.clear();
+      this.parking.clear(false);
+      this.reports.takeBack(error);
+    }
+    if (this.stopped) this.finishIfDone();
+  }
+
+  private overflow(): void {
+    const { settings } = this;
+    if (settings.overflow === undefined || settings.overflow === 'close') {
+      const text = `${this.connector} brought more than ${settings.maxInbox} messages beyond its credit.`;
+      this.supervisor.lose(new SluiceError('OVERFLOW', text, { retriable: true }));
+      return;
+    }
+    while (this.inbox.length > settings.maxInbox || this.inbox.bytes > settings.maxInboxBytes) {
+      const dropped = settings.overflow === 'drop-oldest' ? this.inbox.shift() : this.inbox.pop();
+      this.reader?.settle(dropped?.position, 'drop', undefined, undefined);
+      this.reports.overflowed(settings.overflow);
+    }
+  }
+}

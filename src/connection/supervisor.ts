@@ -1,0 +1,234 @@
+import type { Cancel, Clock } from '../clock.js';
+import { isSluiceError, SluiceError, toSluiceError } from '../errors.js';
+import { report } from '../observability/observe.js';
+import type { Backoff } from './backoff.js';
+import type { StatusCell } from './status-cell.js';
+
+/** What `open` returns while there is nothing to open it over: {@link Supervisor.retry} is called when there is. */
+export const NOT_YET: unique symbol = Symbol('sluice.not-yet');
+
+/** What a supervisor keeps open. */
+export interface Supervised<R> {
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  readonly connectTimeoutMs: number;
+  readonly status: StatusCell;
+  /**
+   * Opens it, at once or later. `lost` says that it, or the try itself, is over. What is given to `abandoned` is called
+   * when the try is given up while it still opens.
+   */
+  open(
+    lost: (error: unknown, immediately?: boolean) => void,
+    abandoned: (drop: () => void) => void,
+  ): R | PromiseLike<R> | typeof NOT_YET;
+  close(resource: R): void | PromiseLike<void>;
+  up(resource: R): void;
+  down(error: unknown): void;
+  /** It will not be tried again. */
+  fatal(error: SluiceError): void;
+}
+
+/** True for what can be waited on. @internal */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/**
+ * Keeps one thing open until it is stopped: opens it, opens it again with growing, jittered waits after it was lost, and
+ * gives up on errors that are not retriable. The wait starts small again only after a stable period, so that a link that
+ * flaps does not become a storm. What opens at once is up at once: no promise comes in between.
+ *
+ * @internal
+ */
+export class Supervisor<R> {
+  private readonly plan: Supervised<R>;
+  private resource: { readonly value: R } | undefined;
+  /** Grows with every try, so that what belongs to an earlier one is recognised and closed. */
+  private generation = 0;
+  private failures = 0;
+  private upSinceMs = 0;
+  private cancelTimer: Cancel | undefined;
+  /** Drops what is half open. */
+  private drop: (() => void) | undefined;
+  private stopped = false;
+  /** Waits to be told to try, without a deadline of its own. */
+  private isWaiting = false;
+
+  constructor(plan: Supervised<R>) {
+    this.plan = plan;
+  }
+
+  start(): void {
+    this.stopped = false;
+    this.failures = 0;
+    this.plan.status.to('connecting');
+    this.attempt();
+  }
+
+  /** What is open is not usable any more: opens it again. */
+  lose(error: unknown): void {
+    this.lost(this.generation, error);
+  }
+
+  /** There is now what {@link NOT_YET} was returned for. */
+  retry(): void {
+    if (this.isWaiting && !this.stopped) this.attempt();
+  }
+
+  /** Closes what is open and ends the tries. Returns a promise only when closing takes time. */
+  stop(): PromiseLike<void> | undefined {
+    if (this.stopped) return undefined;
+    this.end();
+    const { status } = this.plan;
+    if (status.value === 'idle') {
+      status.to('closed');
+      return undefined;
+    }
+    status.to('closing');
+    const closing = this.closeResource();
+    const closed = (): void => status.to('closed');
+    if (closing === undefined) {
+      closed();
+      return undefined;
+    }
+    return closing.then(closed, closed);
+  }
+
+  private end(): void {
+    this.stopped = true;
+    this.generation += 1;
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    this.abandon();
+  }
+
+  private abandon(): void {
+    const { drop } = this;
+    this.drop = undefined;
+    drop?.();
+  }
+
+  private attempt(): void {
+    const { clock, connectTimeoutMs } = this.plan;
+    this.generation += 1;
+    const generation = this.generation;
+    this.isWaiting = false;
+    let opening: R | PromiseLike<R> | typeof NOT_YET;
+    try {
+      opening = this.plan.open(
+        (error, immediately) => this.lost(generation, error, immediately),
+        (drop) => {
+          if (generation === this.generation) this.drop = drop;
+          else drop();
+        },
+      );
+    } catch (error) {
+      this.lost(generation, error);
+      return;
+    }
+    if (opening === NOT_YET) {
+      this.isWaiting = true;
+      return;
+    }
+    if (!isThenable(opening)) {
+      this.opened(generation, opening);
+      return;
+    }
+    const late = (): void =>
+      this.lost(
+        generation,
+        new SluiceError('CONNECT_TIMEOUT', `Not open after ${connectTimeoutMs} ms (connectTimeoutMs).`, {
+          retriable: true,
+        }),
+      );
+    const cancel = clock.timer(connectTimeoutMs, late);
+    this.cancelTimer = cancel;
+    opening.then(
+      (value) => {
+        cancel();
+        this.opened(generation, value);
+      },
+      (error: unknown) => {
+        cancel();
+        this.lost(generation, error);
+      },
+    );
+  }
+
+  private opened(generation: number, value: R): void {
+    if (generation !== this.generation) {
+      settleQuietly(() => this.plan.close(value));
+      return;
+    }
+    this.drop = undefined;
+    this.resource = { value };
+    this.upSinceMs = this.plan.clock.elapsed();
+    this.plan.status.to('connected');
+    this.plan.up(value);
+  }
+
+  private lost(generation: number, reason: unknown, immediately = false): void {
+    if (generation !== this.generation) return;
+    const { clock, backoff, status } = this.plan;
+    const error = toSluiceError(reason, 'CONNECT_FAILED', 'The connection failed', { retriable: true });
+    this.cancelTimer?.();
+    this.isWaiting = false;
+    this.generation += 1;
+    this.abandon();
+    const wasUp = this.resource !== undefined;
+    if (wasUp && clock.elapsed() - this.upSinceMs >= backoff.stableMs) this.failures = 0;
+    this.failures += 1;
+    if (wasUp) this.plan.down(error);
+    if (!error.retriable || this.failures >= backoff.tries) {
+      const last = final(error, this.failures);
+      this.end();
+      status.to('closing', last);
+      void this.closeResource();
+      status.to('closed', last);
+      this.plan.fatal(last);
+      return;
+    }
+    void this.closeResource();
+    // Taking the loss down may have stopped us.
+    if (this.stopped) return;
+    status.to('reconnecting', error);
+    const waitMs = immediately ? 0 : backoff.delayMs(this.failures, clock);
+    report({
+      type: 'connect.failed',
+      connector: status.connector,
+      attempt: this.failures,
+      retryInMs: waitMs,
+      reason: error,
+    });
+    this.cancelTimer = clock.timer(waitMs, () => this.attempt());
+  }
+
+  private closeResource(): PromiseLike<void> | undefined {
+    const { resource } = this;
+    this.resource = undefined;
+    return resource === undefined ? undefined : settleQuietly(() => this.plan.close(resource.value));
+  }
+}
+
+/** What nobody tries again is not retriable, whatever it was: who waits for it would try for ever. */
+function final(error: SluiceError, tries: number): SluiceError {
+  if (!error.retriable) return error;
+  const { code, message, details } = error;
+  return new SluiceError(code, `${message} Given up after ${tries} tries.`, { details, cause: error });
+}
+
+/** Runs what may throw or reject while nobody can do anything about it any more. */
+function settleQuietly(work: () => void | PromiseLike<void>): PromiseLike<void> | undefined {
+  try {
+    const done = work();
+    return isThenable(done) ? done.then(undefined, () => undefined) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a lost connection is reported as when the transport gave no better reason. */
+export function connectionLost(connector: string, cause?: unknown): SluiceError {
+  if (isSluiceError(cause)) return cause;
+  return new SluiceError('CONNECTION_LOST', `The connection of ${connector} was lost.`, { retriable: true, cause });
+}

@@ -1,0 +1,97 @@
+import type { Clock } from '../clock.js';
+import { Ring } from './ring.js';
+
+/** How long deliveries may run on before timers and input get their turn. */
+const SLICE_MS = 5;
+/** Deliveries between two looks at the clock: a look costs about as much as a cheap delivery. */
+const LOOK_EVERY = 8;
+
+/** What a trampoline runs. */
+export interface Runnable {
+  run(): void;
+}
+
+/**
+ * Where every delivery comes from. Settling only schedules here; the next message is emitted in a later turn, so neither
+ * the stack nor the time of one turn grows with the number of messages. All flows on one clock share one trampoline, so
+ * that many of them together still leave timers their turn.
+ *
+ * @internal
+ */
+export class Trampoline {
+  private readonly clock: Clock;
+  private readonly ready = new Ring<Runnable>();
+  private readonly waiting = new Set<Runnable>();
+  private scheduled = false;
+  /** True from the first delivery of a turn until timers and input had theirs. */
+  private sliceOpen = false;
+  private sliceEndsMs = 0;
+  private untilLook = LOOK_EVERY;
+  private exhausted = false;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** Runs `work` in a deferred turn; scheduling it twice before that runs it once. */
+  schedule(work: Runnable): void {
+    if (this.waiting.has(work)) return;
+    this.waiting.add(work);
+    this.ready.push(work);
+    this.wake();
+  }
+
+  /** Counts one delivery; false when this turn has lasted long enough. */
+  mayContinue(): boolean {
+    if (this.exhausted) return false;
+    this.untilLook -= 1;
+    if (this.untilLook > 0) return true;
+    this.untilLook = LOOK_EVERY;
+    if (!this.sliceOpen) this.openSlice();
+    else if (this.clock.elapsed() >= this.sliceEndsMs) this.exhausted = true;
+    return !this.exhausted;
+  }
+
+  get isExhausted(): boolean {
+    return this.exhausted;
+  }
+
+  private wake(): void {
+    if (this.scheduled || this.exhausted) return;
+    this.scheduled = true;
+    this.clock.defer(this.turn);
+  }
+
+  private readonly turn = (): void => {
+    this.scheduled = false;
+    while (this.ready.length > 0 && !this.exhausted) {
+      const work = this.ready.shift() as Runnable;
+      this.waiting.delete(work);
+      work.run();
+    }
+  };
+
+  private openSlice(): void {
+    this.sliceOpen = true;
+    this.sliceEndsMs = this.clock.elapsed() + SLICE_MS;
+    this.clock.yield(this.closeSlice);
+  }
+
+  private readonly closeSlice = (): void => {
+    this.sliceOpen = false;
+    this.exhausted = false;
+    if (this.ready.length > 0) this.turn();
+  };
+}
+
+const trampolines = new WeakMap<Clock, Trampoline>();
+
+/** The trampoline of a clock. @internal */
+export function trampolineOf(clock: Clock): Trampoline {
+  let trampoline = trampolines.get(clock);
+  if (trampoline === undefined) {
+    trampoline = new Trampoline(clock);
+    trampolines.set(clock, trampoline);
+  }
+  return trampoline;
+}

@@ -1,0 +1,1 @@
+export { jsonWithSchema, type JsonSchema } from '../mappers/json-with-schema.js';

@@ -1,0 +1,1 @@
+export { onSignal, type OnSignalOptions, type Stoppable, type StopSignal } from '../runtime/on-signal.js';

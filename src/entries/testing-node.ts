@@ -1,0 +1,1 @@
+export { faultProxy, type FaultProxy, type FaultProxyOptions } from '../testing/fault-proxy.js';

@@ -1,0 +1,60 @@
+import type { Cancel } from '../clock.js';
+import type { WebSocketConnection } from './websocket-connection.js';
+import type { WebSocketData } from './websocket-wire.js';
+
+/** What the server is told for somebody to get messages, and when nobody wants them any more. */
+export interface ChannelFrames {
+  /** Asked for again on every connection, so that it may carry a fresh token. */
+  readonly open: WebSocketData | (() => WebSocketData);
+  readonly close?: WebSocketData | (() => WebSocketData) | undefined;
+}
+
+interface Wanted {
+  readonly frames: ChannelFrames;
+  users: number;
+}
+
+const frameOf = (frame: WebSocketData | (() => WebSocketData)): WebSocketData =>
+  typeof frame === 'function' ? frame() : frame;
+
+/**
+ * The channels that somebody wants, counted. On every new connection their open frames are the first to be sent, so
+ * nothing that was queued meanwhile can come before them; a channel that is wanted again while it is open sends nothing.
+ *
+ * @internal
+ */
+export class Channels {
+  private readonly wanted = new Map<string | symbol, Wanted>();
+  private connection: WebSocketConnection | undefined;
+
+  /** Counts a user of the channel until cancelled; `key` tells which ones share it. */
+  want(key: string | symbol, frames: ChannelFrames): Cancel {
+    let entry = this.wanted.get(key);
+    if (entry === undefined) {
+      entry = { frames, users: 0 };
+      this.wanted.set(key, entry);
+      this.connection?.send(frameOf(frames.open));
+    }
+    entry.users += 1;
+    const own = entry;
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      own.users -= 1;
+      if (own.users > 0) return;
+      this.wanted.delete(key);
+      if (own.frames.close !== undefined) this.connection?.send(frameOf(own.frames.close));
+    };
+  }
+
+  /** A new connection: tells it all that is wanted. */
+  opened(connection: WebSocketConnection): void {
+    this.connection = connection;
+    for (const { frames } of this.wanted.values()) connection.send(frameOf(frames.open));
+  }
+
+  lost(connection: WebSocketConnection): void {
+    if (this.connection === connection) this.connection = undefined;
+  }
+}

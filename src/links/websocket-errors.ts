@@ -1,0 +1,78 @@
+import { isSluiceError, SluiceError, type ErrorCode } from '../errors.js';
+
+/** What an HTTP status in place of the upgrade means. 4xx is a decision; the ones that ask for patience are not. */
+const PATIENCE = new Set([408, 425, 429]);
+
+/** Failures of TLS that no second try repairs. */
+const TLS_FATAL =
+  /^(ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(GET|VERIFY)_|HOSTNAME_MISMATCH$)/;
+
+/** What each close code that ends a link for good is reported as. Source: RFC 6455, 7.4.1. */
+const FATAL_CLOSE: Readonly<Record<number, readonly [code: ErrorCode, meaning: string]>> = {
+  1002: ['PROTOCOL_ERROR', 'a protocol error'],
+  1003: ['PROTOCOL_ERROR', 'data it cannot accept'],
+  1007: ['PROTOCOL_ERROR', 'text that is not UTF-8'],
+  1008: ['AUTH_FAILED', 'a violated policy'],
+  1009: ['PAYLOAD_TOO_LARGE', 'a message that is too big'],
+  1010: ['PROTOCOL_ERROR', 'a missing extension'],
+  4401: ['AUTH_FAILED', 'credentials that are not valid any more'],
+};
+
+/** The server answered the upgrade with something else. @internal */
+export function upgradeRefused(status: number): SluiceError {
+  const isAuth = status === 401 || status === 403;
+  const retriable = status < 400 || status >= 500 || PATIENCE.has(status);
+  return new SluiceError(
+    isAuth ? 'AUTH_FAILED' : 'CONNECT_FAILED',
+    `The server answered the WebSocket upgrade with HTTP ${status}.`,
+    { retriable, details: { connector: 'websocket', status } },
+  );
+}
+
+/** The socket failed before it was open. @internal */
+export function connectFailed(cause: unknown): SluiceError {
+  const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  const isFatal = typeof code === 'string' && TLS_FATAL.test(code);
+  const what = typeof code === 'string' ? `: ${code}` : '';
+  return new SluiceError('CONNECT_FAILED', `The WebSocket connection could not be opened${what}.`, {
+    retriable: !isFatal,
+    details: { connector: 'websocket', code },
+    cause,
+  });
+}
+
+/**
+ * The open socket was closed. `renews` is true when the next try presents new credentials: then expired ones are no end.
+ *
+ * @internal
+ */
+export function closedWith(code: number, reason: string, cause?: unknown, renews: boolean = false): SluiceError {
+  const details = { connector: 'websocket', closeCode: code, reason: reason.slice(0, 64) };
+  if (isSluiceError(cause)) return cause;
+  const own = ownCloseCode(cause);
+  const fatal = own === 1008 ? FATAL_CLOSE[1002] : FATAL_CLOSE[own ?? code];
+  if (fatal === undefined) {
+    const how = code === 1006 ? 'broke without a close frame' : `was closed with ${code}`;
+    return new SluiceError('CONNECTION_LOST', `The WebSocket connection ${how}.`, { retriable: true, details, cause });
+  }
+  const [errorCode, meaning] = fatal;
+  const finder = own === undefined ? 'the peer' : 'this side';
+  return new SluiceError(
+    errorCode,
+    `The WebSocket connection ended for ${meaning} (${own ?? code}), found by ${finder}.`,
+    {
+      retriable: renews && code === 4401,
+      details,
+      cause,
+    },
+  );
+}
+
+/** The code that `ws` closes with after it found a fault in what came in. */
+function ownCloseCode(cause: unknown): number | undefined {
+  const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  if (typeof code !== 'string' || !code.startsWith('WS_ERR_')) return undefined;
+  if (code.endsWith('_MESSAGE_LENGTH') || code.endsWith('_DATA_PAYLOAD_LENGTH')) return 1009;
+  if (code === 'WS_ERR_INVALID_UTF8') return 1007;
+  return code.startsWith('WS_ERR_TOO_MANY_') ? 1008 : 1002;
+}

@@ -1,0 +1,158 @@
+import type { Clock } from '../clock.js';
+import type { LinkOptions } from '../connection/define-link.js';
+import {
+  anything,
+  callable,
+  checkOptions,
+  configInvalid,
+  either,
+  flag,
+  having,
+  integer,
+  numeric,
+  required,
+  text,
+} from '../connection/options.js';
+import type { PlatformWebSocket, WsWebSocket } from './websocket-client.js';
+import type { WebSocketData } from './websocket-wire.js';
+
+/**
+ * How the peer is known and this side makes itself known, over `wss://` in Node.
+ *
+ * @see webSocketLink
+ */
+export interface WebSocketTls {
+  /** Who may have signed the server's certificate, as PEM. Default: the roots that Node brings. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  readonly passphrase?: string;
+  /** The name the certificate has to be for. Default: the host of the URL. */
+  readonly servername?: string;
+  /** Accepts any certificate: whoever stands in between reads and changes everything. Default false. */
+  readonly dangerouslySkipVerify?: boolean;
+}
+
+/**
+ * Options of {@link webSocketLink} that work in browsers and in Node.
+ *
+ * @see webSocketLink
+ */
+export interface WebSocketLinkOptions extends LinkOptions {
+  /** `ws:` or `wss:`. A function is asked before each try, for a ticket that works once. */
+  readonly url: string | (() => string | PromiseLike<string>);
+  /** Subprotocols to offer, the preferred one first. Default none. */
+  readonly protocols?: readonly string[];
+  /** A class like the browser's `WebSocket`. Default: `ws` in Node where it is installed, else the global one. */
+  readonly client?: PlatformWebSocket;
+  /** The topic of what is read. Default: the path of the URL. */
+  readonly topic?: string;
+  /** Largest message, in and out. Default 1 MiB. */
+  readonly maxBytes?: number;
+  /** How much may wait, read ahead of the credit and written ahead of the network, each. Default 1 MiB. */
+  readonly maxBufferedBytes?: number;
+  /** How long a close may take before the socket is cut. Default 2,000 ms. */
+  readonly closeTimeoutMs?: number;
+  /** A frame that asks the server for any answer, where the client cannot send pings: in browsers. Default none. */
+  readonly ping?: () => WebSocketData;
+}
+
+/**
+ * Options of {@link webSocketLink} that need the package `ws`, and so Node.
+ *
+ * @see webSocketLink
+ */
+export interface NodeWebSocketLinkOptions extends Omit<WebSocketLinkOptions, 'client'> {
+  /** Says that this runs in Node with the package `ws`, or gives its class. Reading can then be held off. */
+  readonly client: 'ws' | WsWebSocket;
+  /** Headers of the upgrade. A function is asked before each try, so that an expired token is replaced. */
+  readonly headers?:
+    | Readonly<Record<string, string>>
+    | (() => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>);
+  readonly tls?: WebSocketTls;
+  /** Lets credentials travel over `ws:` to another machine, where anybody on the way can read them. Default false. */
+  readonly dangerouslyAllowPlainText?: boolean;
+}
+
+/** The options of either kind, checked. */
+export type LinkSettings = Partial<Omit<NodeWebSocketLinkOptions, 'client' | 'url'>> & {
+  readonly url: WebSocketLinkOptions['url'];
+  readonly client?: 'ws' | WsWebSocket | PlatformWebSocket;
+};
+
+/** True for the package `ws`, or a class like its own. @internal */
+export const isPausing = (client: 'ws' | WsWebSocket | PlatformWebSocket): boolean =>
+  client === 'ws' || typeof (client.prototype as { pause?: unknown } | undefined)?.pause === 'function';
+
+/** Checks and types the options. @internal */
+export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLinkOptions): LinkSettings {
+  const settings: LinkSettings = options;
+  checkOptions<LinkSettings & { clock?: Clock }>('webSocketLink', settings, {
+    url: required(either(text, callable)),
+    protocols: (value) => (Array.isArray(value) ? undefined : 'expected an array of names'),
+    client: either((value) => (value === 'ws' ? undefined : `expected 'ws'`), callable),
+    topic: text,
+    maxBytes: integer(1),
+    maxBufferedBytes: integer(1),
+    closeTimeoutMs: numeric(0),
+    ping: callable,
+    headers: either(having(), callable),
+    tls: having(),
+    dangerouslyAllowPlainText: flag,
+    reconnect: having('delayMs'),
+    connectTimeoutMs: numeric(1),
+    heartbeatMs: numeric(10),
+    clock: anything,
+  });
+  const faults: string[] = [];
+  if (typeof settings.url === 'string') {
+    const parsed = URL.canParse(settings.url) ? new URL(settings.url).protocol : undefined;
+    if (parsed !== 'ws:' && parsed !== 'wss:') faults.push(`'url': expected a URL that begins with ws: or wss:`);
+    else if (typeof settings.headers !== 'function')
+      refusePlainText(settings.url, settings.headers, settings.dangerouslyAllowPlainText);
+  }
+  const forWs = [settings.headers, settings.tls].some((option) => option !== undefined);
+  if (forWs && (settings.client === undefined || !isPausing(settings.client))) {
+    faults.push(`'headers' and 'tls' need client: 'ws': no browser offers them`);
+  }
+  if (faults.length > 0) throw configInvalid('webSocketLink', faults);
+  return settings;
+}
+
+/** The options that the package `ws` gets. @internal */
+export function wsOptions(
+  settings: LinkSettings,
+  headers: Readonly<Record<string, string>> | undefined,
+  maxPayload: number,
+): Record<string, unknown> {
+  const { dangerouslySkipVerify = false, ...tls } = settings.tls ?? {};
+  return {
+    ...tls,
+    minVersion: 'TLSv1.2',
+    rejectUnauthorized: !dangerouslySkipVerify,
+    headers: { ...headers },
+    maxPayload,
+    perMessageDeflate: false,
+    followRedirects: false,
+    handshakeTimeout: settings.connectTimeoutMs ?? 10_000,
+  };
+}
+
+const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/i;
+const CREDENTIALS = /^(authorization|cookie|proxy-authorization|x-api-key)$/i;
+
+/** Credentials must not cross a network in the clear. @internal */
+export function refusePlainText(
+  url: string,
+  headers: Readonly<Record<string, string>> | undefined,
+  allowed: boolean = false,
+): void {
+  const { protocol, hostname, username, password } = new URL(url);
+  if (allowed || protocol !== 'ws:' || LOOPBACK.test(hostname)) return;
+  const carries =
+    username !== '' || password !== '' || Object.keys(headers ?? {}).some((name) => CREDENTIALS.test(name));
+  if (!carries) return;
+  throw configInvalid('webSocketLink', [
+    `'url': credentials would travel unencrypted to ${hostname}; use wss:, or set dangerouslyAllowPlainText`,
+  ]);
+}

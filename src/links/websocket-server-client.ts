@@ -1,0 +1,122 @@
+import { StatusCell } from '../connection/status-cell.js';
+import type { Duplex } from '../connection/duplex.js';
+import type { Cancel, Clock } from '../clock.js';
+import { WebSocketConnection, type FrameReceiver } from './websocket-connection.js';
+import { framesIn, framesOut } from './websocket-flow.js';
+import type { WebSocketRequest } from './websocket-request.js';
+import type { WebSocketAccepted } from './websocket-server-options.js';
+import type { WebSocketLimits } from './websocket.js';
+import type { Wire, WebSocketData } from './websocket-wire.js';
+
+/**
+ * One client of a {@link webSocketServer}: both directions of its connection. The source completes when the client is
+ * gone and everything was settled; the sink then refuses what still comes.
+ *
+ * @see webSocketServer
+ */
+export interface WebSocketClient<P> extends Duplex<WebSocketData, WebSocketData> {
+  /** Random, and different for every connection. */
+  readonly id: string;
+  /** Who it is, as `authenticate` said; `undefined` for an anonymous one. */
+  readonly principal: P;
+  readonly request: WebSocketRequest;
+  /** The subprotocol that was chosen, empty when none was. */
+  readonly protocol: string;
+  readonly isOpen: boolean;
+  /** Closes the connection in order; resolves when it is gone. Default code 1000. */
+  close(code?: number, reason?: string): Promise<void>;
+}
+
+/** What a server knows of a client besides what it shows. */
+export interface ServedClient<P> {
+  readonly client: WebSocketClient<P>;
+  readonly connection: WebSocketConnection;
+  /** Heartbeats in a row without a sign of life. */
+  missedBeats: number;
+}
+
+/** What a client is made of. */
+export interface ServeClient<P> {
+  readonly wire: Wire;
+  readonly request: WebSocketRequest;
+  readonly accepted: WebSocketAccepted<P>;
+  readonly limits: WebSocketLimits;
+  readonly clock: Clock;
+  readonly keepAliveMs: number;
+  readonly closeTimeoutMs: number;
+  closed(): void;
+}
+
+/** The credentials that the client came with are not valid any more. */
+const CREDENTIALS_EXPIRED = 4401;
+
+/** Holds reading off until those who were told of the client have had their turn to subscribe. */
+const OPENING: FrameReceiver = { take: () => undefined };
+
+/** Makes a client of an open socket. @internal */
+export function serveClient<P>(options: ServeClient<P>): ServedClient<P> {
+  const { wire, request, accepted, limits, clock, keepAliveMs, closeTimeoutMs } = options;
+  const status = new StatusCell('websocket client');
+  let cancelExpiry: Cancel | undefined;
+  const connection = new WebSocketConnection(wire, {
+    clock,
+    topic: request.path,
+    maxBufferedBytes: limits.maxBufferedBytes,
+    keepAliveMs,
+    closed(_, __, cause) {
+      cancelExpiry?.();
+      if (status.value !== 'closing') status.to('closing', cause);
+      status.to('closed', cause);
+      options.closed();
+    },
+  });
+  status.to('connecting');
+  status.to('connected');
+  connection.hold(OPENING);
+  clock.yield(() => connection.release(OPENING));
+
+  const close = (code: number = 1000, reason: string = ''): Promise<void> => {
+    if (connection.isOpen) status.to('closing');
+    return connection.close(code, reason, closeTimeoutMs);
+  };
+  if (accepted.expiresAtMs !== undefined) {
+    cancelExpiry = atWallTime(
+      clock,
+      accepted.expiresAtMs,
+      () => void close(CREDENTIALS_EXPIRED, 'credentials expired'),
+    );
+  }
+  const way = { connection, limits };
+  const client: WebSocketClient<P> = {
+    id: `${randomText(clock)}${randomText(clock)}`,
+    principal: accepted.principal,
+    request,
+    protocol: connection.protocol,
+    source: framesIn(way, { clock }),
+    sink: framesOut(way, { clock }),
+    status$: status.status$,
+    get isOpen() {
+      return connection.isOpen;
+    },
+    close,
+  };
+  return { client, connection, missedBeats: 0 };
+}
+
+const randomText = (clock: Clock): string => Math.floor(clock.random() * 2 ** 48).toString(36);
+
+/** The longest that a timer of the host can wait; a later time is looked at again then. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
+function atWallTime(clock: Clock, atMs: number, work: () => void): Cancel {
+  const waitMs = Math.max(0, atMs - clock.now());
+  let cancel = clock.timer(
+    Math.min(waitMs, LONGEST_TIMER_MS),
+    () => {
+      if (clock.now() >= atMs) work();
+      else cancel = atWallTime(clock, atMs, work);
+    },
+    true,
+  );
+  return () => cancel();
+}

@@ -1,0 +1,150 @@
+import { SluiceError } from '../errors.js';
+import { checkOptions, configInvalid, flag, integer, oneOf, type OptionRule } from '../options.js';
+import { MAX_PAYLOAD_BYTES, type RecordMapper, type SplitStart } from './codec.js';
+import { cellText, guardFormula } from './csv-cell.js';
+import type { CsvColumns, CsvOptions, CsvRow, CsvRules } from './csv-columns.js';
+import { CsvPlan, type CsvObject } from './csv-plan.js';
+import { CsvSplitter } from './csv-splitter.js';
+import { recordMapper } from './record-mapper.js';
+import { encodeUtf8 } from './utf8.js';
+
+/**
+ * CSV rows as objects: by the names in the header, never by position. With `columns` the cells are typed, and so is the row;
+ * without, every cell is text.
+ *
+ * A row that cannot be read (a ragged one, a cell of another type, text after a closing quote, a quote that is never
+ * closed, a lone CR, NUL) is an error of that record alone, with line and column. Blank lines are left out. A header that
+ * cannot be used makes every row an error. Cells are quoted where they have to be; formulas are disarmed.
+ *
+ * @example
+ * import { csv } from 'sluice/csv';
+ * const orders = csv({ columns: { id: 'string', amount: 'number', paid: 'boolean', note: 'string?' } });
+ * for (const { value } of orders.splitter().push(chunk)) console.log(value?.amount);
+ * @param options `columns`, `header`, `delimiter`, `extra`, `maxBytes`, `lineEnd`, `guardFormulas`
+ * @throws SluiceError from `decode`, with `line`, `column` and `offset` in the details: `DECODE_FAILED`, `SCHEMA_INVALID`,
+ *   `LIMIT_NUMBER`, `LIMIT_KEYS`, `LIMIT_NAME`, `PAYLOAD_TOO_LARGE`; from `encode`: `ENCODE_FAILED` naming the column,
+ *   `PAYLOAD_TOO_LARGE`
+ * Source: RFC 4180; OWASP ASVS for the formulas.
+ * @see RecordMapper
+ */
+export function csv<const C extends CsvColumns>(
+  options: CsvOptions<C> & { readonly columns: C },
+): RecordMapper<CsvRow<C>>;
+export function csv(options?: CsvOptions & { readonly columns?: undefined }): RecordMapper<Record<string, string>>;
+export function csv(options: CsvOptions = {}): RecordMapper<CsvObject> | RecordMapper<Record<string, string>> {
+  const rules = csvRules(options);
+  const { columns, header, maxBytes } = rules;
+  // Cells are written in this order; without any names, those of the first row.
+  const known = header ?? (columns === undefined ? undefined : Object.keys(columns));
+  const writer = known === undefined ? undefined : rowWriter(known, rules);
+  const head = known === undefined || header !== undefined ? new Uint8Array(0) : headerLine(known, rules);
+  return recordMapper<CsvObject>({
+    name: 'csv',
+    contentType: `text/csv; charset=utf-8; header=${header === undefined ? 'present' : 'absent'}`,
+    maxBytes,
+    needsHead: header === undefined,
+    head,
+    encodeRecord(row) {
+      if (writer === undefined)
+        throw new SluiceError('ENCODE_FAILED', 'csv: the order of the cells is not known. Set columns or header.');
+      return writer(row);
+    },
+    encodeAll(rows) {
+      const [first] = rows;
+      if (writer !== undefined) return [head, ...rows.map(writer)];
+      if (first === undefined) return [];
+      const names = Object.keys(first);
+      return [headerLine(names, rules), ...rows.map(rowWriter(names, rules))];
+    },
+    splitter(start: SplitStart = {}) {
+      if (header === undefined && (start.offset ?? 0) > 0 && start.head === undefined)
+        throw configInvalid('csv', [
+          "'head' is missing: a start past the header line needs the first bytes of the file",
+        ]);
+      return new CsvSplitter(rules, start);
+    },
+  });
+}
+
+const delimiterRule: OptionRule = (value) =>
+  typeof value === 'string' && /^[\t !#-/:-@[-`{-~]$/.test(value)
+    ? undefined
+    : 'expected one ASCII character that is no letter, digit, quote or line end';
+
+const TYPES = ['string', 'number', 'boolean', 'bigint'].flatMap((type) => [type, `${type}?`]);
+const columnsRule: OptionRule = (value) =>
+  typeof value === 'object' && value !== null && Object.values(value).every((type) => TYPES.includes(type as string))
+    ? undefined
+    : `expected an object from column names to ${TYPES.join(', ')}`;
+const headerRule: OptionRule = (value) =>
+  Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string')
+    ? undefined
+    : 'expected a list of column names';
+
+function csvRules(options: CsvOptions): CsvRules {
+  checkOptions('csv', options, {
+    columns: columnsRule,
+    header: headerRule,
+    delimiter: delimiterRule,
+    extra: oneOf('drop', 'error'),
+    maxBytes: integer(1),
+    lineEnd: oneOf('\r\n', '\n'),
+    guardFormulas: flag,
+  });
+  const rules: CsvRules = {
+    columns: options.columns,
+    header: options.header,
+    delimiter: options.delimiter ?? ',',
+    extra: options.extra ?? 'drop',
+    maxBytes: options.maxBytes ?? MAX_PAYLOAD_BYTES,
+    lineEnd: options.lineEnd ?? '\r\n',
+    guardFormulas: options.guardFormulas ?? true,
+  };
+  try {
+    // Names that no file can have are a fault of the options.
+    const names = rules.header ?? (rules.columns === undefined ? undefined : Object.keys(rules.columns));
+    if (names !== undefined) new CsvPlan(names, rules);
+  } catch (error) {
+    throw configInvalid('csv', [error instanceof Error ? error.message : String(error)]);
+  }
+  return rules;
+}
+
+function headerLine(names: readonly string[], rules: CsvRules): Uint8Array {
+  return encodeUtf8(joined(names, rules));
+}
+
+/** The cells as a line, quoted where they would otherwise be read differently. */
+function joined(cells: readonly string[], { delimiter, lineEnd, guardFormulas }: CsvRules): string {
+  let line = '';
+  for (let index = 0; index < cells.length; index += 1) {
+    const cell = guardFormulas ? guardFormula(cells[index] as string) : (cells[index] as string);
+    const isOdd = cell.includes(delimiter) || /["\r\n]|^\uFEFF/.test(cell) || (cell === '' && cells.length === 1);
+    line += (index === 0 ? '' : delimiter) + (isOdd ? `"${cell.replaceAll('"', '""')}"` : cell);
+  }
+  return line + lineEnd;
+}
+
+function rowWriter(names: readonly string[], rules: CsvRules): (row: CsvObject) => Uint8Array {
+  const { columns, extra } = rules;
+  // Without columns nobody chose what is left out.
+  const isClosed = extra === 'error' || columns === undefined;
+  const known = new Set(names);
+  return (row) => {
+    const cells = names.map((name) => {
+      const isKnown = columns === undefined || Object.hasOwn(columns, name);
+      const text = isKnown ? cellText(row[name], columns?.[name]) : '';
+      if (text !== undefined) return text;
+      const type = columns?.[name] ?? 'string';
+      throw new SluiceError('ENCODE_FAILED', `csv: the column '${name.slice(0, 40)}' has no value of type ${type}.`, {
+        details: { name },
+      });
+    });
+    const more = isClosed ? Object.keys(row).find((name) => !known.has(name)) : undefined;
+    if (more !== undefined)
+      throw new SluiceError('ENCODE_FAILED', `csv: '${more.slice(0, 40)}' is not a column of the file.`, {
+        details: { name: more },
+      });
+    return encodeUtf8(joined(cells, rules));
+  };
+}

@@ -1,0 +1,71 @@
+import { SluiceError } from '../errors.js';
+import { mayBreakRules } from './json-precheck.js';
+import type { JsonRules } from './json-rules.js';
+import { scanJson, type InexactNumber } from './json-scan.js';
+import { checkSize } from './size.js';
+import { decodeUtf8 } from './utf8.js';
+
+/**
+ * The value of a JSON payload, held against the rules.
+ *
+ * @throws SluiceError as `json` lists them
+ * @internal
+ */
+export function decodeJson(bytes: Uint8Array, rules: JsonRules): unknown {
+  checkSize('json', bytes, rules.maxBytes);
+  const text = decodeUtf8(bytes, 'strip');
+  if (mayBreakRules(text, bytes, rules)) {
+    const inexact = scan(text, bytes, rules);
+    return inexact.length === 0 ? JSON.parse(text) : parseKeeping(text, inexact, rules.numbers === 'bigint');
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The engine's error is not kept as the cause: it quotes the payload, and where it happened is told better here.
+    scan(text, bytes, rules);
+    throw new SluiceError('DECODE_FAILED', 'invalid JSON: this engine cannot parse the payload.');
+  }
+}
+
+function scan(text: string, bytes: Uint8Array, rules: JsonRules): InexactNumber[] {
+  if (text.trim() === '')
+    throw new SluiceError('DECODE_FAILED', 'empty payload, expected JSON.', { details: { byte: 0 } });
+  const mark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  return scanJson(text, rules, (character) => mark + utf8Length(text, character));
+}
+
+/** Bytes of the first characters of a well-formed text. */
+function utf8Length(text: string, characters: number): number {
+  let length = 0;
+  for (let at = 0; at < characters; at += 1) {
+    const code = text.charCodeAt(at);
+    // Each half of a surrogate pair counts for two of its four bytes.
+    length += code < 0x80 ? 1 : code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 2 : 3;
+  }
+  return length;
+}
+
+/** Parses with the inexact numbers put in quotes, and makes those bigints that shall be. */
+function parseKeeping(text: string, inexact: readonly InexactNumber[], asBigint: boolean): unknown {
+  let quoted = '';
+  let done = 0;
+  for (const { from, to } of inexact) {
+    quoted += `${text.slice(done, from)}"${text.slice(from, to)}"`;
+    done = to;
+  }
+  const holder = { root: JSON.parse(quoted + text.slice(done)) as unknown };
+  if (asBigint) for (const { from, to, path } of inexact) toBigint(holder, ['root', ...path], text.slice(from, to));
+  return holder.root;
+}
+
+function toBigint(holder: object, path: readonly PropertyKey[], digits: string): void {
+  let target = holder as Record<PropertyKey, unknown>;
+  for (const key of path.slice(0, -1)) {
+    const inner = target[key];
+    // The same key came again later and its last value counts.
+    if (typeof inner !== 'object' || inner === null) return;
+    target = inner as Record<PropertyKey, unknown>;
+  }
+  const last = path[path.length - 1] as PropertyKey;
+  if (target[last] === digits) target[last] = BigInt(digits);
+}

@@ -1,0 +1,91 @@
+import { jsonPointer } from './json-pointer.js';
+
+/** What JSON cannot express, and where: the path grows from its end while the search returns. */
+interface Problem {
+  readonly what: string;
+  readonly path: PropertyKey[];
+  /** The object where the depth ran out: met again further up, it is a circle. */
+  readonly deepest?: object;
+}
+
+/**
+ * Why JSON.stringify would throw, overflow the stack, or leave out or replace a part of the value; `undefined` when it
+ * writes all of it. A property that is `undefined` is absent, as everywhere in JSON.
+ *
+ * @param bigints whether the writer can write a bigint
+ * @internal
+ */
+export function whyNotJson(value: unknown, maxDepth: number, bigints = false): string | undefined {
+  const problem = value === undefined ? said('undefined has no JSON form') : inValue(value, maxDepth, bigints);
+  return problem === undefined ? undefined : `${problem.what}, at ${jsonPointer(problem.path.reverse())}`;
+}
+
+function said(what: string): Problem {
+  return { what, path: [] };
+}
+
+/** @param levels how many levels may still be entered */
+function inValue(value: unknown, levels: number, bigints: boolean): Problem | undefined {
+  switch (typeof value) {
+    case 'object':
+      return value === null ? undefined : inObject(value, levels, bigints);
+    case 'number':
+      return value - value === 0 ? undefined : said(`JSON would write null for the number ${value}`);
+    case 'bigint':
+      return bigints ? undefined : said('JSON has no bigint: map it to text');
+    case 'function':
+    case 'symbol':
+      return said(`a ${typeof value} has no JSON form`);
+    default:
+      return undefined;
+  }
+}
+
+function inObject(value: object, levels: number, bigints: boolean): Problem | undefined {
+  if (levels === 0) return { what: 'nested deeper than maxDepth', path: [], deepest: value };
+  if (Array.isArray(value)) return inArray(value, levels, bigints);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) {
+    const known = ofClass(value);
+    if (known !== 'plain') return known;
+  }
+  const record = value as Record<string, unknown>;
+  // `for in` with its own key is the fastest way through an object; the check drops what a class put on a prototype.
+  for (const key in record) {
+    const problem = inValue(record[key], levels - 1, bigints);
+    if (problem === undefined || !Object.hasOwn(record, key)) continue;
+    // An object that says itself what to write is taken at its word.
+    if (typeof record['toJSON'] === 'function') return undefined;
+    return above(problem, value, key);
+  }
+  return undefined;
+}
+
+function inArray(items: readonly unknown[], levels: number, bigints: boolean): Problem | undefined {
+  for (let index = 0; index < items.length; index += 1) {
+    const item = items[index];
+    const problem =
+      item === undefined ? said('JSON would write null for undefined in an array') : inValue(item, levels - 1, bigints);
+    if (problem !== undefined) return above(problem, items, index);
+  }
+  return undefined;
+}
+
+function above(problem: Problem, parent: object, key: PropertyKey): Problem {
+  if (problem.deepest === parent) return { what: 'the object contains itself', path: [], deepest: parent };
+  problem.path.push(key);
+  return problem;
+}
+
+const EMPTIED = new Set(['Map', 'Set', 'WeakMap', 'WeakSet', 'Promise', 'RegExp', 'Error', 'ArrayBuffer', 'DataView']);
+
+/** What is wrong with an object of a class, nothing, or that it is to be looked at like a plain one. */
+function ofClass(value: object): Problem | 'plain' | undefined {
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  if (tag === 'Date' && Number.isNaN((value as Date).getTime()))
+    return said('JSON would write null for an invalid Date');
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function' && !ArrayBuffer.isView(value)) return undefined;
+  if (EMPTIED.has(tag)) return said(`JSON would lose the content of the ${tag}: map it to an array or object`);
+  if (ArrayBuffer.isView(value)) return said('JSON has no bytes: map them to text, for example base64');
+  return 'plain';
+}

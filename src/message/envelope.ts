@@ -1,0 +1,313 @@
+import { SluiceError } from '../errors.js';
+import { NO_HEADERS, type MessageHeaders } from './headers.js';
+import type { Message, MessagePatch, NackThen, ReplyPort } from './message.js';
+import type { Outcome, Settler } from './settler.js';
+
+/** Brand shared by every copy of the package, so that a message of one is a message for the other. */
+export const MESSAGE: unique symbol = Symbol.for('sluice.message.v1') as never;
+
+/** Where a message is between its emission and its settlement. */
+export const OPEN = 0;
+export const ACKED = 1;
+export const NACKED = 2;
+/** Taken back by its source: the link was lost, or the time to settle after an unsubscribe ran out. */
+export const RELEASED = 3;
+
+/** What an original takes from the delivery, the part or the batch it stands for. */
+export interface MessageSource {
+  readonly topic: string;
+  readonly headers?: MessageHeaders | undefined;
+  readonly key?: string | undefined;
+  readonly id?: string | undefined;
+  readonly timeMs?: number | undefined;
+  readonly attempt?: number | undefined;
+  readonly meta?: unknown;
+  readonly reply?: ReplyPort<unknown> | undefined;
+  /** What the reader needs to settle it. */
+  readonly position?: unknown;
+  /** Weight against `creditBytes`. */
+  readonly bytes?: number | undefined;
+}
+
+/** What only some messages need, kept apart so that the others stay small. */
+interface Extras {
+  id?: string;
+  controller?: AbortController;
+}
+
+/**
+ * An original message: what a source emits, and what a fork or a join makes. It is all there is per message on the fast
+ * path: no closure, no promise, no list node.
+ *
+ * @internal
+ */
+export class Envelope<T> implements Message<T> {
+  readonly payload: T;
+  readonly settler: Settler;
+  /** Everything else that it was brought with; kept as it came instead of copied. */
+  readonly facts: MessageSource;
+  /** Copied: what keeps a record for redelivery counts in it. */
+  readonly attempt: number;
+  /** OPEN, ACKED, NACKED or RELEASED. */
+  state: number = OPEN;
+  /** The last stage that held this object itself. */
+  stage = '';
+  /** While it is open the last stage that held it or any copy, afterwards the one that settled it. */
+  holder = '';
+  /** Neighbours in the source's list of unsettled messages, oldest first. */
+  previous: Envelope<unknown> | undefined = undefined;
+  next: Envelope<unknown> | undefined = undefined;
+  /** When it was emitted, in whole milliseconds on its settler's scale. */
+  emittedMs = 0;
+  private extras: Extras | undefined = undefined;
+
+  constructor(settler: Settler, payload: T, facts: MessageSource) {
+    this.settler = settler;
+    this.payload = payload;
+    this.facts = facts;
+    this.attempt = facts.attempt ?? 1;
+  }
+
+  get topic(): string {
+    return this.facts.topic;
+  }
+  get headers(): MessageHeaders {
+    return this.facts.headers ?? NO_HEADERS;
+  }
+  get key(): string | undefined {
+    return this.facts.key;
+  }
+  get timeMs(): number {
+    return this.facts.timeMs ?? this.settler.wallMs(this);
+  }
+  get meta(): unknown {
+    return this.facts.meta;
+  }
+  get position(): unknown {
+    return this.facts.position;
+  }
+  get bytes(): number {
+    return this.facts.bytes ?? 0;
+  }
+
+  get root(): this {
+    return this;
+  }
+
+  get id(): string {
+    const extras = this.extrasOf();
+    return (extras.id ??= this.facts.id ?? this.settler.newId(this));
+  }
+
+  get signal(): AbortSignal {
+    const extras = this.extrasOf();
+    if (extras.controller === undefined) {
+      extras.controller = new AbortController();
+      if (this.state !== OPEN) extras.controller.abort(ended(this.state));
+    }
+    const outer = this.settler.outerSignal?.(this);
+    return outer === undefined ? extras.controller.signal : AbortSignal.any([extras.controller.signal, outer]);
+  }
+
+  get reply(): ReplyPort<unknown> | undefined {
+    return this.facts.reply;
+  }
+
+  with<U>(payload: U, patch?: MessagePatch): Message<U> {
+    return patch === undefined
+      ? new Copy<U>(this, payload, this.topic, this.headers, this.key, this.stage)
+      : patched(this, this, payload, patch);
+  }
+
+  ack(note?: string): boolean {
+    return this.settle('ack', note, this.stage);
+  }
+
+  nack(reason: unknown, then: NackThen = 'requeue'): boolean {
+    return this.settle(then, reason, this.stage);
+  }
+
+  /** The first settlement of any copy takes effect; every later one is told to the source and changes nothing. */
+  settle(outcome: Outcome, reason: unknown, stage: string = this.stage): boolean {
+    if (this.state !== OPEN) {
+      this.settler.late(this, outcome, stage);
+      return false;
+    }
+    this.state = outcome === 'ack' ? ACKED : NACKED;
+    this.holder = stage;
+    this.settler.settle(this, outcome, reason);
+    this.extras?.controller?.abort(ended(this.state));
+    return true;
+  }
+
+  /** Taken back by the source: from now on a settlement touches nothing. */
+  release(): void {
+    this.state = RELEASED;
+    this.extras?.controller?.abort(ended(RELEASED));
+  }
+
+  /** The same message once more, with a settlement of its own: for a source that emits it again. */
+  again(): Envelope<T> {
+    const fresh = new Envelope<T>(this.settler, this.payload, {
+      ...(this.facts as object),
+      ...timeAndId(this),
+    } as never);
+    fresh.stage = this.stage;
+    fresh.holder = this.holder;
+    return fresh;
+  }
+
+  /** What this object made of the message, with the settlement of `fresh`. */
+  onto(fresh: Message<unknown>): Message<T> {
+    return moved<T>(this, fresh);
+  }
+
+  private extrasOf(): Extras {
+    return (this.extras ??= {});
+  }
+}
+
+/** What a second emission of the same message must not make up anew. */
+function timeAndId({ id, timeMs }: Message<unknown>): Pick<MessageSource, 'id' | 'timeMs'> {
+  return { id, timeMs };
+}
+
+function moved<T>(
+  from: Pick<Copy<T>, 'payload' | 'topic' | 'headers' | 'key' | 'stage'>,
+  fresh: Message<unknown>,
+): Message<T> {
+  const { payload, topic, headers, key } = from;
+  return new Copy<T>((fresh as Envelope<unknown>).root, payload, topic, headers, key, from.stage);
+}
+
+/**
+ * The same message with another payload: it holds what can differ and asks its original for the rest, so that a chain of
+ * stages costs little memory per message.
+ *
+ * @internal
+ */
+class Copy<T> implements Message<T> {
+  readonly root: Envelope<unknown>;
+  readonly payload: T;
+  readonly topic: string;
+  readonly headers: MessageHeaders;
+  readonly key: string | undefined;
+  stage: string;
+
+  constructor(
+    root: Envelope<unknown>,
+    payload: T,
+    topic: string,
+    headers: MessageHeaders,
+    key: string | undefined,
+    stage: string,
+  ) {
+    this.root = root;
+    this.payload = payload;
+    this.topic = topic;
+    this.headers = headers;
+    this.key = key;
+    this.stage = stage;
+  }
+
+  get settler(): Settler {
+    return this.root.settler;
+  }
+  get id(): string {
+    return this.root.id;
+  }
+  get timeMs(): number {
+    return this.root.timeMs;
+  }
+  get attempt(): number {
+    return this.root.attempt;
+  }
+  get meta(): unknown {
+    return this.root.meta;
+  }
+  get signal(): AbortSignal {
+    return this.root.signal;
+  }
+  get reply(): ReplyPort<unknown> | undefined {
+    return this.root.reply;
+  }
+
+  with<U>(payload: U, patch?: MessagePatch): Message<U> {
+    return patch === undefined
+      ? new Copy<U>(this.root, payload, this.topic, this.headers, this.key, this.stage)
+      : patched(this.root, this, payload, patch);
+  }
+
+  ack(note?: string): boolean {
+    return this.root.settle('ack', note, this.stage);
+  }
+
+  nack(reason: unknown, then: NackThen = 'requeue'): boolean {
+    return this.root.settle(then, reason, this.stage);
+  }
+
+  settle(outcome: Outcome, reason: unknown): boolean {
+    return this.root.settle(outcome, reason, this.stage);
+  }
+
+  onto(fresh: Message<unknown>): Message<T> {
+    return moved<T>(this, fresh);
+  }
+}
+
+function patched<U>(
+  root: Envelope<unknown>,
+  like: Copy<unknown> | Envelope<unknown>,
+  payload: U,
+  patch: MessagePatch,
+): Message<U> {
+  const { topic = like.topic, headers = like.headers, key = like.key } = patch;
+  return new Copy<U>(root, payload, topic, headers, key, like.stage);
+}
+
+for (const made of [Envelope, Copy]) Object.defineProperty(made.prototype, MESSAGE, { value: true });
+
+function ended(state: number): SluiceError {
+  return state === RELEASED
+    ? new SluiceError('SETTLE_LOST', 'The message was taken back by its source; it will be delivered again.')
+    : new SluiceError('MESSAGE_SETTLED', `The message was ${state === ACKED ? 'acked' : 'nacked'}.`);
+}
+
+/**
+ * True for a message of this or another copy of the package.
+ *
+ * @see Message
+ */
+export function isMessage(value: unknown): value is Message<unknown> {
+  return typeof value === 'object' && value !== null && MESSAGE in value;
+}
+
+/** Notes that `stage` now holds the message, so that a message that stays unsettled can be blamed on somebody. */
+export function mark(message: Message<unknown>, stage: string): void {
+  const envelope = message as Envelope<unknown>;
+  envelope.stage = stage;
+  held(envelope.root, stage);
+}
+
+/** Notes it on the original and, for a part or a batch, on what that was made from. @internal */
+export function held(root: Envelope<unknown>, stage: string): void {
+  if (root.state === OPEN) root.holder = stage;
+  root.settler.held?.(stage, root);
+}
+
+/**
+ * False once the message, or what it was made from, was settled or taken back: work on it is no longer worth starting.
+ */
+export function isOpen(message: Message<unknown>): boolean {
+  const { root } = message as Envelope<unknown>;
+  return root.state === OPEN && (root.settler.isOpen?.(root) ?? true);
+}
+
+/**
+ * Gives a message back that nobody worked on: no attempt is counted. Does nothing when it is settled already. With
+ * `delayMs` the far side gets it only after that, so that it cannot come round and round.
+ */
+export function handBack(message: Message<unknown>, delayMs: number = 0): void {
+  const envelope = message as Envelope<unknown>;
+  if (envelope.root.state === OPEN) envelope.settle('release', delayMs > 0 ? { delayMs } : undefined);
+}

@@ -1,0 +1,144 @@
+import { Envelope, held, isOpen, mark } from './envelope.js';
+import type { Message } from './message.js';
+import type { Outcome, Parked, ParkListener, Settler } from './settler.js';
+
+/** A bound of a stage's own on how many messages have passed it and are unsettled. @internal */
+export interface RelayBound {
+  readonly limit: number;
+  /** True while it lets no further message pass. */
+  isFull(): boolean;
+  /** Calls `listener` when {@link isFull} becomes true, until cancelled. */
+  onFull(listener: () => void): () => void;
+}
+
+/** What a stage does about the messages it let pass. @internal */
+export interface RelayOwner {
+  /** Without one, only the credit of the source bounds them. */
+  readonly bound?: RelayBound;
+  /** The passed message was settled downstream; `original` waits for what the owner makes of it. */
+  settled(original: Envelope<unknown>, outcome: Outcome, reason: unknown, passed: Envelope<unknown>): void;
+  /** `original` was put aside and is emitted again as `fresh`. */
+  replaced?(original: Envelope<unknown>, fresh: Envelope<unknown>): void;
+  /** `original` was put aside and will not come back. */
+  gone?(original: Envelope<unknown>): void;
+}
+
+/**
+ * Lets a stage hear how the messages that pass it end, and decide what that means for the originals. A passed message is
+ * one object that settles here; everything else it asks the original's settler.
+ *
+ * @internal
+ */
+export class Relays {
+  private readonly owner: RelayOwner;
+  /** One per settler above. Messages of a source share theirs, so the last one is nearly always the right one. */
+  private last: Relay | undefined;
+
+  constructor(owner: RelayOwner) {
+    this.owner = owner;
+  }
+
+  pass<T>(message: Message<T>): Message<T> {
+    const { settler } = message as Envelope<T>;
+    if (this.last?.above !== settler) this.last = new Relay(settler, this.owner, this);
+    return this.last.pass(message as Envelope<T>);
+  }
+}
+
+class Relay implements Settler {
+  readonly above: Settler;
+  private readonly owner: RelayOwner;
+  private readonly relays: Relays;
+
+  constructor(above: Settler, owner: RelayOwner, relays: Relays) {
+    this.above = above;
+    this.owner = owner;
+    this.relays = relays;
+  }
+
+  pass<T>(original: Envelope<T>): Message<T> {
+    const passed = new Envelope<T>(this, original.payload, original);
+    mark(passed, original.stage);
+    return passed;
+  }
+
+  settle(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
+    const original = originalOf(root);
+    mark(original, root.holder);
+    this.owner.settled(original, outcome, reason, root);
+  }
+
+  late(root: Envelope<unknown>, outcome: Outcome, stage: string): void {
+    this.above.late(root, outcome, stage);
+  }
+
+  held(stage: string, root: Envelope<unknown>): void {
+    held(originalOf(root).root, stage);
+  }
+
+  newId(root: Envelope<unknown>): string {
+    return originalOf(root).id;
+  }
+
+  wallMs(root: Envelope<unknown>): number {
+    return originalOf(root).timeMs;
+  }
+
+  isWaiting(): boolean {
+    return this.owner.bound?.isFull() === true || this.above.isWaiting();
+  }
+
+  pending(): number {
+    return this.above.pending();
+  }
+
+  limit(): number {
+    return Math.min(this.owner.bound?.limit ?? Infinity, this.above.limit());
+  }
+
+  onWaiting(listener: () => void): () => void {
+    const stop = this.above.onWaiting(listener);
+    const stopOwn = this.owner.bound?.onFull(listener);
+    return () => {
+      stop();
+      stopOwn?.();
+    };
+  }
+
+  outerSignal(root: Envelope<unknown>): AbortSignal {
+    return originalOf(root).signal;
+  }
+
+  isOpen(root: Envelope<unknown>): boolean {
+    return isOpen(originalOf(root));
+  }
+
+  origins(root: Envelope<unknown>): readonly Message<unknown>[] {
+    return [originalOf(root)];
+  }
+
+  isLastAttempt(root: Envelope<unknown>): boolean {
+    return this.above.isLastAttempt?.(originalOf(root).root) ?? false;
+  }
+
+  park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {
+    const original = originalOf(root);
+    const parked = this.above.park?.(original.root, {
+      back: (fresh) => {
+        const again = original.onto(fresh) as Envelope<unknown>;
+        this.owner.replaced?.(original, again);
+        listener.back(this.relays.pass(again));
+      },
+      gone: () => {
+        this.owner.gone?.(original);
+        listener.gone();
+      },
+    });
+    if (parked !== undefined) root.release();
+    return parked;
+  }
+}
+
+function originalOf(root: Envelope<unknown>): Envelope<unknown> {
+  return root.facts as Envelope<unknown>;
+}

@@ -1,0 +1,72 @@
+import type { Envelope } from './envelope.js';
+import type { Message } from './message.js';
+
+/**
+ * How a message ends. `release` hands it back untouched: it was never worked on, so no attempt is counted.
+ *
+ * @see Message
+ */
+export type Outcome = 'ack' | 'requeue' | 'dead' | 'drop' | 'release';
+
+/**
+ * Who answers for a message: the source that emitted it, or a stage that splits, joins or watches in between. One object
+ * answers for many messages, so settling allocates nothing.
+ *
+ * @internal
+ */
+export interface Settler {
+  /**
+   * Called once per message, by its first settlement. Never throws, never delivers. The reason of a `release` may be a
+   * {@link Later}.
+   */
+  settle(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void;
+  /** A settlement after the first one, or after the message was taken back. */
+  late(root: Envelope<unknown>, outcome: Outcome, stage: string): void;
+  newId(root: Envelope<unknown>): string;
+  /** When a message that carries no time of its own was emitted, in milliseconds since the epoch. */
+  wallMs(root: Envelope<unknown>): number;
+  /** A stage holds one of its messages now. Left out by sources: their messages know it themselves. */
+  held?(stage: string, root: Envelope<unknown>): void;
+  /** True while the source emits nothing more until something it emitted is settled. */
+  isWaiting(): boolean;
+  /** How many messages of that source are unsettled now. */
+  pending(): number;
+  /** How many messages of that source may be unsettled at once, as it stands now. */
+  limit(): number;
+  /** Calls `listener` when {@link isWaiting} becomes true, until cancelled. */
+  onWaiting(listener: () => void): () => void;
+  /** A signal that ends this message too. */
+  outerSignal?(root: Envelope<unknown>): AbortSignal | undefined;
+  /** False once what it was made from is settled or taken back. Left out by a source: its messages answer themselves. */
+  isOpen?(root: Envelope<unknown>): boolean;
+  /** What it was made from. Left out by a source: its messages are made from nothing else. */
+  origins?(root: Envelope<unknown>): readonly Message<unknown>[];
+  /** True when a `requeue` would become `dead`. */
+  isLastAttempt?(root: Envelope<unknown>): boolean;
+  /**
+   * Takes the message back without giving it to the far side, so that it holds no credit while it waits for its turn.
+   * Gives `undefined` when that is not possible: the message then stays as it is.
+   */
+  park?(root: Envelope<unknown>, listener: ParkListener): Parked | undefined;
+}
+
+/** The reason of a `release` that is to reach the far side only after a while, so that nothing spins. */
+export interface Later {
+  readonly delayMs: number;
+}
+
+/** A message that was put aside. Each of the two ends it; a second call does nothing. @internal */
+export interface Parked {
+  /** Asks for it back: it is emitted to the listener as soon as there is credit. */
+  bring(): void;
+  /** Hands it back to the far side. */
+  release(): void;
+}
+
+/** Who put a message aside. @internal */
+export interface ParkListener {
+  /** It is emitted again, as a message with a settlement of its own. */
+  back(fresh: Message<unknown>): void;
+  /** Its source has handed it back or lost it. Must not deliver. */
+  gone(): void;
+}

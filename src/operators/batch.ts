@@ -1,0 +1,139 @@
+import type { Subscriber } from 'rxjs';
+import { type Cancel, type Clock, currentClock } from '../clock.js';
+import type { Stage } from '../connection/flow.js';
+import { checkOptions, having, integer, numeric, required, text } from '../connection/options.js';
+import { type Envelope, handBack, isOpen, mark } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+import { join, originsOf } from '../message/settlement.js';
+import type { Settler } from '../message/settler.js';
+import { defineStage, type StageObserver } from './define-stage.js';
+
+/**
+ * Options of {@link batch}.
+ *
+ * @see batch
+ */
+export interface BatchOptions {
+  /** How many messages make a full batch, 1 or more; not more than the credit of the source. */
+  readonly size: number;
+  /** Longest the first message of a batch waits for the others. */
+  readonly maxWaitMs: number;
+  /** Full too when the messages have this many bytes together, as their source counts them. Default: no limit. */
+  readonly maxBytes?: number;
+  /** What reports call this stage. Default `batch`. */
+  readonly name?: string;
+  /** Default: the clock in force on subscribe. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Messages in lists: each list one message whose settlement is that of all its members. `batchPartial` as the reason of a
+ * nack fails only some of them.
+ *
+ * A batch goes out when it is full, when its first message has waited `maxWaitMs`, and at once when its source emits
+ * nothing more before something held here is settled: at its end, in a drain, or when the credit is used up. On
+ * unsubscribe and on an error the members of an unfinished batch go back untouched.
+ *
+ * @example
+ * import { batch, each } from 'sluice';
+ * rows.pipe(batch({ size: 500, maxWaitMs: 200 }), each((rows) => insert(rows)));
+ * @throws SluiceError `CONFIG_INVALID` for a missing option, one out of range, or a size above the credit
+ * @see unbatch
+ * @see join
+ */
+export function batch<T>(options: BatchOptions): Stage<T, T[]> {
+  checkOptions<BatchOptions>('batch', options, {
+    size: required(integer(1)),
+    maxWaitMs: required(numeric(0)),
+    maxBytes: integer(1),
+    name: text,
+    clock: having('defer'),
+  });
+  const { name = 'batch', size } = options;
+  return defineStage(
+    name,
+    (output) => new BatchRunner<T>(options, name, output, options.clock ?? currentClock()),
+    undefined,
+    { atMostOne: true, wants: { option: 'size', count: size } },
+  );
+}
+
+class BatchRunner<T> implements StageObserver<T> {
+  private readonly options: BatchOptions;
+  private readonly name: string;
+  private readonly output: Subscriber<Message<T[]>>;
+  private readonly clock: Clock;
+  private members: Message<T>[] = [];
+  private bytes = 0;
+  private cancelTimer: Cancel | undefined;
+  /** The sources that tell when they wait, each listened to as long as the stage lives. */
+  private readonly sources = new Map<Settler, Cancel>();
+
+  constructor(options: BatchOptions, name: string, output: Subscriber<Message<T[]>>, clock: Clock) {
+    this.options = options;
+    this.name = name;
+    this.output = output;
+    this.clock = clock;
+  }
+
+  next(message: Message<T>): void {
+    mark(message, this.name);
+    const { size, maxBytes = Infinity, maxWaitMs } = this.options;
+    this.members.push(message);
+    this.bytes += (message as Envelope<T>).root.bytes;
+    if (this.members.length === 1) this.cancelTimer = this.clock.timer(maxWaitMs, () => this.flush());
+    this.listen(message);
+    if (this.members.length >= size || this.bytes >= maxBytes) this.flush();
+    else this.flushIfStarved();
+  }
+
+  complete(): void {
+    this.flush();
+    this.output.complete();
+  }
+
+  teardown(): void {
+    this.cancelTimer?.();
+    for (const cancel of this.sources.values()) cancel();
+    this.sources.clear();
+    for (const member of this.members.splice(0)) handBack(member);
+  }
+
+  private listen(message: Message<T>): void {
+    const { settler } = (message as Envelope<T>).root;
+    if (this.sources.has(settler)) return;
+    for (const origin of originsOf(message)) {
+      if (this.sources.has(origin.settler)) continue;
+      this.sources.set(
+        origin.settler,
+        origin.settler.onWaiting(() => this.flushIfStarved()),
+      );
+    }
+  }
+
+  /** Waiting longer would only be waiting for ourselves: a source waits, and all it has out is in this batch. */
+  private flushIfStarved(): void {
+    if (this.members.length === 0) return;
+    const waiting = [...this.sources.keys()].filter((source) => source.isWaiting());
+    if (waiting.length === 0) return;
+    const held = new Set<Envelope<unknown>>();
+    for (const member of this.members) originsOf(member, held);
+    const isStarved = waiting.some((source) => {
+      let own = 0;
+      for (const origin of held) if (origin.settler === source && isOpen(origin)) own += 1;
+      return own > 0 && own >= source.pending();
+    });
+    if (isStarved) this.flush();
+  }
+
+  private flush(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    this.bytes = 0;
+    // What its source took back meanwhile comes again: it must not be done twice.
+    const members = this.members.filter(isOpen);
+    for (const member of this.members) if (!isOpen(member)) handBack(member);
+    this.members = [];
+    if (members.length > 0) this.output.next(join(members));
+  }
+}

@@ -1,0 +1,125 @@
+import { Observable } from 'rxjs';
+import { describeAs } from '../connection/describe.js';
+import type { Flow, Sink, Stage } from '../connection/flow.js';
+import { currentScope, withScope, type Scope } from '../connection/scope.js';
+import { SluiceError, toSluiceError } from '../errors.js';
+import { deadLetterHeaders } from '../message/dead-letter.js';
+import { type Envelope, handBack, mark } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+import { Relays } from '../message/relay.js';
+import { report } from '../observability/observe.js';
+import { checkOptions, numeric } from '../options.js';
+
+/**
+ * Options of {@link deadLetter}.
+ *
+ * @see deadLetter
+ */
+export interface DeadLetterOptions {
+  /** How long a message waits before it comes again when the sink refused its dead letter. Default 1,000 ms. */
+  readonly retryMs?: number;
+}
+
+const NAME = 'deadLetter';
+
+/**
+ * Keeps what is given up after it: a message that a later stage nacks as `dead`, or requeues for the last time, goes to
+ * `sink` as it was here, with the headers `x-dead-reason`, `x-dead-code`, `x-dead-topic`, `x-dead-attempt`, `x-dead-stage`
+ * and, where the source knows it, `x-dead-position`. Put it right behind the source: payloads are then the raw ones, and
+ * records that the source itself could not read are kept as well.
+ *
+ * The message is acked once the sink has confirmed its dead letter. While the sink refuses, it is given back and comes
+ * again after `retryMs` without counting an attempt: nothing is lost, and the source stops at its credit.
+ *
+ * @example
+ * import { deadLetter, decode, json, memorySink } from 'sluice';
+ * raw.pipe(deadLetter(memorySink(broker, { topic: 'orders.dead' })), decode(json<Order>()));
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * @see deadLetterHeaders
+ */
+export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions = {}): Stage<T, T> {
+  checkOptions<DeadLetterOptions>(NAME, options, { retryMs: numeric(0) });
+  const { retryMs = 1_000 } = options;
+  const facts = { kind: 'stage', name: NAME } as const;
+
+  const stage: Stage<T, T> = (source: Flow<T>): Flow<T> => {
+    const flow = new Observable<Message<T>>((output) => {
+      const outer = currentScope();
+      const letters = new Relays({
+        settled(original, outcome) {
+          if (outcome === 'ack') original.ack('dead letter');
+          else handBack(original, retryMs);
+        },
+      });
+      const passing = new Relays({
+        settled(original, outcome, reason) {
+          if (outcome === 'dead') giveUp(original, reason);
+          else if (outcome === 'requeue' && isLast(original)) giveUp(original, exhausted(original, reason));
+          else original.settle(outcome, reason);
+        },
+      });
+
+      function giveUp(original: Message<unknown>, reason: unknown): void {
+        tell(outer, original, reason);
+        const headers = deadLetterHeaders(original, reason, positionOf(original.meta));
+        const letter = letters.pass(original.with(original.payload, { headers }) as Message<T>);
+        mark(letter, NAME);
+        try {
+          sink.next(letter);
+        } catch (error) {
+          letter.nack(toSluiceError(error, 'SINK_FAILED', `${NAME} could not send`));
+        }
+      }
+
+      const scope: Scope = { ...forwarding(outer), refused: giveUp };
+      const subscription = withScope(scope, () =>
+        source.subscribe({
+          next(message) {
+            mark(message, NAME);
+            output.next(passing.pass(message));
+          },
+          error: (error: unknown) => output.error(error),
+          complete: () => output.complete(),
+        }),
+      );
+      return () => {
+        subscription.unsubscribe();
+        sink.complete();
+      };
+    });
+    return describeAs(flow, { ...facts, upstream: source });
+  };
+  return describeAs(stage, facts);
+}
+
+function isLast(original: Envelope<unknown>): boolean {
+  return original.root.settler.isLastAttempt?.(original.root) ?? false;
+}
+
+function exhausted({ attempt }: Message<unknown>, reason: unknown): SluiceError {
+  return new SluiceError('ATTEMPTS_EXHAUSTED', `Failed ${attempt} times (maxAttempts).`, { cause: reason });
+}
+
+function forwarding(outer: Scope | undefined): Scope {
+  const scope: { -readonly [K in keyof Scope]: Scope[K] } = { addSource: (source) => outer?.addSource(source) };
+  // A source looks whether there is somebody to tell before it makes an event.
+  if (outer?.event !== undefined) scope.event = (event) => outer.event?.(event);
+  return scope;
+}
+
+/** The source sees the message acked in the end: that it was given up has to be told from here. */
+function tell(scope: Scope | undefined, message: Message<unknown>, reason: unknown): void {
+  const { id, topic, attempt } = message;
+  const facts = { id, topic, attempt, stage: (message as Envelope<unknown>).root.holder };
+  const event = { type: 'message.nacked', connector: NAME, message: facts, then: 'dead', reason } as const;
+  scope?.event?.(event);
+  report(event);
+}
+
+/** Line, partition and offset, where the source's meta names them. */
+function positionOf(meta: unknown): string | undefined {
+  if (typeof meta !== 'object' || meta === null) return undefined;
+  const known = ['path', 'line', 'partition', 'offset'].filter((name) => name in meta);
+  const parts = known.map((name) => `${name} ${String((meta as Record<string, unknown>)[name])}`);
+  return parts.length === 0 ? undefined : parts.join(', ');
+}

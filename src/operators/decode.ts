@@ -1,0 +1,34 @@
+import type { Stage } from '../connection/flow.js';
+import type { Mapper } from '../mappers/codec.js';
+import { mark } from '../message/envelope.js';
+import { toSluiceError } from '../errors.js';
+import { defineStage } from './define-stage.js';
+
+/**
+ * Each message with its bytes read by `mapper`. Bytes that cannot be read will not be readable the next time either: the
+ * message is nacked as `dead`, with DECODE_FAILED or the mapper's own error, and the flow goes on. A `deadLetter` before
+ * this stage keeps the bytes as they came.
+ *
+ * @example
+ * import { decode, json } from 'sluice';
+ * raw.pipe(decode(json<Order>()));
+ * @param mapper only its `decode` and `name` are used
+ * @see encode
+ * @see deadLetter
+ */
+export function decode<T>(mapper: Pick<Mapper<T>, 'decode' | 'name'>): Stage<Uint8Array, T> {
+  const name = `decode(${mapper.name})`;
+  return defineStage(name, (output) => ({
+    next(message) {
+      mark(message, name);
+      let value: T;
+      try {
+        value = mapper.decode(message.payload);
+      } catch (error) {
+        message.nack(toSluiceError(error, 'DECODE_FAILED', `${name} failed`), 'dead');
+        return;
+      }
+      output.next(message.with(value));
+    },
+  }));
+}

@@ -1,0 +1,84 @@
+import { Observable, type Subscriber } from 'rxjs';
+import { type BranchDescription, creditOf, describeAs } from '../connection/describe.js';
+import type { Flow, Stage } from '../connection/flow.js';
+import { configInvalid } from '../connection/options.js';
+import { toSluiceError } from '../errors.js';
+import type { Message, NackThen } from '../message/message.js';
+
+/** How a stage answers what its source says. */
+export interface StageObserver<I> {
+  next(message: Message<I>): void;
+  /** Default: hands the error on. */
+  error?(error: unknown): void;
+  /** Default: completes at once. */
+  complete?(): void;
+  /** Called once when the subscription ends, however it ends. */
+  teardown?(): void;
+}
+
+/** What is known of a stage before it runs. */
+export interface StageTraits {
+  /** Gives at most one message for each it gets. Default false. */
+  readonly atMostOne?: boolean;
+  /** An option that asks for so many messages at once: more than the credit is refused when the stage is wired. */
+  readonly wants?: { readonly option: string; readonly count: number };
+}
+
+/**
+ * Makes a stage from what happens per message. Error, completion and teardown pass through unless the stage says
+ * otherwise; each subscription gets a state of its own from `connect`. The name is what graphs show.
+ *
+ * @throws SluiceError `CONFIG_INVALID` from the stage, when it is wired behind a credit that it cannot work with
+ *
+ * @internal
+ */
+export function defineStage<I, O>(
+  name: string,
+  connect: (output: Subscriber<Message<O>>) => StageObserver<I>,
+  branches?: readonly BranchDescription[],
+  traits: StageTraits = {},
+): Stage<I, O> {
+  const { atMostOne = false, wants } = traits;
+  const facts = { kind: 'stage', name, atMostOne, ...(branches === undefined ? {} : { branches }) } as const;
+  const stage: Stage<I, O> = (source: Flow<I>): Flow<O> => {
+    if (wants !== undefined) checkCredit(name, wants, source);
+    const flow = new Observable<Message<O>>((output) => {
+      const observer = connect(output);
+      const subscription = source.subscribe({
+        next: (message) => observer.next(message),
+        error: (error: unknown) => {
+          if (observer.error === undefined) output.error(error);
+          else observer.error(error);
+        },
+        complete: () => {
+          if (observer.complete === undefined) output.complete();
+          else observer.complete();
+        },
+      });
+      return () => {
+        subscription.unsubscribe();
+        observer.teardown?.();
+      };
+    });
+    return describeAs(flow, { ...facts, upstream: source });
+  };
+  return describeAs(stage, facts);
+}
+
+function checkCredit(name: string, wants: { option: string; count: number }, source: Flow<unknown>): void {
+  const credit = creditOf(source);
+  if (credit === undefined || wants.count <= credit) return;
+  const { option, count } = wants;
+  throw configInvalid(name, [
+    `'${option}' is ${count}, but the source never has more than ${credit} messages out (credit); lower '${option}' or raise 'credit'`,
+  ]);
+}
+
+/**
+ * Nacks a message whose callback threw. The stream goes on: the failure belongs to the message.
+ *
+ * @internal
+ */
+export function failed(message: Message<unknown>, error: unknown, stage: string, then: NackThen): void {
+  message.nack(toSluiceError(error, 'HANDLER_FAILED', `${stage} failed`, { details: { stage } }), then);
+}

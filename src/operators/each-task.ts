@@ -1,0 +1,218 @@
+import type { Subscribable, Unsubscribable } from 'rxjs';
+import type { Cancel } from '../clock.js';
+import { isSluiceError, SluiceError } from '../errors.js';
+import { ACKED, type Envelope, isOpen } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+import { Fork } from '../message/settlement.js';
+import type { EachRunner } from './each-runner.js';
+import type { Try, Work } from './each.js';
+
+/**
+ * The only try of work that is neither timed nor tried again.
+ *
+ * @internal
+ */
+export class PlainTry implements Try {
+  readonly number = 1 as number;
+  private readonly message: Message<unknown>;
+
+  constructor(message: Message<unknown>) {
+    this.message = message;
+  }
+
+  get signal(): AbortSignal {
+    return this.message.signal;
+  }
+}
+
+/** Settles a message whose work was given up; `fork` holds the parts that came out before, if any. */
+export type GiveUp<I> = (message: Message<I>, fork: Fork | undefined) => void;
+
+/** A try that can be given up before its message is settled. */
+class TimedTry implements Try {
+  readonly number: number;
+  private readonly message: Message<unknown>;
+  /** Made when the signal is first asked for. */
+  private controller: AbortController | undefined;
+  private reason: unknown;
+
+  constructor(message: Message<unknown>, number: number) {
+    this.message = message;
+    this.number = number;
+  }
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.reason !== undefined) this.controller.abort(this.reason);
+    }
+    return AbortSignal.any([this.controller.signal, this.message.signal]);
+  }
+
+  abort(reason: unknown): void {
+    this.reason ??= reason;
+    this.controller?.abort(reason);
+  }
+}
+
+/**
+ * One message being worked on: its tries, its timeout and what it gave so far. Used again for other messages.
+ *
+ * @internal
+ */
+export class EachTask<I, O> {
+  message: Message<I> | undefined;
+  private readonly runner: EachRunner<I, O>;
+  private tries = 0;
+  /** Grows with the end of every try, so that the result of one that was given up is recognised. */
+  private generation = 0;
+  private current: TimedTry | undefined;
+  private cancelTimer: Cancel | undefined;
+  private inner: Unsubscribable | undefined;
+  /** Kept over tries: the parts that a failed one gave count too. */
+  private fork: Fork | undefined;
+
+  constructor(runner: EachRunner<I, O>) {
+    this.runner = runner;
+  }
+
+  /** Begins a try. */
+  start(): void {
+    const { runner } = this;
+    const message = this.message as Message<I>;
+    this.tries += 1;
+    this.current = new TimedTry(message, this.tries);
+    let result: Work<O>;
+    try {
+      result = runner.work(message.payload, message, this.current);
+    } catch (error) {
+      this.failed(error);
+      return;
+    }
+    if (isValue(result)) {
+      this.finish(result);
+      return;
+    }
+    const { timeoutMs } = runner.options;
+    if (timeoutMs !== undefined) this.cancelTimer = runner.clock.timer(timeoutMs, () => this.tooLate(timeoutMs));
+    this.follow(result);
+  }
+
+  /** Waits for a result. */
+  follow(result: PromiseLike<O> | Subscribable<O>): void {
+    if (isSubscribable(result)) {
+      this.subscribe(result);
+      return;
+    }
+    const { generation } = this;
+    result.then(
+      (value) => {
+        if (generation === this.generation) this.finish(value);
+      },
+      (error: unknown) => {
+        if (generation === this.generation) this.failed(error);
+      },
+    );
+  }
+
+  private subscribe(result: Subscribable<O>): void {
+    const { generation, runner } = this;
+    const message = this.message as Message<I>;
+    const fork = (this.fork ??= new Fork(message));
+    const subscription = result.subscribe({
+      next: (value: O) => {
+        if (generation !== this.generation || value === undefined) return;
+        if (isOpen(message)) runner.emitPart(fork.add(value));
+        // A part was refused, or the source took the message back: the rest would only be done twice.
+        else this.end();
+      },
+      error: (error: unknown) => {
+        if (generation === this.generation) this.failed(error);
+      },
+      complete: () => {
+        if (generation !== this.generation) return;
+        fork.seal();
+        this.end();
+      },
+    });
+    // It may have ended while it was being subscribed.
+    if (generation === this.generation) this.inner = subscription;
+    else subscription.unsubscribe();
+  }
+
+  private finish(value: O): void {
+    const message = this.message as Message<I>;
+    // Taken back or refused meanwhile: it comes again, and so does its result. Work may have acked it, though.
+    if (isOpen(message) || (message as Envelope<I>).root.state === ACKED) this.runner.emit(message, value);
+    this.end();
+  }
+
+  private tooLate(timeoutMs: number): void {
+    const { name } = this.runner;
+    const late = new SluiceError('HANDLER_TIMEOUT', `${name} took longer than ${timeoutMs} ms (timeoutMs).`, {
+      retriable: true,
+      details: { stage: name },
+    });
+    this.current?.abort(late);
+    this.failed(late);
+  }
+
+  private failed(error: unknown): void {
+    const { runner } = this;
+    const message = this.message as Message<I>;
+    const { retry } = runner.options;
+    this.endTry();
+    const isFinal = isSluiceError(error) && !error.retriable;
+    if (retry !== undefined && this.tries < retry.tries && !isFinal && isOpen(message)) {
+      this.cancelTimer = runner.clock.timer(retry.delayMs(this.tries, runner.clock), () => {
+        this.cancelTimer = undefined;
+        if (isOpen(message)) this.start();
+        else this.end();
+      });
+      return;
+    }
+    runner.fail(message, error);
+    this.end();
+  }
+
+  /** Ends the work without a result. */
+  abandon(settle: GiveUp<I>): void {
+    const message = this.message as Message<I>;
+    const { fork } = this;
+    this.current?.abort(new SluiceError('SETTLE_LOST', `${this.runner.name} was stopped.`));
+    this.endTry();
+    settle(message, fork);
+  }
+
+  /** Ends the work without a (further) result; when some came out already, their settlement counts. */
+  giveUp(settle: GiveUp<I>): void {
+    this.abandon(settle);
+    this.end();
+  }
+
+  private endTry(): void {
+    this.generation += 1;
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    this.inner?.unsubscribe();
+    this.inner = undefined;
+  }
+
+  private end(): void {
+    this.endTry();
+    this.tries = 0;
+    this.current = undefined;
+    this.fork = undefined;
+    this.runner.done(this);
+  }
+}
+
+/** True for a result that is there. An array or another iterable is a value like any other. @internal */
+export function isValue<O>(result: Work<O>): result is O {
+  if (typeof result !== 'object' || result === null) return true;
+  return typeof (result as { then?: unknown }).then !== 'function' && !isSubscribable(result);
+}
+
+function isSubscribable<O>(result: object): result is Subscribable<O> {
+  return typeof (result as { subscribe?: unknown }).subscribe === 'function';
+}

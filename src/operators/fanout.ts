@@ -1,0 +1,197 @@
+import { Subject, type Subscriber, type Subscription } from 'rxjs';
+import type { Flow, Sink, Stage } from '../connection/flow.js';
+import { configInvalid, checkOptions, oneOf } from '../connection/options.js';
+import { toSluiceError } from '../errors.js';
+import { type Envelope, handBack, mark, OPEN } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+import { Fork, type ForkSettle } from '../message/settlement.js';
+import { report } from '../observability/observe.js';
+import { defineStage, type StageObserver } from './define-stage.js';
+
+/**
+ * One way out of {@link fanout}: a stage, whose results come out of the fan-out, or a sink.
+ */
+export type FanoutBranch<I, O> = Stage<I, O> | Sink<I>;
+
+/**
+ * Options of {@link fanout}.
+ */
+export interface FanoutOptions {
+  /** Done when every branch acked its part (`all`, default), or when the first one did (`any`). */
+  readonly settle?: ForkSettle;
+}
+
+/**
+ * Every message into each branch, as a part of its own. With `all` the message is acked when all branches acked their
+ * parts, and nacked by the first nack; with `any` acked by the first ack, and nacked when every part was. What comes out
+ * of branches that are stages is merged. The slowest branch sets the pace.
+ *
+ * Branches are subscribed before the source. One that errors ends alone: it is reported as `stage.failed`, what it held is
+ * redelivered, and it starts anew with the next message. One that completes early gets no more. When the source has
+ * completed, so do the branches, then the flow; sinks are completed with it. Under `any` a branch that is behind by the
+ * whole credit is left out until it has caught up.
+ *
+ * @example
+ * import { each, fanout, memorySink } from 'sluice';
+ * orders.pipe(fanout([memorySink(broker, { topic: 'audit' }), each(bill)]));
+ * @param branches at least one
+ * @throws SluiceError `CONFIG_INVALID` without a branch
+ * @see fork
+ * @see route
+ */
+export function fanout<I, O = never>(
+  branches: readonly FanoutBranch<I, O>[],
+  options: FanoutOptions = {},
+): Stage<I, O> {
+  checkOptions<FanoutOptions>('fanout', options, { settle: oneOf('all', 'any') });
+  if (branches.length === 0) throw configInvalid('fanout', [`'branches' is empty: give at least one stage or sink`]);
+  return defineStage(
+    'fanout',
+    (output) => new Fanout<I, O>(branches, options.settle ?? 'all', output),
+    branches.map((to, at) => ({ label: String(at + 1), to })),
+  );
+}
+
+class Fanout<I, O> implements StageObserver<I> {
+  private readonly branches: Branch<I, O>[];
+  private readonly settle: ForkSettle;
+  private readonly output: Subscriber<Message<O>>;
+  private completed = false;
+
+  constructor(ways: readonly FanoutBranch<I, O>[], settle: ForkSettle, output: Subscriber<Message<O>>) {
+    this.settle = settle;
+    this.output = output;
+    this.branches = ways.map((to) => new Branch(to, output, () => this.ended()));
+    for (const branch of this.branches) branch.start();
+  }
+
+  next(message: Message<I>): void {
+    mark(message, 'fanout');
+    const fork = new Fork(message, this.settle);
+    const taking = this.taking((message as Envelope<I>).root.settler.limit());
+    const parts = taking.map(() => fork.add(message.payload));
+    fork.seal('no branch');
+    taking.forEach((branch, at) => branch.next(parts[at] as Message<I>));
+  }
+
+  /** Under `any` nothing waits for a branch that is behind, so it must not pile up what the others have done. */
+  private taking(limit: number): Branch<I, O>[] {
+    const open = this.branches.filter((branch) => !branch.isOver);
+    if (this.settle === 'all') return open;
+    const keepingUp = open.filter((branch) => !branch.isBehind(Math.max(1, limit)));
+    return keepingUp.length > 0 ? keepingUp : open;
+  }
+
+  complete(): void {
+    this.completed = true;
+    for (const branch of this.branches) branch.complete();
+    this.ended();
+  }
+
+  teardown(): void {
+    for (const branch of this.branches) branch.stop();
+  }
+
+  private ended(): void {
+    if (this.completed && this.branches.every((branch) => branch.isOver)) this.output.complete();
+  }
+}
+
+/** One way out at work: its feed, and the parts that are inside it. */
+class Branch<I, O> {
+  isOver = false;
+  private readonly to: FanoutBranch<I, O>;
+  private readonly output: Subscriber<Message<O>>;
+  private readonly ended: () => void;
+  private feed = new Subject<Message<I>>();
+  private subscription: Subscription | undefined;
+  /** Came in and neither out nor to an end: what a failing branch takes with it. */
+  private readonly inside = new Set<Envelope<unknown>>();
+  private completing = false;
+  private sweepAt = 64;
+
+  constructor(to: FanoutBranch<I, O>, output: Subscriber<Message<O>>, ended: () => void) {
+    this.to = to;
+    this.output = output;
+    this.ended = ended;
+  }
+
+  /** Subscribes a stage; a sink needs no start. */
+  start(): void {
+    if (typeof this.to !== 'function') return;
+    this.feed = new Subject();
+    const flow: Flow<O> = this.to(this.feed);
+    this.subscription = flow.subscribe({
+      next: (message) => {
+        this.inside.delete((message as Envelope<O>).root);
+        this.output.next(message);
+      },
+      error: (error: unknown) => this.failed(error),
+      complete: () => {
+        this.isOver = true;
+        this.ended();
+      },
+    });
+  }
+
+  isBehind(limit: number): boolean {
+    if (this.inside.size >= limit) this.sweep();
+    return this.inside.size >= limit;
+  }
+
+  next(part: Message<I>): void {
+    const { root } = part as Envelope<I>;
+    if (typeof this.to === 'function') {
+      if (this.subscription === undefined) this.start();
+      this.inside.add(root);
+      this.feed.next(part);
+      // Parts that ended inside are only dropped from the set now and then: nothing else grows with them.
+      if (this.inside.size > this.sweepAt) this.sweep();
+      return;
+    }
+    try {
+      this.to.next(part);
+    } catch (error) {
+      part.nack(toSluiceError(error, 'SINK_FAILED', 'A sink of fanout threw'));
+    }
+  }
+
+  complete(): void {
+    this.completing = true;
+    if (this.isOver) return;
+    if (typeof this.to === 'function' && this.subscription !== undefined) {
+      this.feed.complete();
+      return;
+    }
+    if (typeof this.to !== 'function') this.to.complete();
+    this.isOver = true;
+  }
+
+  stop(): void {
+    this.subscription?.unsubscribe();
+    this.subscription = undefined;
+    if (typeof this.to !== 'function' && !this.completing) this.to.complete();
+    this.giveBack((part) => handBack(part));
+  }
+
+  private failed(error: unknown): void {
+    this.subscription = undefined;
+    const reason = toSluiceError(error, 'HANDLER_FAILED', 'A branch of fanout failed');
+    report({ type: 'stage.failed', stage: 'fanout', reason });
+    this.giveBack((part) => void part.nack(reason));
+    if (!this.completing) return;
+    this.isOver = true;
+    this.ended();
+  }
+
+  private giveBack(settle: (part: Envelope<unknown>) => void): void {
+    const left = [...this.inside];
+    this.inside.clear();
+    for (const part of left) if (part.state === OPEN) settle(part);
+  }
+
+  private sweep(): void {
+    for (const part of this.inside) if (part.state !== OPEN) this.inside.delete(part);
+    this.sweepAt = Math.max(64, this.inside.size * 2);
+  }
+}

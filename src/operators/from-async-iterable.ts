@@ -1,0 +1,118 @@
+import { defineSource, SOURCE_RULES, type ReaderContext, type SourceOptions } from '../connection/define-source.js';
+import type { Flow } from '../connection/flow.js';
+import { toSluiceError, type SluiceError } from '../errors.js';
+import { checkOptions, text } from '../options.js';
+
+/**
+ * Options of what makes a flow of plain values.
+ *
+ * @see fromAsyncIterable
+ */
+export interface ValuesOptions extends SourceOptions {
+  /** The topic of the messages. Default: the name of the function. */
+  readonly topic?: string;
+}
+
+/** The rules of {@link ValuesOptions}. @internal */
+export const VALUES_RULES: typeof SOURCE_RULES & { readonly topic: typeof text } = { ...SOURCE_RULES, topic: text };
+
+/**
+ * The values of an iterable, async or not, as messages. It is asked for a value only while there is credit, so a slow
+ * consumer makes a generator wait. A requeued value is emitted again, in place, with its attempt raised.
+ *
+ * Completes when the iterable has ended and everything was settled. Errors with SOURCE_FAILED when it throws; what was
+ * emitted before may still settle. On unsubscribe its `return` is called, so a generator runs its `finally`.
+ *
+ * @example
+ * import { fromAsyncIterable } from 'sluice';
+ * const lines = fromAsyncIterable(readline.createInterface({ input }), { credit: 16 });
+ * @param iterable each subscription iterates it from the start; a generator object has only one start
+ * @param options `credit` defaults to 128
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * @see toAsyncIterable
+ * @see messages
+ */
+export function fromAsyncIterable<T>(iterable: Iterable<T> | AsyncIterable<T>, options: ValuesOptions = {}): Flow<T> {
+  checkOptions<ValuesOptions>('fromAsyncIterable', options, VALUES_RULES);
+  const topic = options.topic ?? 'fromAsyncIterable';
+  return defineSource<T>(
+    {
+      connector: 'iterable',
+      credit: 128,
+      local: true,
+      open(context) {
+        try {
+          return Symbol.asyncIterator in iterable
+            ? readAsync(iterable, topic, context)
+            : readSync(iterable, topic, context);
+        } catch (error) {
+          // What cannot be iterated now, for example a stream that is read already, cannot be later either.
+          throw sourceFailed(error);
+        }
+      },
+    },
+    options,
+  );
+}
+
+type OpenReader = ReturnType<Parameters<typeof defineSource>[0]['open']>;
+
+function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContext<T>): OpenReader {
+  const iterator = iterable[Symbol.iterator]();
+  return {
+    resume() {
+      if (!context.ready) return;
+      try {
+        let step: IteratorResult<T>;
+        do {
+          step = iterator.next();
+          if (step.done === true) {
+            context.end();
+            return;
+          }
+        } while (context.offer({ payload: step.value, topic }));
+      } catch (error) {
+        context.lost(sourceFailed(error));
+      }
+    },
+    settle: () => undefined,
+    close: () => void iterator.return?.(),
+  };
+}
+
+function readAsync<T>(iterable: AsyncIterable<T>, topic: string, context: ReaderContext<T>): OpenReader {
+  const iterator = iterable[Symbol.asyncIterator]();
+  let asking = false;
+  let over = false;
+  function ask(): void {
+    asking = true;
+    iterator.next().then(
+      (step) => {
+        asking = false;
+        if (over) return;
+        if (step.done === true) {
+          over = true;
+          context.end();
+        } else if (context.offer({ payload: step.value, topic })) ask();
+      },
+      (error: unknown) => context.lost(sourceFailed(error)),
+    );
+  }
+  return {
+    resume() {
+      if (over) context.end();
+      else if (!asking && context.ready) ask();
+    },
+    settle: () => undefined,
+    close() {
+      over = true;
+      // A generator that still waits for its next value answers only once it has it: nobody waits for that.
+      void iterator.return?.().then(undefined, () => undefined);
+    },
+  };
+}
+
+/** What a source of plain values read from has failed. @internal */
+export function sourceFailed(error: unknown): SluiceError {
+  return toSluiceError(error, 'SOURCE_FAILED', 'What the source read from failed');
+}

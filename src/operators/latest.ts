@@ -1,0 +1,64 @@
+import { currentClock } from '../clock.js';
+import type { Stage } from '../connection/flow.js';
+import { checkOptions, having, numeric, oneOf, text } from '../connection/options.js';
+import { handBack } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+import { COME_AGAIN_MS } from './busy.js';
+import { defineStage } from './define-stage.js';
+import { EachRunner } from './each-runner.js';
+import type { EachOptions, Try, WorkResult } from './each.js';
+
+/**
+ * Options of {@link latest}.
+ *
+ * @see EachOptions
+ */
+export interface LatestOptions<I> extends Omit<EachOptions<I>, 'concurrency' | 'lane' | 'laneCredit'> {
+  /**
+   * What becomes of a message whose work is given up for a newer one: `ack` (default) with the note `superseded`, `requeue`
+   * hands it back without counting an attempt; it comes again after a while.
+   */
+  readonly superseded?: 'ack' | 'requeue';
+}
+
+/**
+ * The results of `work` for the newest message: a new message ends the work on the one before it, whose signal aborts and
+ * which is settled at once as `superseded` says. RxJS's `switchMap` would leave it unsettled.
+ *
+ * Results that came out before count: such a message is acked once they were. Failures, completion and unsubscribe are as
+ * in `each`.
+ *
+ * @example
+ * import { latest } from 'sluice';
+ * queries.pipe(latest((query, _, { signal }) => search(query, { signal })));
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * @see busy
+ * @see each
+ */
+export function latest<I, W>(
+  work: (payload: I, message: Message<I>, current: Try) => W,
+  options: LatestOptions<I> = {},
+): Stage<I, WorkResult<W>> {
+  checkOptions<LatestOptions<I>>('latest', options, {
+    superseded: oneOf('ack', 'requeue'),
+    retry: having('delayMs'),
+    timeoutMs: numeric(0),
+    onError: oneOf('requeue', 'dead', 'drop', 'fail'),
+    name: text,
+    clock: having('defer'),
+  });
+  const name = options.name ?? `latest(${work.name})`;
+  const replace = (_: Message<I>, runner: EachRunner<I, WorkResult<W>>): boolean => {
+    runner.giveUp((old, parts) => {
+      if (options.superseded === 'requeue') handBack(old, COME_AGAIN_MS);
+      else if (parts === undefined) old.ack('superseded');
+      else parts.seal('superseded');
+    });
+    return true;
+  };
+  return defineStage(
+    name,
+    (output) =>
+      new EachRunner<I, WorkResult<W>>(work as never, options, name, output, options.clock ?? currentClock(), replace),
+  );
+}

@@ -1,0 +1,59 @@
+import type { ObservableInput } from 'rxjs';
+import { from } from 'rxjs';
+import { defineSource, type Overflow } from '../connection/define-source.js';
+import type { Flow } from '../connection/flow.js';
+import { checkOptions } from '../options.js';
+import { sourceFailed, VALUES_RULES, type ValuesOptions } from './from-async-iterable.js';
+
+/**
+ * Options of {@link messages}. An Observable cannot be asked to wait, so what to give up has to be chosen.
+ *
+ * @see messages
+ */
+export interface MessagesOptions extends ValuesOptions {
+  /** What is given up when more waits than `credit`: the oldest, the newest, or the whole flow. */
+  readonly overflow: Overflow;
+}
+
+/**
+ * Plain values as messages: the way into a flow for what is an Observable already. Up to `credit` values are unsettled
+ * and as many wait; of more, what `overflow` names is given up and counted.
+ *
+ * For values that can wait for their turn use `fromAsyncIterable`, which loses nothing. Completes when the Observable has
+ * and everything was settled; errors with SOURCE_FAILED when it does, or, under `close`, when more comes than fits.
+ *
+ * @example
+ * import { messages } from 'sluice';
+ * const clicks = fromEvent(button, 'click').pipe(messages({ overflow: 'drop-oldest', credit: 16 }));
+ * @param options `overflow` is required; `credit` defaults to 128
+ * @throws SluiceError `CONFIG_INVALID` without `overflow`, or for an option out of range
+ * @see values
+ * @see fromAsyncIterable
+ */
+export function messages<T>(options: MessagesOptions): (source: ObservableInput<T>) => Flow<T> {
+  checkOptions<MessagesOptions>('messages', options, VALUES_RULES);
+  const topic = options.topic ?? 'messages';
+  return (source) =>
+    defineSource<T>(
+      {
+        connector: 'messages',
+        credit: 128,
+        local: true,
+        needsOverflow: true,
+        open(context) {
+          const subscription = from(source).subscribe({
+            next: (payload) => context.offer({ payload, topic }),
+            error: (error: unknown) => context.lost(sourceFailed(error)),
+            complete: () => context.end(),
+          });
+          return {
+            resume: () => undefined,
+            settle: () => undefined,
+            stop: () => subscription.unsubscribe(),
+            close: () => subscription.unsubscribe(),
+          };
+        },
+      },
+      options,
+    );
+}

@@ -1,0 +1,38 @@
+import type { Stage } from '../connection/flow.js';
+import { mark } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+import { defineStage, failed } from './define-stage.js';
+
+/**
+ * Each message with a new payload, worked out at once by `change`. Everything else of the message, its settlement
+ * included, is carried over.
+ *
+ * A `change` that throws nacks its message as `dead` with HANDLER_FAILED and the flow goes on. For work that takes time,
+ * may be retried or gives several results, use `each`.
+ *
+ * @example
+ * import { payload } from 'sluice';
+ * orders.pipe(payload((order) => ({ ...order, total: order.price * order.quantity })));
+ * @see each
+ */
+export function payload<I, O>(change: (payload: I, message: Message<I>) => O): Stage<I, O> {
+  return defineStage(
+    'payload',
+    (output) => ({
+      next(message) {
+        mark(message, 'payload');
+        let changed: O;
+        try {
+          changed = change(message.payload, message);
+        } catch (error) {
+          failed(message, error, 'payload', 'dead');
+          return;
+        }
+        // Nothing changed: the message goes on as it is.
+        output.next(Object.is(changed, message.payload) ? (message as Message<never>) : message.with(changed));
+      },
+    }),
+    undefined,
+    { atMostOne: true },
+  );
+}

@@ -1,0 +1,84 @@
+import type { Flow } from '../connection/flow.js';
+import { Ring } from '../connection/ring.js';
+import { handBack, isOpen, mark } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+
+interface Waiting<T> {
+  readonly resolve: (step: IteratorResult<Message<T>, undefined>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * The messages of a flow for a `for await` loop. A message is acked when the loop asks for the next one, unless the loop
+ * settled it itself; so what a loop body holds is never more than one message, and what waits before it never more than
+ * the credit.
+ *
+ * Leaving the loop by `break`, `return` or a throw gives the message of that round and everything that waits back to the
+ * source, untouched. The loop ends when the flow completes and throws when it errors. Each loop is a subscription of its
+ * own.
+ *
+ * @example
+ * import { toAsyncIterable } from 'sluice';
+ * for await (const message of toAsyncIterable(orders)) await store(message.payload);
+ * @see fromAsyncIterable
+ * @see toReadableStream
+ */
+export function toAsyncIterable<T>(flow: Flow<T>): AsyncIterable<Message<T>> {
+  return { [Symbol.asyncIterator]: () => iterate(flow) };
+}
+
+function iterate<T>(flow: Flow<T>): AsyncIterator<Message<T>, undefined> {
+  const buffer = new Ring<Message<T>>();
+  const askers = new Ring<Waiting<T>>();
+  let inHand: Message<T> | undefined;
+  let end: { readonly error?: unknown } | undefined;
+
+  function give(): void {
+    while (askers.length > 0 && (buffer.length > 0 || end !== undefined)) {
+      const asker = askers.shift() as Waiting<T>;
+      inHand = buffer.shift();
+      if (inHand !== undefined) asker.resolve({ done: false, value: inHand });
+      else if (end !== undefined && 'error' in end) {
+        asker.reject(end.error);
+        end = {};
+      } else asker.resolve({ done: true, value: undefined });
+    }
+  }
+
+  const subscription = flow.subscribe({
+    next(message) {
+      mark(message, 'toAsyncIterable');
+      buffer.push(message);
+      give();
+    },
+    error(error: unknown) {
+      end = { error };
+      give();
+    },
+    complete() {
+      end = {};
+      give();
+    },
+  });
+
+  return {
+    next() {
+      const done = inHand;
+      inHand = undefined;
+      if (done !== undefined && isOpen(done)) done.ack();
+      return new Promise((resolve, reject) => {
+        askers.push({ resolve, reject });
+        give();
+      });
+    },
+    return() {
+      subscription.unsubscribe();
+      if (inHand !== undefined) handBack(inHand);
+      inHand = undefined;
+      for (const message of buffer.clear()) handBack(message);
+      end = {};
+      give();
+      return Promise.resolve({ done: true, value: undefined });
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import type { Flow } from '../connection/flow.js';
+import type { Message } from '../message/message.js';
+import { toAsyncIterable } from './to-async-iterable.js';
+
+/**
+ * The messages of a flow as a WHATWG stream. It holds none back of its own: a message is taken out when the reader asks,
+ * and acked when it asks for the next one, unless it was settled by then.
+ *
+ * Closes when the flow completes, errors when it does. Cancelling gives the message in hand and what waits back to the
+ * source, untouched.
+ *
+ * @example
+ * import { toReadableStream } from 'sluice';
+ * await toReadableStream(orders).pipeTo(writable);
+ * Source: WHATWG Streams, `highWaterMark` of 0.
+ * @see fromReadableStream
+ */
+export function toReadableStream<T>(flow: Flow<T>): ReadableStream<Message<T>> {
+  const iterator = toAsyncIterable(flow)[Symbol.asyncIterator]();
+  return new ReadableStream<Message<T>>(
+    {
+      async pull(controller) {
+        const step = await iterator.next();
+        if (step.done === true) controller.close();
+        else controller.enqueue(step.value);
+      },
+      async cancel() {
+        await iterator.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

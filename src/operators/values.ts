@@ -1,0 +1,28 @@
+import { Observable } from 'rxjs';
+import type { Flow } from '../connection/flow.js';
+
+/**
+ * The payloads of a flow, each message acked as it arrives: the way out of a flow, and from here on at most once. What
+ * happens to a value after that, RxJS operators that drop it included, no longer concerns the source.
+ *
+ * Error and completion pass through. A throw in the subscriber is reported by RxJS; its message is acked already.
+ *
+ * @example
+ * import { values } from 'sluice';
+ * ticks.pipe(values()).subscribe((tick) => chart.add(tick));
+ * @see messages
+ * @see toAsyncIterable
+ */
+export function values<T>(): (source: Flow<T>) => Observable<T> {
+  return (source) =>
+    new Observable((output) =>
+      source.subscribe({
+        next(message) {
+          message.ack();
+          output.next(message.payload);
+        },
+        error: (error: unknown) => output.error(error),
+        complete: () => output.complete(),
+      }),
+    );
+}

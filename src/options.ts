@@ -1,0 +1,179 @@
+import { SluiceError } from './errors.js';
+
+/**
+ * Says what is wrong with an option's value, as «expected …», or `undefined` when nothing is.
+ *
+ * @see checkOptions
+ */
+export type OptionRule = (value: unknown) => string | undefined;
+
+/** Shows a value in an error: numbers and short words as they are, everything else by its kind, so that no secret leaks. */
+function shown(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)
+    return String(value);
+  if (typeof value === 'string')
+    return /^[\w.:/+#*-]{1,32}$/.test(value) ? `'${value}'` : `a text of ${value.length} characters`;
+  return Array.isArray(value) ? 'an array' : typeof value;
+}
+
+/**
+ * A whole number in the range, both ends included.
+ *
+ * @see numeric
+ */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): OptionRule {
+  return (value) =>
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+      ? undefined
+      : `expected a whole number from ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`}`;
+}
+
+/**
+ * A duration or size that may have a fraction.
+ *
+ * @see integer
+ */
+export function numeric(min: number, max: number = Infinity): OptionRule {
+  return (value) =>
+    typeof value === 'number' && value >= min && value <= max
+      ? undefined
+      : `expected a number from ${min}${max === Infinity ? '' : ` to ${max}`}`;
+}
+
+/**
+ * True or false.
+ *
+ * @see checkOptions
+ */
+export const flag: OptionRule = (value) => (typeof value === 'boolean' ? undefined : 'expected true or false');
+/**
+ * A text that is not empty.
+ *
+ * @see checkOptions
+ */
+export const text: OptionRule = (value) =>
+  typeof value === 'string' && value !== '' ? undefined : 'expected a text that is not empty';
+/**
+ * A function.
+ *
+ * @see checkOptions
+ */
+export const callable: OptionRule = (value) => (typeof value === 'function' ? undefined : 'expected a function');
+/**
+ * Whatever there is.
+ *
+ * @see checkOptions
+ */
+export const anything: OptionRule = () => undefined;
+
+/**
+ * One of these words.
+ *
+ * @see checkOptions
+ */
+export function oneOf(...names: readonly string[]): OptionRule {
+  return (value) => (names.includes(value as string) ? undefined : `expected one of ${names.join(', ')}`);
+}
+
+/**
+ * An object that has all of these methods or fields.
+ *
+ * @see checkOptions
+ */
+export function having(...names: readonly string[]): OptionRule {
+  return (value) =>
+    typeof value === 'object' && value !== null && names.every((name) => name in value)
+      ? undefined
+      : `expected an object with ${names.join(', ')}`;
+}
+
+/**
+ * What either rule accepts.
+ *
+ * @see checkOptions
+ */
+export function either(...rules: readonly OptionRule[]): OptionRule {
+  return (value) => {
+    const said = rules.map((rule) => rule(value));
+    return said.includes(undefined) ? undefined : said.join(', or ').replaceAll(', or expected', ', or');
+  };
+}
+
+/**
+ * Has to be there. Without it, a rule applies only to options that are given.
+ *
+ * @see checkOptions
+ */
+export function required(rule: OptionRule): OptionRule & { readonly required: true } {
+  return Object.assign((value: unknown) => rule(value), { required: true as const });
+}
+
+/**
+ * The rules of an options object by option name.
+ *
+ * @see checkOptions
+ */
+export type OptionRules<O> = { readonly [K in keyof O]-?: OptionRule };
+
+/**
+ * Checks options when they are handed over, so that a wrong one never surfaces as a stalled flow later. All faults are
+ * told at once; an unknown name comes with the nearest known one.
+ *
+ * @example
+ * import { checkOptions, integer, required, text } from 'sluice/connection';
+ * checkOptions('redisSource', options, { stream: required(text), credit: integer(0, 65535) });
+ * @param owner the function the options belong to, for the text
+ * @throws SluiceError `CONFIG_INVALID`; `details.faults` lists each fault
+ */
+export function checkOptions<O extends object>(owner: string, options: O, rules: OptionRules<O>): void {
+  const faults: string[] = [];
+  const given = options as Record<string, unknown>;
+  const known = rules as Record<string, OptionRule & { required?: boolean }>;
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(known, name)) continue;
+    const near = nearest(name, Object.keys(known));
+    faults.push(`unknown option '${name}'${near === undefined ? '' : `, did you mean '${near}'?`}`);
+  }
+  for (const [name, rule] of Object.entries(known)) {
+    const value = given[name];
+    if (value === undefined) {
+      if (rule.required === true) faults.push(`'${name}' is missing: ${rule(undefined) ?? 'it is required'}`);
+      continue;
+    }
+    const wrong = rule(value);
+    if (wrong !== undefined) faults.push(`'${name}': ${wrong}, got ${shown(value)}`);
+  }
+  if (faults.length > 0) throw configInvalid(owner, faults);
+}
+
+/**
+ * The error for options that do not go together.
+ *
+ * @see checkOptions
+ */
+export function configInvalid(owner: string, faults: readonly string[]): SluiceError {
+  return new SluiceError('CONFIG_INVALID', `${owner}: ${faults.join('; ')}.`, { details: { owner, faults } });
+}
+
+function nearest(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const edits = distance(name.toLowerCase(), candidate.toLowerCase());
+    if (edits < least) [best, least] = [candidate, edits];
+  }
+  return best;
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const swap = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, swap));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,189 @@
+import type { Runnable, Trampoline } from '../connection/trampoline.js';
+import { SluiceError } from '../errors.js';
+import { handBack, isOpen, mark } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+import { type RelayBound, Relays } from '../message/relay.js';
+import { report } from '../observability/observe.js';
+import { type BranchQueue, ConflatingQueue, OrderedQueue } from './branch-queue.js';
+import type { BranchOverflow } from './rule.js';
+import type { Target, TargetOwner } from './target.js';
+
+/** Who has branches. @internal */
+export interface BranchOwner<I, O> {
+  readonly trampoline: Trampoline;
+  emit(message: Message<O>): void;
+  /** A message that waited for a branch which then was over. */
+  orphaned(message: Message<I>): void;
+  ended(): void;
+}
+
+/**
+ * One way out of a router: a target and, in front of it, the messages that have to wait, because the budget is used up or
+ * the target is broken for now. Without a budget a message passes as it is; with one the branch hears how it ends.
+ *
+ * @internal
+ */
+export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
+  readonly label: string;
+  readonly limit: number;
+  /** It takes no messages any more: its stage completed before the source did. */
+  isOver = false;
+  private readonly overflow: BranchOverflow;
+  private readonly owner: BranchOwner<I, O>;
+  private readonly target: Target<I>;
+  private readonly relays: Relays | undefined;
+  /** Given to the target and unsettled. Known only with a budget. */
+  private readonly held = new Set<Message<unknown>>();
+  private queue: BranchQueue<I> | undefined;
+  private completing = false;
+  private isStopped = false;
+  private listeners: Set<() => void> | undefined;
+  private dropped = 0;
+
+  constructor(
+    label: string,
+    budget: number,
+    overflow: BranchOverflow,
+    owner: BranchOwner<I, O>,
+    targetOf: (owner: TargetOwner<O>) => Target<I>,
+  ) {
+    this.label = label;
+    this.limit = budget;
+    this.overflow = overflow;
+    this.owner = owner;
+    this.target = targetOf(this);
+    if (budget === Infinity) return;
+    this.relays = new Relays({
+      bound: this,
+      settled: (original, outcome, reason) => void original.settle(outcome, reason),
+      replaced: (_original, fresh) => this.enter(fresh),
+    });
+  }
+
+  start(): void {
+    this.target.start();
+  }
+
+  next(message: Message<I>): void {
+    mark(message, this.label);
+    if (this.hasRoom() && (this.queue === undefined || this.queue.length === 0)) this.give(message);
+    else this.hold(message);
+  }
+
+  /** The source is done: what waits is still given, then the target is completed. */
+  complete(): void {
+    this.completing = true;
+    if (this.queue === undefined || this.queue.length === 0) this.target.complete();
+  }
+
+  error(error: unknown): void {
+    this.target.error(error);
+  }
+
+  /** The flow was unsubscribed: what waits goes back untouched. What the target holds may still settle. */
+  stop(): void {
+    this.isStopped = true;
+    for (let message = this.queue?.shift(); message !== undefined; message = this.queue?.shift()) handBack(message);
+    this.target.stop();
+  }
+
+  /** A turn: settling never delivers, so whatever became possible happens here. */
+  run(): void {
+    const { queue } = this;
+    if (queue === undefined || queue.length === 0) return;
+    const { trampoline } = this.owner;
+    while (queue.length > 0 && this.hasRoom()) {
+      const message = queue.shift() as Message<I>;
+      // Taken back by its source while it waited: it comes again.
+      if (isOpen(message)) this.give(message);
+      if (!trampoline.mayContinue()) break;
+    }
+    if (queue.length > 0 && this.hasRoom()) trampoline.schedule(this);
+    else if (this.completing && queue.length === 0) this.target.complete();
+  }
+
+  emit(message: Message<O>): void {
+    this.owner.emit(message);
+  }
+
+  up(): void {
+    if (this.queue !== undefined && this.queue.length > 0) this.owner.trampoline.schedule(this);
+  }
+
+  ended(): void {
+    this.isOver = true;
+    for (let message = this.queue?.shift(); message !== undefined; message = this.queue?.shift())
+      this.owner.orphaned(message);
+    this.owner.ended();
+  }
+
+  isFull(): boolean {
+    return this.held.size >= this.limit;
+  }
+
+  onFull(listener: () => void): () => void {
+    const own = (): void => listener();
+    const listeners = (this.listeners ??= new Set());
+    listeners.add(own);
+    return () => void listeners.delete(own);
+  }
+
+  private hasRoom(): boolean {
+    return this.held.size < this.limit && this.target.isUp;
+  }
+
+  private give(message: Message<I>): void {
+    if (this.relays === undefined) {
+      this.target.next(message);
+      return;
+    }
+    this.enter(message);
+    this.target.next(this.relays.pass(message));
+    if (this.listeners !== undefined && this.isFull()) for (const listener of [...this.listeners]) listener();
+  }
+
+  private hold(message: Message<I>): void {
+    const { overflow } = this;
+    // Another branch of the same message made the flow end.
+    if (this.isStopped) handBack(message);
+    else if (overflow === 'fail') {
+      message.nack(
+        new SluiceError('OVERFLOW', `${this.label} holds ${this.limit} unsettled messages already (budget).`, {
+          retriable: true,
+        }),
+      );
+    } else if (overflow === 'drop-newest') this.drop(message);
+    else {
+      this.queue ??=
+        overflow === 'conflate'
+          ? new ConflatingQueue()
+          : new OrderedQueue(overflow === 'drop-oldest' ? this.limit : Infinity);
+      const displaced = this.queue.push(message);
+      if (displaced !== undefined) this.drop(displaced);
+    }
+  }
+
+  /** Acked, not nacked: one branch giving up must not decide for the others of the same message. */
+  private drop(message: Message<I>): void {
+    if (!isOpen(message)) return;
+    this.dropped += 1;
+    message.ack(`overflow: ${this.overflow}`);
+    report({ type: 'message.overflowed', connector: this.label, policy: this.overflow, count: this.dropped });
+  }
+
+  /**
+   * Counts the message until it ends, however that happens: a stage is free to forget one that its source took back, or
+   * that another branch of the same message had nacked, and then settles nothing.
+   */
+  private enter(message: Message<unknown>): void {
+    const { signal } = message;
+    // An aborted signal tells nobody any more.
+    if (signal.aborted) return;
+    this.held.add(message);
+    signal.addEventListener('abort', () => this.left(message), { once: true });
+  }
+
+  private left(message: Message<unknown>): void {
+    if (this.held.delete(message)) this.up();
+  }
+}

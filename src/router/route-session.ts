@@ -1,0 +1,166 @@
+import type { Subscriber } from 'rxjs';
+import type { Clock } from '../clock.js';
+import type { Backoff } from '../connection/backoff.js';
+import type { Sink, Stage } from '../connection/flow.js';
+import { type Trampoline, trampolineOf } from '../connection/trampoline.js';
+import { SluiceError } from '../errors.js';
+import { handBack, mark } from '../message/envelope.js';
+import type { Message } from '../message/message.js';
+import { fork } from '../message/settlement.js';
+import { report } from '../observability/observe.js';
+import { failed, type StageObserver } from '../operators/define-stage.js';
+import { Branch, type BranchOwner } from './branch.js';
+import type { AnyRule, CompiledRules, RouteMatch, RuleMatcher } from './compile-rules.js';
+import { NONE } from './rule-index.js';
+import { type SharedSink, SinkTarget } from './sink-target.js';
+import { StageTarget } from './stage-target.js';
+
+/** A router as it was built, the same for every subscription. @internal */
+export interface RoutePlan {
+  readonly name: string;
+  readonly match: RouteMatch;
+  readonly rules: readonly AnyRule[];
+  readonly compiled: CompiledRules;
+  readonly otherwise: Stage<never, unknown> | Sink<never> | 'dead' | 'drop';
+  readonly restart: Backoff;
+}
+
+/**
+ * One subscription of a router: its branches, all subscribed before the source is, and what the messages are given to.
+ *
+ * @internal
+ */
+export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
+  readonly trampoline: Trampoline;
+  private readonly plan: RoutePlan;
+  private readonly clock: Clock;
+  private readonly output: Subscriber<Message<O>>;
+  private readonly matcher: RuleMatcher;
+  /** By rule. */
+  private readonly branches: readonly Branch<I, O>[];
+  private readonly otherwise: Branch<I, O> | undefined;
+  private readonly sinks = new Map<Sink<I>, SharedSink<I>>();
+  /** Made once: it says nothing of a message, and a stack per message would cost more than routing it. */
+  private readonly unroutable: SluiceError;
+  private unfinished = 0;
+  private dropped = 0;
+  private completed = false;
+
+  constructor(plan: RoutePlan, output: Subscriber<Message<O>>, clock: Clock) {
+    const { name, rules, otherwise } = plan;
+    this.plan = plan;
+    this.output = output;
+    this.clock = clock;
+    this.trampoline = trampolineOf(clock);
+    this.matcher = plan.compiled.start(clock);
+    this.unroutable = new SluiceError('UNROUTED', `No rule of ${name} takes the message; add one, or set otherwise.`);
+    this.branches = rules.map((rule) => this.branch(rule.name, rule.to, rule));
+    if (typeof otherwise !== 'string') this.otherwise = this.branch('otherwise', otherwise, {});
+    for (const branch of this.all()) branch.start();
+  }
+
+  next(message: Message<I>): void {
+    let rule: number = NONE;
+    let several: number[] | undefined;
+    try {
+      if (this.plan.match === 'first') rule = this.matcher.first(message);
+      else {
+        const found = this.matcher.all(message);
+        if (found.count === 1) rule = found.at(0);
+        else if (found.count > 1) several = found.toArray();
+      }
+    } catch (error) {
+      this.blame(message, error);
+      return;
+    }
+    if (several === undefined) this.give(rule, message);
+    else {
+      const parts = fork(message, several.length);
+      for (const [at, each] of several.entries()) this.give(each, parts[at] as Message<I>);
+    }
+  }
+
+  error(error: unknown): void {
+    for (const branch of this.all()) branch.error(error);
+    this.output.error(error);
+  }
+
+  complete(): void {
+    this.completed = true;
+    for (const branch of this.all()) if (!branch.isOver) branch.complete();
+    this.finishIfDone();
+  }
+
+  teardown(): void {
+    for (const branch of this.all()) branch.stop();
+  }
+
+  emit(message: Message<O>): void {
+    // Nobody would settle it.
+    if (this.output.closed) handBack(message);
+    else this.output.next(message);
+  }
+
+  orphaned(message: Message<I>): void {
+    this.unrouted(message);
+  }
+
+  ended(): void {
+    this.unfinished -= 1;
+    this.finishIfDone();
+  }
+
+  private branch(name: string, to: AnyRule['to'], { budget, overflow }: Partial<AnyRule>): Branch<I, O> {
+    const label = `${this.plan.name}/${name}`;
+    this.unfinished += 1;
+    return new Branch<I, O>(label, budget ?? Infinity, overflow ?? 'wait', this, (owner) =>
+      typeof to === 'function'
+        ? new StageTarget(to as unknown as Stage<I, O>, label, this.clock, this.plan.restart, owner)
+        : new SinkTarget(this.shared(to as unknown as Sink<I>), label, owner),
+    );
+  }
+
+  private shared(sink: Sink<I>): SharedSink<I> {
+    let shared = this.sinks.get(sink);
+    if (shared === undefined) this.sinks.set(sink, (shared = { sink, users: 0 }));
+    return shared;
+  }
+
+  private all(): readonly Branch<I, O>[] {
+    return this.otherwise === undefined ? this.branches : [...this.branches, this.otherwise];
+  }
+
+  private give(rule: number, message: Message<I>): void {
+    const branch = this.branches[rule];
+    if (branch === undefined || branch.isOver) this.unrouted(message);
+    else branch.next(message);
+  }
+
+  private unrouted(message: Message<I>): void {
+    const { otherwise } = this;
+    if (otherwise !== undefined && !otherwise.isOver) {
+      otherwise.next(message);
+      return;
+    }
+    const { name } = this.plan;
+    mark(message, name);
+    if (this.plan.otherwise !== 'drop') {
+      message.nack(this.unroutable, 'dead');
+      return;
+    }
+    this.dropped += 1;
+    message.ack('unrouted');
+    report({ type: 'message.overflowed', connector: name, policy: 'unrouted', count: this.dropped });
+  }
+
+  private blame(message: Message<I>, error: unknown): void {
+    const rule = this.plan.rules[this.matcher.trying];
+    const stage = rule === undefined ? this.plan.name : `${this.plan.name}/${rule.name}`;
+    mark(message, stage);
+    failed(message, error, stage, 'dead');
+  }
+
+  private finishIfDone(): void {
+    if (this.completed && this.unfinished === 0) this.output.complete();
+  }
+}

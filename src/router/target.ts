@@ -1,0 +1,25 @@
+import type { Message } from '../message/message.js';
+
+/** Where a branch leads: a stage that is subscribed, or a sink. @internal */
+export interface Target<I> {
+  /** False while nobody takes what is given: not subscribed yet, or broken. */
+  readonly isUp: boolean;
+  start(): void;
+  next(message: Message<I>): void;
+  /** Nothing more will be given; {@link TargetOwner.ended} follows. */
+  complete(): void;
+  /** The flow failed for good. */
+  error(error: unknown): void;
+  /** The flow was unsubscribed. */
+  stop(): void;
+}
+
+/** Who has a target. @internal */
+export interface TargetOwner<O> {
+  /** A message came out of it. */
+  emit(message: Message<O>): void;
+  /** It takes messages, again or for the first time. */
+  up(): void;
+  /** It is over, after `complete` or by itself. */
+  ended(): void;
+}

@@ -1,0 +1,106 @@
+import { Observable } from 'rxjs';
+import type { Clock } from '../clock.js';
+import type { Sink } from '../connection/flow.js';
+import type { SinkHandle, SourceCounts, SourceHandle } from '../connection/scope.js';
+import type { Status } from '../observability/status.js';
+
+/**
+ * One source, as health shows it.
+ *
+ * @see Health
+ */
+export interface SourceHealth {
+  readonly connector: string;
+  readonly status: Status;
+  readonly credit: number;
+  readonly unsettled: number;
+  readonly unsettledBytes: number;
+  /** Age of the message that has been unsettled longest: the best single gauge of a flow. */
+  readonly oldestUnsettledMs: number;
+  readonly counts: SourceCounts;
+}
+
+/**
+ * One sink, as health shows it.
+ *
+ * @see Health
+ */
+export interface SinkHealth {
+  readonly connector: string;
+  readonly status: Status;
+  readonly unconfirmed: number;
+  readonly queued: number;
+  readonly confirmed: number;
+  readonly failed: number;
+}
+
+/**
+ * How a flow is doing.
+ *
+ * @see Running
+ */
+export interface Health {
+  /** False while there is a reason in {@link reasons}. */
+  readonly ready: boolean;
+  /** Why not, each as one short sentence. */
+  readonly reasons: readonly string[];
+  readonly sources: readonly SourceHealth[];
+  readonly sinks: readonly SinkHealth[];
+}
+
+/** What health looks at. */
+export interface HealthInput {
+  readonly sources: readonly SourceHandle[];
+  readonly sink: Sink<never>;
+  /** A message unsettled for longer makes the flow not ready. */
+  readonly unsettledAfterMs: number;
+}
+
+/** The health of now. @internal */
+export function healthOf(input: HealthInput): Health {
+  const sources = input.sources.map(
+    ({ connector, status, credit, unsettled, unsettledBytes, oldestUnsettledMs, counts }): SourceHealth => ({
+      connector,
+      status,
+      credit,
+      unsettled,
+      unsettledBytes,
+      oldestUnsettledMs: Math.round(oldestUnsettledMs),
+      counts: { ...counts },
+    }),
+  );
+  const sinks = isSinkHandle(input.sink) ? [sinkHealth(input.sink)] : [];
+  const reasons = [
+    ...[...sources, ...sinks].filter(isDown).map(({ connector, status }) => `${connector} is ${status}`),
+    ...sources
+      .filter((source) => source.oldestUnsettledMs > input.unsettledAfterMs)
+      .map((source) => `${source.connector} has a message unsettled for ${source.oldestUnsettledMs} ms`),
+  ];
+  return { ready: reasons.length === 0, reasons, sources, sinks };
+}
+
+/** Health now and then every `everyMs`, until unsubscribed. @internal */
+export function watchHealth(input: HealthInput, clock: Clock, everyMs: number): Observable<Health> {
+  return new Observable((watcher) => {
+    const look = (): void => {
+      watcher.next(healthOf(input));
+      cancel = clock.timer(everyMs, look, true);
+    };
+    let cancel = (): void => undefined;
+    look();
+    return () => cancel();
+  });
+}
+
+function isDown({ status }: { readonly status: Status }): boolean {
+  return status === 'reconnecting' || status === 'connecting' || status === 'degraded';
+}
+
+function isSinkHandle(sink: object): sink is SinkHandle {
+  return 'unconfirmed' in sink && 'confirmedCount' in sink;
+}
+
+function sinkHealth(sink: SinkHandle): SinkHealth {
+  const { connector, status, unconfirmed, queued, confirmedCount, failedCount } = sink;
+  return { connector, status, unconfirmed, queued, confirmed: confirmedCount, failed: failedCount };
+}

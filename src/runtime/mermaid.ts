@@ -1,0 +1,32 @@
+import type { Graph, GraphNode } from './describe.js';
+
+const SHAPES: Readonly<Record<GraphNode['kind'], readonly [string, string]>> = {
+  source: ['([', '])'],
+  stage: ['[', ']'],
+  sink: ['[(', ')]'],
+};
+
+/**
+ * The Mermaid text of a graph: sources and sinks rounded, stages as boxes, rules on the arrows.
+ *
+ * @example
+ * import { describe, mermaid } from 'sluice';
+ * mermaid(describe(orders)); // flowchart LR …
+ * Source: the Mermaid flowchart syntax.
+ * @see describe
+ */
+export function mermaid(graph: Graph): string {
+  const nodes = graph.nodes.map(({ id, kind, label }) => {
+    const [open, close] = SHAPES[kind];
+    return `  ${id}${open}"${escaped(label)}"${close}`;
+  });
+  const edges = graph.edges.map(({ from, to, label }) =>
+    label === undefined ? `  ${from} --> ${to}` : `  ${from} -->|"${escaped(label)}"| ${to}`,
+  );
+  return ['flowchart LR', ...nodes, ...edges].join('\n');
+}
+
+// Quotes would end the label and angle brackets would be read as HTML.
+function escaped(label: string): string {
+  return label.replaceAll('&', '#amp;').replaceAll('"', '#quot;').replaceAll('<', '#lt;').replaceAll('>', '#gt;');
+}

@@ -1,0 +1,72 @@
+import process from 'node:process';
+import type { SluiceError } from '../errors.js';
+
+/**
+ * What can be stopped on a signal: a running flow or a topology.
+ *
+ * @see onSignal
+ */
+export interface Stoppable {
+  stop(): Promise<unknown>;
+}
+
+/**
+ * The signals that ask a process to end. Spelled out, so that these declarations need no types of Node.
+ *
+ * @see onSignal
+ */
+export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGQUIT' | 'SIGBREAK' | 'SIGUSR2';
+
+/** Options of {@link onSignal}. */
+export interface OnSignalOptions {
+  /** Default: SIGINT and SIGTERM. */
+  readonly signals?: readonly StopSignal[];
+  /** Told when the stop begins. */
+  readonly onStop?: (signal: StopSignal) => void;
+  /** Told the report before the process ends. */
+  readonly onStopped?: (report: unknown) => void | Promise<void>;
+}
+
+/**
+ * Stops `target` on SIGINT or SIGTERM and ends the process when it has drained: with exit code 0 when it was clean, with 1
+ * when messages had to be given back unfinished. A second signal ends at once, with 128 and the signal's number. The
+ * returned function takes the handlers off.
+ *
+ * @example
+ * import { run } from 'sluice';
+ * import { onSignal } from 'sluice/on-signal';
+ * onSignal(run(orders, bills));
+ * Source: POSIX, exit status of a shell command ended by a signal.
+ * @see run
+ */
+export function onSignal(target: Stoppable, options: OnSignalOptions = {}): () => void {
+  const signals: readonly StopSignal[] = options.signals ?? ['SIGINT', 'SIGTERM'];
+  let stopping = false;
+  const handler = (signal: StopSignal): void => {
+    if (stopping) process.exit(128 + (signal === 'SIGINT' ? 2 : 15));
+    stopping = true;
+    options.onStop?.(signal);
+    void end();
+  };
+  const end = async (): Promise<void> => {
+    try {
+      const report = await target.stop();
+      await options.onStopped?.(report);
+      process.exitCode = isClean(report) ? 0 : 1;
+    } catch {
+      process.exitCode = 1;
+    }
+    process.exit();
+  };
+  for (const signal of signals) process.on(signal, handler);
+  return () => {
+    for (const signal of signals) process.off(signal, handler);
+  };
+}
+
+function isClean(report: unknown): boolean {
+  if (typeof report !== 'object' || report === null) return true;
+  const { clean, error } = report as { clean?: boolean; error?: SluiceError };
+  if (clean !== undefined) return clean && error === undefined;
+  return Object.values(report).every(isClean);
+}

@@ -1,0 +1,159 @@
+// Kept in the declarations, for consumers whose own settings do not name it.
+/// <reference lib="esnext.disposable" preserve="true" />
+import { currentClock, type Cancel, type Clock } from '../clock.js';
+import { backoff, type Backoff } from '../connection/backoff.js';
+import { checkOptions, having, oneOf } from '../connection/options.js';
+import type { SluiceError } from '../errors.js';
+import { report } from '../observability/observe.js';
+import type { Graph } from './describe.js';
+import type { DrainReport } from './drain.js';
+import type { Health } from './health.js';
+import type { Running } from './run.js';
+
+/** Options of {@link topology}. */
+export interface TopologyOptions {
+  /**
+   * What happens when a flow fails for good: `restart` (default) starts it again after a wait, `stop` stops all of them and
+   * rejects `done`.
+   */
+  readonly onFailure?: 'restart' | 'stop';
+  /** Waits between restarts of one flow. Default `backoff()`. */
+  readonly restart?: Backoff;
+  /** Default: the clock in force. */
+  readonly clock?: Clock;
+}
+
+/**
+ * How several flows ended, by name.
+ *
+ * @see Topology
+ */
+export type TopologyReport = Readonly<Record<string, DrainReport>>;
+
+/**
+ * Several flows at work together.
+ *
+ * @see topology
+ */
+export interface Topology extends AsyncDisposable {
+  /** Resolves when every flow has ended; rejects when one failed for good under `stop`. */
+  readonly done: Promise<TopologyReport>;
+  /** The flow of that name as it runs now; a restart exchanges it. */
+  running(name: string): Running | undefined;
+  health(): Readonly<Record<string, Health>>;
+  /** Stops in the reverse order of starting, each drained before the next begins. */
+  stop(): Promise<TopologyReport>;
+  describe(): Readonly<Record<string, Graph>>;
+}
+
+/**
+ * Starts several flows in the order given, keeps them going and stops them together. Each entry is a function, so that a
+ * flow that failed for good can be started anew: one that fails does not stop the others.
+ *
+ * @example
+ * import { run, topology } from 'sluice';
+ * const app = topology({
+ *   bills: () => run(orders, bills),
+ *   audit: () => run(events, log),
+ * });
+ * await app.stop(); // audit first, then bills
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * @see run
+ */
+export function topology(flows: Readonly<Record<string, () => Running>>, options: TopologyOptions = {}): Topology {
+  checkOptions<TopologyOptions>('topology', options, {
+    onFailure: oneOf('restart', 'stop'),
+    restart: having('delayMs'),
+    clock: having('defer'),
+  });
+  const clock = options.clock ?? currentClock();
+  const schedule = options.restart ?? backoff();
+  const names = Object.keys(flows);
+  const current = new Map<string, Running>();
+  const waits = new Map<string, Cancel>();
+  const reports: Record<string, DrainReport> = {};
+  let stopping: Promise<TopologyReport> | undefined;
+  /** Why everything is stopped, when one flow's failure is the cause. */
+  let failure: SluiceError | undefined;
+  let settle: { resolve: (reports: TopologyReport) => void; reject: (error: unknown) => void };
+  const done = new Promise<TopologyReport>((resolve, reject) => (settle = { resolve, reject }));
+
+  function start(name: string, failures: number): void {
+    const startedMs = clock.elapsed();
+    const running = (flows[name] as () => Running)();
+    current.set(name, running);
+    running.done.then(
+      (ended) => {
+        reports[name] = ended;
+        endIfAll();
+      },
+      (error: unknown) => {
+        const stable = clock.elapsed() - startedMs >= schedule.stableMs;
+        failed(name, error as SluiceError, stable ? 1 : failures + 1);
+      },
+    );
+  }
+
+  function failed(name: string, error: SluiceError, failures: number): void {
+    report({ type: 'stage.failed', stage: name, reason: error });
+    const over = stopping !== undefined;
+    if (over || options.onFailure === 'stop' || failures >= schedule.tries) {
+      reports[name] = { clean: false, unfinished: [], tookMs: 0, error };
+      if (!over) {
+        failure = error;
+        void stop();
+      }
+      return;
+    }
+    waits.set(
+      name,
+      clock.timer(schedule.delayMs(failures, clock), () => {
+        waits.delete(name);
+        start(name, failures);
+      }),
+    );
+  }
+
+  async function stopAll(): Promise<TopologyReport> {
+    for (const name of [...names].reverse()) {
+      const wait = waits.get(name);
+      wait?.();
+      const running = current.get(name);
+      if (running === undefined || wait !== undefined) {
+        reports[name] ??= { clean: true, unfinished: [], tookMs: 0, error: undefined };
+        continue;
+      }
+      reports[name] ??= await running.stop().catch((error: unknown) => ({
+        clean: false,
+        unfinished: [],
+        tookMs: 0,
+        error: error as SluiceError,
+      }));
+    }
+    endIfAll();
+    return reports;
+  }
+
+  function endIfAll(): void {
+    if (!names.every((name) => name in reports)) return;
+    if (failure === undefined) settle.resolve(reports);
+    else settle.reject(failure);
+  }
+
+  function stop(): Promise<TopologyReport> {
+    return (stopping ??= stopAll());
+  }
+
+  for (const name of names) start(name, 0);
+  endIfAll();
+  const byName = <V>(of: (running: Running) => V): Readonly<Record<string, V>> =>
+    Object.fromEntries([...current].map(([name, running]) => [name, of(running)]));
+  return {
+    done,
+    running: (name) => current.get(name),
+    health: () => byName((running) => running.health()),
+    stop,
+    describe: () => byName((running) => running.describe()),
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  };
+}

@@ -1,0 +1,149 @@
+import { Buffer } from 'node:buffer';
+import { constants } from 'node:fs';
+import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import process from 'node:process';
+import { codeOf, openFile } from '../links/file.js';
+
+/** What a target has to know of its files. */
+export interface TargetPlan {
+  readonly path: string;
+  readonly root: string | undefined;
+  /** What a new file starts with. */
+  readonly head: Uint8Array;
+  /** The last byte of every record; `undefined` when records have no end of their own. */
+  readonly lastByte: number | undefined;
+  /** How many rotated files are kept. */
+  readonly keep: number;
+  /** True when names have to survive a crash too. */
+  readonly durable: boolean;
+}
+
+const APPEND = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
+const STEP_BYTES = 64 * 1024;
+
+/**
+ * The file that is appended to, with the name it has now and how long it is.
+ *
+ * @internal
+ */
+export class FileTarget {
+  readonly handle: FileHandle;
+  /** How long it is, everything written included. */
+  bytes: number;
+  private readonly plan: TargetPlan;
+  private readonly inode: number;
+
+  private constructor(plan: TargetPlan, handle: FileHandle, inode: number, bytes: number) {
+    this.plan = plan;
+    this.handle = handle;
+    this.inode = inode;
+    this.bytes = bytes;
+  }
+
+  /**
+   * Opens it for appending, mode 0600 when it is new. What a crash left behind the last whole record is cut off: it was
+   * never confirmed, so it comes again.
+   */
+  static async open(plan: TargetPlan): Promise<FileTarget> {
+    const { handle, stats } = await openFile(plan.path, { flags: APPEND, root: plan.root, mode: 0o600 });
+    try {
+      const whole = await wholeBytes(handle, stats.size, plan.lastByte);
+      if (whole < stats.size) await handle.truncate(whole);
+      const target = new FileTarget(plan, handle, stats.ino, whole);
+      if (whole === 0) await target.begin();
+      return target;
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** True while its name still leads to it: nobody moved, removed or replaced it. */
+  async isInPlace(): Promise<boolean> {
+    try {
+      return (await stat(this.plan.path)).ino === this.inode;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  /** Appends all of it, or leaves the file as long as it was. */
+  async append(bytes: Uint8Array): Promise<void> {
+    let written = 0;
+    try {
+      while (written < bytes.length) {
+        const { bytesWritten } = await this.handle.write(bytes, written, bytes.length - written);
+        written += bytesWritten;
+      }
+    } catch (error) {
+      if (written > 0) await this.handle.truncate(this.bytes);
+      throw error;
+    }
+    this.bytes += written;
+  }
+
+  /** True when nothing but the head is in it. */
+  get isEmpty(): boolean {
+    return this.bytes <= this.plan.head.length;
+  }
+
+  /** Puts it aside under the next number and opens a new one. */
+  async rotate(): Promise<FileTarget> {
+    const { path, keep } = this.plan;
+    await this.handle.datasync();
+    const numbers = await rotatedNumbers(path);
+    const next = (numbers.at(-1) ?? 0) + 1;
+    numbers.push(next);
+    await rename(path, nameOf(path, next));
+    await this.handle.close();
+    for (const old of numbers.slice(0, Math.max(0, numbers.length - keep)))
+      await rm(nameOf(path, old), { force: true });
+    return FileTarget.open(this.plan);
+  }
+
+  private async begin(): Promise<void> {
+    const { head, durable, path } = this.plan;
+    if (head.length > 0) await this.append(head);
+    if (durable) await syncFolder(dirname(path));
+  }
+}
+
+/** How many of the file's bytes are whole records. */
+async function wholeBytes(handle: FileHandle, size: number, lastByte: number | undefined): Promise<number> {
+  if (lastByte === undefined) return size;
+  const step = Buffer.alloc(Math.min(size, STEP_BYTES));
+  for (let end = size; end > 0; end -= step.length) {
+    const from = Math.max(0, end - step.length);
+    const { bytesRead } = await handle.read(step, 0, end - from, from);
+    const at = step.subarray(0, bytesRead).lastIndexOf(lastByte);
+    if (at !== -1) return from + at + 1;
+  }
+  return 0;
+}
+
+// Larger numbers are younger and sort as text: no file is ever renamed twice, and no clock is asked.
+function nameOf(path: string, number: number): string {
+  return `${path}.${String(number).padStart(6, '0')}`;
+}
+
+async function rotatedNumbers(path: string): Promise<number[]> {
+  const prefix = `${basename(path)}.`;
+  const names = await readdir(dirname(path));
+  return names
+    .filter((name) => name.startsWith(prefix) && /^\d{6,}$/.test(name.slice(prefix.length)))
+    .map((name) => Number(name.slice(prefix.length)))
+    .sort((a, b) => a - b);
+}
+
+/** A new name is on disk only after its folder is. Systems that cannot open a folder keep names by themselves. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, constants.O_RDONLY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,63 @@
+import { defineSource, SOURCE_RULES, type Delivery, type SourceOptions } from '../connection/define-source.js';
+import type { Flow } from '../connection/flow.js';
+import { checkOptions, either, flag, integer, oneOf, required, text } from '../connection/options.js';
+import { connected, type MemoryAccess } from '../links/memory-access.js';
+import type { MemoryConnection } from '../links/memory-connection.js';
+import type { MemoryRecord } from '../links/memory-record.js';
+
+/** Options of {@link memorySource}. */
+export interface MemorySourceOptions extends SourceOptions {
+  readonly topic: string;
+  /** Consumers of one group share its messages; each group gets them all. Default: the group with the empty name. */
+  readonly group?: string;
+  /** Where a group begins that is new: with all that is kept, with what comes now, or at an offset. Default `earliest`. */
+  readonly from?: 'earliest' | 'latest' | number;
+  /** False: the group ends with its last consumer and begins with the latest. Default true. */
+  readonly durable?: boolean;
+}
+
+/**
+ * The messages of a topic of the in-memory broker; each has its `{ partition, offset }` as `meta`.
+ *
+ * A requeued message, and one that was not settled when its consumer went or its link was lost, is delivered again with
+ * its `attempt` raised. A lost link is opened again by itself; nothing errors the flow, and only a drain completes it.
+ * Whoever takes the messages settles them.
+ *
+ * @example
+ * import { memoryBroker, memorySource } from 'sluice';
+ * const broker = memoryBroker();
+ * memorySource(broker, { topic: 'orders' }).subscribe((message) => message.ack());
+ * @param from the broker, or a link to share one connection with others
+ * @throws SluiceError `CONFIG_INVALID` for an option that is unknown or out of range
+ * @see memorySink
+ */
+export function memorySource<T>(from: MemoryAccess, options: MemorySourceOptions): Flow<T> {
+  checkOptions<MemorySourceOptions>('memorySource', options, {
+    ...SOURCE_RULES,
+    topic: required(text),
+    group: (value) => (typeof value === 'string' ? undefined : 'expected a text'),
+    from: either(oneOf('earliest', 'latest'), integer(0)),
+    durable: flag,
+  });
+  return defineSource<T, MemoryConnection>(
+    {
+      connector: 'memory',
+      credit: 128,
+      ...connected(from, (context, connection) => {
+        const consumer = connection.consume(options, context);
+        return {
+          resume() {
+            for (let record = consumer.take(); record !== undefined; record = consumer.take()) {
+              if (!context.offer(record as Delivery<T>)) return;
+            }
+          },
+          settle: (position, outcome, reason, message) =>
+            consumer.settle(position as MemoryRecord, outcome, reason, message),
+          stop: () => consumer.stop(),
+          close: () => consumer.close(),
+        };
+      }),
+    },
+    options,
+  );
+}

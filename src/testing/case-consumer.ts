@@ -1,0 +1,131 @@
+import type { Flow, Stage } from '../connection/flow.js';
+import { withScope, type SourceHandle } from '../connection/scope.js';
+import { isOpen } from '../message/envelope.js';
+import type { Message, NackThen } from '../message/message.js';
+import type { Subscription } from 'rxjs';
+import type { History } from './history.js';
+
+/** What a consumer does with a delivery. */
+export type Handler = (message: Message<Uint8Array>, consumer: CaseConsumer) => void;
+
+/** What a {@link CaseConsumer} is told besides its flow. */
+export interface ConsumerPlan {
+  readonly history: History;
+  /** No more than so many deliveries may be unsettled at any instant. */
+  readonly credit: number;
+  readonly handler: Handler;
+  readonly stage: Stage<Uint8Array, Uint8Array> | undefined;
+  /** False for runs too long to be kept. */
+  readonly record: boolean;
+  readonly violated: (text: string) => void;
+}
+
+/**
+ * One subscriber of a case: keeps what it got and watches what no source may do, whatever the case is about.
+ *
+ * @internal
+ */
+export class CaseConsumer {
+  /** Every delivery, in order. Empty when it does not record. */
+  readonly messages: Message<Uint8Array>[] = [];
+  /** Their ids, in order, and the different ones. */
+  readonly ids: string[] = [];
+  readonly distinct: Set<string> = new Set();
+  count = 0;
+  completed = 0;
+  error: unknown = undefined;
+  /** Deepest nesting of `next` seen. */
+  depth = 0;
+  /** The source behind the flow, if it makes itself known to the runtime. */
+  handle: SourceHandle | undefined;
+  private readonly plan: ConsumerPlan;
+  private readonly open = new Set<Message<Uint8Array>>();
+  private readonly subscription: Subscription;
+  private nested = 0;
+  private unsubscribed = false;
+
+  constructor(flow: Flow<Uint8Array>, plan: ConsumerPlan) {
+    this.plan = plan;
+    const staged = plan.stage === undefined ? flow : plan.stage(flow);
+    this.subscription = withScope({ addSource: (source) => void (this.handle = source) }, () =>
+      staged.subscribe({
+        next: (message) => this.next(message),
+        error: (error: unknown) => {
+          this.error = error;
+        },
+        complete: () => {
+          this.completed += 1;
+          if (this.open.size > 0 && this.openNow() > 0) plan.violated('completed with messages unsettled');
+        },
+      }),
+    );
+  }
+
+  /** Deliveries nobody settled or took back. */
+  openNow(): number {
+    for (const message of this.open) if (!isOpen(message)) this.open.delete(message);
+    return this.open.size;
+  }
+
+  get isUp(): boolean {
+    return this.handle === undefined || this.handle.status === 'connected' || this.handle.status === 'degraded';
+  }
+
+  ack(message: Message<Uint8Array>): boolean {
+    const took = message.ack();
+    if (took && this.plan.record) this.plan.history.settled(idOf(message), 'ack');
+    if (took) this.open.delete(message);
+    return took;
+  }
+
+  nack(message: Message<Uint8Array>, then: NackThen = 'requeue'): boolean {
+    const took = message.nack(new Error('refused by the case'), then);
+    if (took && this.plan.record) this.plan.history.settled(idOf(message), then);
+    if (took) this.open.delete(message);
+    return took;
+  }
+
+  /** Acks what is open, in order. */
+  ackOpen(): void {
+    for (const message of [...this.open]) this.ack(message);
+  }
+
+  unsubscribe(): void {
+    this.unsubscribed = true;
+    this.subscription.unsubscribe();
+  }
+
+  private next(message: Message<Uint8Array>): void {
+    const { plan } = this;
+    this.count += 1;
+    this.nested += 1;
+    this.depth = Math.max(this.depth, this.nested);
+    if (this.unsubscribed) plan.violated('emitted after it was unsubscribed');
+    if (this.completed > 0 || this.error !== undefined) plan.violated('emitted after its end');
+    this.open.add(message);
+    if (plan.record) {
+      const id = idOf(message);
+      this.messages.push(message);
+      this.ids.push(id);
+      this.distinct.add(id);
+      plan.history.delivered(id, { attempt: message.attempt, bytes: message.payload.length });
+    }
+    if (this.open.size > plan.credit && this.openNow() > plan.credit) {
+      plan.violated(`emitted ${this.open.size} unsettled messages with a credit of ${plan.credit}`);
+    }
+    try {
+      plan.handler(message, this);
+    } finally {
+      this.nested -= 1;
+    }
+  }
+}
+
+const utf8 = new TextDecoder();
+
+/** The id that a payload of the suite begins with. */
+export function idOf(message: Message<Uint8Array>): string {
+  const { payload } = message;
+  const end = payload.indexOf(32);
+  return utf8.decode(end === -1 ? payload : payload.subarray(0, end));
+}

@@ -1,0 +1,161 @@
+import { isSluiceError } from '../../errors.js';
+import type { CaseConsumer } from '../case-consumer.js';
+import { hold, type CaseContext } from '../case-context.js';
+import type { CasePublisher } from '../case-publisher.js';
+import type { ConformanceCase } from '../conformance-case.js';
+
+const CREDIT = 10;
+const UNCONFIRMED = 10;
+
+/** Reconnect and peer loss: nothing confirmed gets lost, and what is gone is noticed. */
+export const RECONNECT_CASES: readonly ConformanceCase[] = [
+  {
+    id: 'REC-01',
+    label: 'R',
+    title: 'waits for a broker that is absent at the start',
+    needs: { flags: ['reconnects'], verbs: ['broker.stop', 'broker.start'] },
+    async run(t) {
+      await t.bench.broker?.stop?.();
+      const channel = t.channel();
+      const consumer = t.consume(channel);
+      await t.stays('it is not connected', () => !consumer.isUp && consumer.error === undefined, 5_000);
+      await t.bench.broker?.start?.();
+      await t.up(consumer);
+      t.publish(channel, 5);
+      await t.until('messages flow', () => consumer.count >= 5);
+    },
+  },
+  {
+    id: 'REC-02',
+    label: 'R',
+    title: 'loses nothing when the broker restarts under load',
+    needs: { ack: 'manual', flags: ['reconnects'], verbs: ['sink', 'broker.restart'] },
+    async run(t) {
+      const load = await underLoad(t, t.volume(10_000), 100);
+      for (const share of [1 / 3, 1 / 2]) {
+        await load.reached(share);
+        await t.bench.broker?.restart?.();
+      }
+      await load.drained(2);
+    },
+  },
+  {
+    id: 'REC-03',
+    label: 'R',
+    title: 'loses nothing when the broker is killed under load',
+    needs: { ack: 'manual', flags: ['reconnects', 'persistent'], verbs: ['sink', 'broker.kill', 'broker.start'] },
+    async run(t) {
+      const load = await underLoad(t, t.volume(3_000), 10);
+      const kills = 3;
+      for (let at = 1; at <= kills; at += 1) {
+        await load.reached(at / (kills + 1));
+        await t.bench.broker?.kill?.();
+        await t.bench.broker?.start?.();
+      }
+      await load.drained(kills);
+    },
+  },
+  {
+    id: 'REC-04',
+    label: 'R',
+    title: 'loses nothing over resets, orderly ends and refusals at any moment',
+    needs: { ack: 'manual', flags: ['reconnects'], verbs: ['sink', 'net.cut', 'net.refuse', 'net.heal'] },
+    async run(t) {
+      const total = t.volume(2_000);
+      const load = await underLoad(t, total, 5);
+      const cuts = Math.min(60, Math.floor(total / 10));
+      for (let at = 1; at <= cuts; at += 1) {
+        await load.reached((at - t.random() / 2) / (cuts + 1));
+        if (at % 3 === 0) await t.bench.net?.refuse?.();
+        await t.bench.net?.cut?.(at % 3 === 1 ? 'fin' : 'rst');
+        if (at % 3 === 0) await t.bench.net?.heal?.();
+      }
+      await load.drained(cuts);
+      const { counts } = load.consumer.handle ?? {};
+      t.holds((counts?.reconnects ?? 0) <= cuts, `${counts?.reconnects} reconnects for ${cuts} cuts`);
+    },
+  },
+  {
+    id: 'REC-05',
+    label: 'R',
+    title: 'notices a peer that is gone without a word, whichever way is dead',
+    needs: { flags: ['reconnects', 'peerDetectMs'], verbs: ['net.blackhole', 'net.heal'] },
+    async run(t) {
+      const { peerDetectMs = 15_000 } = t.features;
+      for (const direction of [undefined, 'up', 'down'] as const) {
+        const channel = t.channel();
+        const consumer = t.consume(channel, { handler: hold });
+        await t.up(consumer);
+        const from = t.events.length;
+        await t.bench.net?.blackhole?.(direction);
+        const lost = (): boolean => t.events.slice(from).some((event) => 'reason' in event && isPeerLost(event.reason));
+        await t.until(`the loss is noticed with ${direction ?? 'both ways'} dead`, lost, peerDetectMs);
+        await t.bench.net?.heal?.();
+        await t.up(consumer);
+        consumer.unsubscribe();
+      }
+    },
+  },
+  {
+    id: 'REC-06',
+    label: 'R',
+    title: 'gives up a connection that lives and moves nothing, and sends again what was not confirmed',
+    needs: { flags: ['reconnects'], verbs: ['sink', 'net.stall', 'net.heal'] },
+    async run(t) {
+      t.holds(t.features.confirms !== 'none', 'the connector confirms');
+      const channel = t.channel();
+      const consumer = t.consume(channel);
+      await t.up(consumer);
+      await t.bench.net?.stall?.();
+      const from = t.events.length;
+      const publisher = t.publish(channel, 20, { sink: { confirmTimeoutMs: 200 } });
+      const noticed = (): boolean => t.events.slice(from).some((event) => 'reason' in event && isStalled(event.reason));
+      await t.until('the stall is noticed', noticed);
+      t.same(publisher.confirmed, 0, 'confirmed while nothing moves');
+      await t.bench.net?.heal?.();
+      await t.until('all are confirmed', () => publisher.isDone);
+      await t.until('all are delivered', () => consumer.distinct.size >= 20);
+      t.same(t.checked().lost.length, 0, 'lost messages');
+    },
+  },
+];
+
+interface Load {
+  readonly consumer: CaseConsumer;
+  /** Waits until this share of the messages was delivered. */
+  reached(share: number): Promise<void>;
+  /** Waits for the rest and checks that nothing was lost and little came twice. */
+  drained(breaks: number): Promise<void>;
+}
+
+/** Writers and one reader at work on one channel. */
+async function underLoad(t: CaseContext, total: number, writers: number): Promise<Load> {
+  const channel = t.channel();
+  const consumer = t.consume(channel, { options: { credit: CREDIT, maxAttempts: 1_000 } });
+  await t.up(consumer);
+  const each = Math.ceil(total / writers);
+  const publishers: CasePublisher[] = Array.from({ length: writers }, (_, at) =>
+    t.publish(channel, each, { writer: `w${at}`, sink: { maxUnconfirmed: UNCONFIRMED } }),
+  );
+  return {
+    consumer,
+    reached: (share) => t.until(`${Math.floor(share * total)} are delivered`, () => consumer.count >= share * total),
+    async drained(breaks) {
+      await t.until('all are confirmed', () => publishers.every((publisher) => publisher.isDone));
+      await t.until('all are delivered', () => consumer.distinct.size >= each * writers);
+      await t.stays('nothing else is', () => consumer.distinct.size === each * writers);
+      const report = t.checked();
+      t.same(report.lost.join(), '', 'lost messages');
+      const bound = breaks * (CREDIT + UNCONFIRMED * writers);
+      t.holds(report.duplicates <= bound, `${report.duplicates} duplicates, at most ${bound} for ${breaks} breaks`);
+    },
+  };
+}
+
+function isPeerLost(reason: unknown): boolean {
+  return isSluiceError(reason, 'PEER_LOST');
+}
+
+function isStalled(reason: unknown): boolean {
+  return isSluiceError(reason, 'CONFIRM_TIMEOUT');
+}

@@ -1,0 +1,161 @@
+import { config } from 'rxjs';
+import { systemClock, useClock } from '../clock.js';
+import { observe } from '../observability/observe.js';
+import { CaseContext } from './case-context.js';
+import type { CaseId } from './case-id.js';
+import { CREDIT_CASES } from './cases/credit.js';
+import { DELIVERY_CASES } from './cases/delivery.js';
+import { RECONNECT_CASES } from './cases/reconnect.js';
+import { SETTLEMENT_CASES } from './cases/settlement.js';
+import { SHUTDOWN_CASES } from './cases/shutdown.js';
+import { STREAM_CASES } from './cases/stream.js';
+import { unmet, type ConformanceCase } from './conformance-case.js';
+import type { Reason } from './features.js';
+import type { Bench, Harness } from './harness.js';
+import { virtualClock } from './virtual-clock.js';
+
+/**
+ * The functions of a test runner that the suite registers its cases with. Vitest, Jest, Mocha and `node:test` have them.
+ *
+ * @see conformance
+ */
+export interface Runner {
+  readonly describe: (name: string, body: () => void) => unknown;
+  readonly it: {
+    (name: string, body: () => Promise<void>): unknown;
+    readonly skip: (name: string, body: () => void) => unknown;
+  };
+  /** The runner's `expect`, so that it counts assertions and shows differences. Default: throws an Error. */
+  readonly expect?: (actual: unknown, what?: string) => { readonly toBe: (expected: unknown) => unknown };
+}
+
+/**
+ * One line of the record of a connector.
+ *
+ * @see conformance
+ */
+export type CaseRecord = Readonly<Pick<ConformanceCase, 'id' | 'label' | 'title'>> &
+  ({ readonly status: 'registered' } | { readonly status: 'skipped'; readonly reason: Reason });
+
+/**
+ * How one case ended.
+ *
+ * @see runCase
+ */
+export type CaseResult =
+  | { readonly status: 'passed' }
+  | { readonly status: 'failed'; readonly error: Error }
+  | { readonly status: 'skipped'; readonly reason: Reason };
+
+const CASES: readonly ConformanceCase[] = [
+  ...STREAM_CASES,
+  ...CREDIT_CASES,
+  ...SETTLEMENT_CASES,
+  ...DELIVERY_CASES,
+  ...RECONNECT_CASES,
+  ...SHUTDOWN_CASES,
+];
+
+/**
+ * Registers the conformance cases with a test runner, one test per case. A case whose flags are not set, or whose verbs
+ * the bench does not have, is skipped and says why; so is one that the harness skips with a reason of its own. Returns the
+ * record of what applies, from which the table of connectors is made.
+ *
+ * @example
+ * import { describe, expect, it } from 'vitest';
+ * import { conformance } from 'sluice/testing';
+ * conformance(harness, { describe, it, expect });
+ * @see Harness
+ */
+export function conformance(harness: Harness, { describe, it, expect }: Runner): readonly CaseRecord[] {
+  const { skip } = it;
+  const records = CASES.map((one) => recordOf(harness, one));
+  describe(`conformance of ${harness.name}`, () => {
+    for (const record of records) {
+      const name = `${record.id} ${record.title}`;
+      if (record.status === 'skipped') skip(`${name} (skipped: ${record.reason})`, () => undefined);
+      else {
+        it(name, async () => {
+          const result = await runCase(harness, record.id, {
+            ...(expect === undefined
+              ? {}
+              : { equal: (actual, expected, what) => void expect(actual, what).toBe(expected) }),
+          });
+          if (result.status === 'failed') throw result.error;
+        });
+      }
+    }
+  });
+  return records;
+}
+
+/** How {@link runCase} compares and draws. */
+export interface RunCaseOptions {
+  /** Seed of the virtual clock. Default 1. */
+  readonly seed?: number;
+  /** Throws when both differ. Default: an Error that names `what` and both. */
+  readonly equal?: (actual: unknown, expected: unknown, what: string) => void;
+}
+
+/**
+ * Runs one case against a fresh bench and tells how it ended. Never rejects.
+ *
+ * @example
+ * import { runCase } from 'sluice/testing';
+ * const result = await runCase(harness, 'CRD-01');
+ * if (result.status === 'failed') console.error(result.error.message);
+ * @see conformance
+ */
+export async function runCase(harness: Harness, id: CaseId, options: RunCaseOptions = {}): Promise<CaseResult> {
+  const one = CASES.find((candidate) => candidate.id === id) as ConformanceCase;
+  const record = recordOf(harness, one);
+  if (record.status === 'skipped') return { status: 'skipped', reason: record.reason };
+  const virtual = harness.clock === 'virtual' ? virtualClock({ seed: options.seed ?? 1 }) : undefined;
+  const clock = virtual ?? systemClock;
+  const restoreClock = useClock(clock);
+  const stray = watchRxjs();
+  let bench: Bench | undefined;
+  let context: CaseContext | undefined;
+  let stopObserving: (() => void) | undefined;
+  try {
+    bench = await harness.open({ clock, random: () => clock.random() });
+    context = new CaseContext(harness, bench, clock, virtual, options.equal ?? mustEqual);
+    const { events } = context;
+    stopObserving = observe((event) => void events.push(event));
+    await one.run(context);
+    // RxJS reports what it swallowed in a timer of its own.
+    await new Promise<void>((resolve) => void systemClock.timer(1, resolve));
+    context.same([...context.violations, ...stray.found].join('; '), '', 'what no connector may do');
+    return { status: 'passed' };
+  } catch (error) {
+    return { status: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
+  } finally {
+    context?.end();
+    if (virtual !== undefined) await virtual.run(60_000).catch(() => undefined);
+    stopObserving?.();
+    await bench?.close?.();
+    stray.restore();
+    restoreClock();
+  }
+}
+
+function recordOf(harness: Harness, one: ConformanceCase): CaseRecord {
+  const { id, label, title } = one;
+  const reason = harness.skips?.[id] ?? unmet(one.needs ?? {}, harness);
+  return reason === undefined
+    ? { id, label, title, status: 'registered' }
+    : { id, label, title, status: 'skipped', reason };
+}
+
+/** Signals after the end and errors nobody handled: RxJS drops both, unless it is asked. */
+function watchRxjs(): { readonly found: string[]; readonly restore: () => void } {
+  const found: string[] = [];
+  const former = { onStoppedNotification: config.onStoppedNotification, onUnhandledError: config.onUnhandledError };
+  config.onStoppedNotification = ({ kind }) => void found.push(`a signal after the end (${kind})`);
+  config.onUnhandledError = (error: unknown) => void found.push(`an unhandled error: ${String(error)}`);
+  return { found, restore: () => void Object.assign(config, former) };
+}
+
+function mustEqual(actual: unknown, expected: unknown, what: string): void {
+  if (actual !== expected) throw new Error(`${what}: expected ${String(expected)}, got ${String(actual)}`);
+}

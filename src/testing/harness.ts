@@ -1,0 +1,163 @@
+import type { Clock } from '../clock.js';
+import type { SinkOptions } from '../connection/define-sink.js';
+import type { SourceOptions } from '../connection/define-source.js';
+import type { Flow, Sink } from '../connection/flow.js';
+import type { Features, Reason } from './features.js';
+import type { CaseId } from './case-id.js';
+import type { Direction } from './direction.js';
+
+type Done = void | Promise<void>;
+
+/**
+ * Orders to the broker. A kill is a SIGKILL or as sudden; a restart is in order.
+ *
+ * @see Harness
+ */
+export interface BrokerVerbs {
+  stop(): Done;
+  start(): Done;
+  kill(): Done;
+  restart(): Done;
+}
+
+/**
+ * Faults of the network between client and far side, see `faultProxy`. `heal` takes all of them off.
+ *
+ * @see Harness
+ */
+export interface NetVerbs {
+  /** Ends every open connection, by a reset or in order. Each comes back by itself. */
+  cut(how: 'rst' | 'fin'): Done;
+  /** No new connection comes up. */
+  refuse(): Done;
+  /** Connections stay and bytes vanish; without a direction, both ways. */
+  blackhole(direction?: Direction): Done;
+  /** The far side answers signs of life and does nothing else: no deliveries, no confirmations. */
+  stall(): Done;
+  heal(): Done;
+}
+
+/**
+ * What the far side itself says, beside the connector.
+ *
+ * @see Harness
+ */
+export interface PeekVerbs {
+  /** Messages that wait for a consumer. */
+  depth(channel: string): number | Promise<number>;
+  /** Messages that were handed out and not settled. */
+  unsettled(channel: string): number | Promise<number>;
+  /** Position before which all is done, of a log. */
+  committed(channel: string): number | Promise<number>;
+  /** Connections, readers or files opened so far, by sources and sinks. */
+  opened(): number | Promise<number>;
+}
+
+/**
+ * Clients in a process of their own, or a simulation of one.
+ *
+ * @see Harness
+ */
+export interface ProcVerbs {
+  /**
+   * Consumes the channel, acks every second message and dies without a word after `deliveries`. Resolves with the
+   * payloads it acked.
+   */
+  crash(channel: string, options: { readonly credit: number; readonly deliveries: number }): Promise<Uint8Array[]>;
+}
+
+/**
+ * Everything a bench may offer besides its source and sink.
+ *
+ * @see Harness
+ */
+export type Verb =
+  | 'sink'
+  | `broker.${keyof BrokerVerbs}`
+  | `net.${keyof NetVerbs}`
+  | `peek.${keyof PeekVerbs}`
+  | `proc.${keyof ProcVerbs}`;
+
+/**
+ * What a case asks of a source besides the options that all have.
+ *
+ * @see Harness
+ */
+export interface BenchSourceOptions extends SourceOptions {
+  /** The consumer group, for connectors with `consumerGroups`. */
+  readonly group?: string;
+}
+
+/**
+ * What a case puts on a channel without a sink.
+ *
+ * @see Harness
+ */
+export interface Fed {
+  readonly payload: Uint8Array;
+  readonly key: string | undefined;
+}
+
+/**
+ * A fresh far side for one case, and how to reach it. Payloads are bytes on both ends; where a connector carries text or
+ * values, the bench maps them.
+ *
+ * @see Harness
+ */
+export interface Bench {
+  /** A topic, queue or path that nobody used before; `hint` is the name it should have as far as possible. */
+  channel(hint?: string): string;
+  source(channel: string, options: BenchSourceOptions): Flow<Uint8Array>;
+  /** Left out by connectors that only read; then there is `feed`. */
+  sink?(channel: string, options: SinkOptions): Sink<Uint8Array>;
+  /** Puts messages on the channel beside the connector, where there is no sink. */
+  feed?(channel: string, messages: readonly Fed[]): Done;
+  /** Tells a finite source that the channel is complete, where it has to be told. */
+  finish?(channel: string): Done;
+  readonly broker?: Partial<BrokerVerbs>;
+  readonly net?: Partial<NetVerbs>;
+  readonly peek?: Partial<PeekVerbs>;
+  readonly proc?: Partial<ProcVerbs>;
+  /** Ends what the bench started. Called once, after the case. */
+  close?(): Done;
+}
+
+/**
+ * A connector on the bench: what it promises, and how to set it up.
+ *
+ * @example
+ * import type { Harness } from 'sluice/testing';
+ * const harness: Harness = {
+ *   name: 'memory',
+ *   clock: 'virtual',
+ *   features: { ack: 'manual', confirms: 'local', flowControl: 'credit', headers: 'text', backlog: true },
+ *   can: ['sink'],
+ *   open({ clock }) {
+ *     const broker = memoryBroker({ clock });
+ *     return {
+ *       channel: () => 'topic',
+ *       source: (topic, options) => memorySource(broker, { ...options, topic }),
+ *       sink: (topic, options) => memorySink(broker, { ...options, topic }),
+ *     };
+ *   },
+ * };
+ * @see conformance
+ */
+export interface Harness {
+  readonly name: string;
+  readonly features: Features;
+  /** `virtual` where nothing but promises and the clock moves the connector; `real` with sockets, files, processes. */
+  readonly clock: 'virtual' | 'real';
+  /** Everything the bench offers besides `source`. */
+  readonly can: readonly Verb[];
+  /** Cases that do not apply although their flags are set, and why. */
+  readonly skips?: { readonly [id in CaseId]?: Reason };
+  /** Most messages that a case sends. Default 10,000 in virtual, 1,000 in real time. */
+  readonly maxMessages?: number;
+  /** How long a case waits for something in real time before it fails. Default 10,000 ms. */
+  readonly withinMs?: number;
+  /** How long a case watches, in real time, that something does not happen. Default 50 ms. */
+  readonly quietMs?: number;
+  /** Called once per case, with the clock that is in force during it. */
+  open(kit: { readonly clock: Clock; readonly random: () => number }): Bench | Promise<Bench>;
+}

@@ -1,0 +1,206 @@
+import { describe, expect, it } from 'vitest';
+import { backoff, observe, SluiceError } from 'sluice';
+import { defineLink, isLegalStep, type LinkContext, type LinkOptions, type Status } from 'sluice/connection';
+import { virtualClock, type VirtualClock } from 'sluice/testing';
+
+interface Rig {
+  readonly clock: VirtualClock;
+  readonly link: ReturnType<typeof defineLink<number>>;
+  readonly walk: Status[];
+  readonly attemptsMs: number[];
+  readonly closed: number[];
+  readonly context: () => LinkContext;
+  readonly told: string[];
+  use: () => () => void;
+  answer: (attempt: number) => number | Promise<number>;
+  pong: boolean;
+}
+
+function rig(options: LinkOptions & { ping?: boolean } = {}): Rig {
+  const { ping = false, ...rest } = options;
+  const clock = virtualClock();
+  const walk: Status[] = [];
+  const attemptsMs: number[] = [];
+  const closed: number[] = [];
+  const told: string[] = [];
+  let context: LinkContext | undefined;
+  const made: Rig = {
+    clock,
+    walk,
+    attemptsMs,
+    closed,
+    told,
+    context: () => context as LinkContext,
+    answer: (attempt) => attempt,
+    pong: true,
+    use: () => made.link.use({ down: () => void told.push('down'), fatal: (error) => void told.push(error.code) }),
+    link: defineLink<number>(
+      {
+        connector: 'rig',
+        connect(given) {
+          context = given;
+          attemptsMs.push(clock.elapsed());
+          return made.answer(attemptsMs.length);
+        },
+        disconnect: (connection) => void closed.push(connection),
+        ...(ping ? { ping: () => (made.pong ? Promise.resolve() : new Promise<void>(() => undefined)) } : {}),
+      },
+      { clock, ...rest },
+    ),
+  };
+  made.link.status$.subscribe((status) => walk.push(status));
+  return made;
+}
+
+function assertLegal(walk: readonly Status[]): void {
+  for (let at = 1; at < walk.length; at += 1) {
+    expect(isLegalStep(walk[at - 1] as Status, walk[at] as Status), `${walk[at - 1]} to ${walk[at]}`).toBe(true);
+  }
+}
+
+const refuse = (): never => {
+  throw new Error('refused');
+};
+
+describe('defineLink', () => {
+  it('opens with its first user, closes with its last, and can be opened again', () => {
+    const r = rig();
+    expect(r.walk).toEqual(['idle']);
+    const first = r.use();
+    const second = r.use();
+    expect(r.link.connection()).toBe(1);
+    first();
+    first();
+    expect(r.closed).toEqual([]);
+    second();
+    expect(r.closed).toEqual([1]);
+    r.use();
+    expect(r.link.connection()).toBe(2);
+    expect(r.walk).toEqual(['idle', 'connecting', 'connected', 'closing', 'closed', 'connecting', 'connected']);
+    assertLegal(r.walk);
+  });
+
+  it('gives the connection as soon as there is one (REC-01)', async () => {
+    const r = rig();
+    r.answer = (attempt) => (attempt < 4 ? refuse() : attempt);
+    r.use();
+    const waiting = Promise.resolve(r.link.connection());
+    await r.clock.run(30_000);
+    await expect(waiting).resolves.toBe(4);
+    expect(r.walk).toEqual(['idle', 'connecting', 'reconnecting', 'connected']);
+  });
+
+  it('waits between tries as the schedule says, with full jitter and never a hot loop (REC-07)', () => {
+    const spread = Array.from({ length: 20 }, (_, seed) => {
+      const clock = virtualClock({ seed });
+      const attemptsMs: number[] = [];
+      const connect = (): never => {
+        attemptsMs.push(clock.elapsed());
+        return refuse();
+      };
+      defineLink({ connector: 'rig', connect, disconnect: () => undefined }, { clock }).use({
+        down: () => undefined,
+        fatal: () => undefined,
+      });
+      clock.advance(600_000);
+      const waits = attemptsMs.slice(1).map((at, index) => at - (attemptsMs[index] as number));
+      waits.forEach((wait, index) => {
+        expect(wait).toBeGreaterThanOrEqual(100);
+        expect(wait).toBeLessThanOrEqual(Math.min(30_000, 500 * 2 ** index));
+      });
+      return waits.slice(0, 8).reduce((sum, wait) => sum + wait, 0);
+    });
+    expect(Math.max(...spread) / Math.min(...spread)).toBeGreaterThan(1.2);
+  });
+
+  it('starts the schedule again only after a stable period', () => {
+    const r = rig({ reconnect: backoff({ jitter: 'none', initialMs: 100, stableMs: 10_000 }) });
+    r.use();
+    const losses: number[] = [];
+    for (const upMs of [0, 0, 0, 10_000]) {
+      r.clock.advance(upMs);
+      const lostAt = r.clock.elapsed();
+      r.context().lost(new Error('flap'));
+      r.clock.advance(1_000);
+      losses.push((r.attemptsMs.at(-1) as number) - lostAt);
+    }
+    expect(losses).toEqual([100, 200, 400, 100]);
+  });
+
+  it('ends for good on an error that is not retriable, and tells its users (REC-12)', () => {
+    const r = rig();
+    r.answer = () => {
+      throw new SluiceError('CONFIG_INVALID', 'bad credentials');
+    };
+    r.use();
+    r.clock.advance(600_000);
+    expect(r.attemptsMs).toHaveLength(1);
+    expect(r.told).toEqual(['CONFIG_INVALID']);
+    expect(r.walk.at(-1)).toBe('closed');
+    assertLegal(r.walk);
+  });
+
+  it('gives up on a connect that takes longer than connectTimeoutMs and closes it should it still come', async () => {
+    const r = rig({ connectTimeoutMs: 50 });
+    const failures: unknown[] = [];
+    const stop = observe((event) => void (event.type === 'connect.failed' && failures.push(event.reason)));
+    let late: ((connection: number) => void) | undefined;
+    r.answer = (attempt) => (attempt === 1 ? new Promise((resolve) => (late = resolve)) : attempt);
+    r.use();
+    await r.clock.run(5_000);
+    stop();
+    expect(failures).toMatchObject([{ code: 'CONNECT_TIMEOUT', retriable: true }]);
+    expect(r.link.connection()).toBe(2);
+    late?.(99);
+    await r.clock.run(1);
+    expect(r.closed).toEqual([99]);
+    expect(r.link.connection()).toBe(2);
+  });
+
+  it('finds a silent peer within 15 s at default options, degraded before that (REC-05)', async () => {
+    const r = rig({ ping: true });
+    r.use();
+    await r.clock.run(60_000);
+    expect(r.attemptsMs).toHaveLength(1);
+    r.pong = false;
+    const silentMs = r.clock.elapsed();
+    await r.clock.runUntil(() => r.attemptsMs.length === 2, 30_000);
+    expect(r.told).toEqual(['down']);
+    expect(r.walk.slice(2)).toEqual(['connected', 'degraded', 'reconnecting', 'connected']);
+    expect((r.attemptsMs[1] as number) - silentMs).toBeLessThanOrEqual(15_500);
+  });
+
+  it('takes whatever comes in as a sign of life (REC-09)', async () => {
+    const r = rig({ ping: true });
+    r.pong = false;
+    r.use();
+    for (let at = 0; at < 30; at += 1) {
+      r.context().alive();
+      await r.clock.run(1_000);
+    }
+    expect(r.attemptsMs).toHaveLength(1);
+  });
+
+  it('waits for a slow close before it opens for a new user', async () => {
+    const clock = virtualClock();
+    const log: string[] = [];
+    let closedNow: (() => void) | undefined;
+    const link = defineLink<number>(
+      {
+        connector: 'slow',
+        connect: () => log.push('open'),
+        disconnect: () => new Promise<void>((resolve) => (closedNow = resolve)),
+      },
+      { clock },
+    );
+    const nobody = { down: () => undefined, fatal: () => undefined };
+    const leave = link.use(nobody);
+    leave();
+    link.use(nobody);
+    await clock.run(10);
+    expect(log).toEqual(['open']);
+    closedNow?.();
+    await clock.run(10);
+    expect(log).toEqual(['open', 'open']);
+  });
+});

@@ -1,0 +1,288 @@
+import { describe, expect, it } from 'vitest';
+import {
+  backoff,
+  memoryBroker,
+  memorySource,
+  observe,
+  SluiceError,
+  type Message,
+  type Sink,
+  type SluiceEvent,
+} from 'sluice';
+import { defineLink, defineSink, type Sending, type SinkOptions, type WriterContext } from 'sluice/connection';
+import { virtualClock, type VirtualClock } from 'sluice/testing';
+
+interface Rig {
+  readonly clock: VirtualClock;
+  readonly sink: Sink<number>;
+  readonly sent: Sending<number>[];
+  readonly counts: { opened: number; closed: number; flushed: number };
+  readonly context: () => WriterContext;
+  answer: (sending: Sending<number>) => boolean | void;
+  failOpen: Error | undefined;
+}
+
+function rig(options: SinkOptions = {}): Rig {
+  const clock = virtualClock();
+  const sent: Sending<number>[] = [];
+  const counts = { opened: 0, closed: 0, flushed: 0 };
+  let context: WriterContext | undefined;
+  const made: Rig = {
+    clock,
+    sent,
+    counts,
+    context: () => context as WriterContext,
+    answer: () => undefined,
+    failOpen: undefined,
+    sink: defineSink<number>(
+      {
+        connector: 'rig',
+        maxUnconfirmed: 3,
+        open(given) {
+          counts.opened += 1;
+          if (made.failOpen !== undefined) throw made.failOpen;
+          context = given;
+          return {
+            send(sending) {
+              sent.push(sending);
+              return made.answer(sending);
+            },
+            flush: () => void (counts.flushed += 1),
+            close: () => void (counts.closed += 1),
+          };
+        },
+      },
+      { clock, ...options },
+    ),
+  };
+  return made;
+}
+
+/** Messages whose settlements are seen: from a memory topic that gives them all at once. */
+function messages(clock: VirtualClock, count: number): { taken: Message<number>[]; log: string[] } {
+  const broker = memoryBroker({ clock });
+  for (let at = 0; at < count; at += 1) broker.publish({ topic: 'in', payload: at });
+  const taken: Message<number>[] = [];
+  const log: string[] = [];
+  memorySource<number>(broker, { topic: 'in', credit: count, maxAttempts: 1, clock }).subscribe((message) => {
+    taken.push(message);
+    const { ack, nack } = message;
+    Object.assign(message, {
+      ack: () => (log.push(`${message.payload} ack`), ack.call(message)),
+      nack: (reason: unknown, then = 'requeue') => {
+        log.push(`${message.payload} ${then} ${(reason as SluiceError).code}`);
+        return nack.call(message, reason, 'drop');
+      },
+    });
+  });
+  clock.advance(1);
+  return { taken, log };
+}
+
+describe('defineSink', () => {
+  it('opens with its first message and not before (SRC-01)', () => {
+    const r = rig();
+    r.clock.advance(60_000);
+    expect(r.counts.opened).toBe(0);
+    r.sink.next(messages(r.clock, 1).taken[0] as Message<number>);
+    expect(r.counts.opened).toBe(1);
+  });
+
+  it('acks when confirmed, and sends at most maxUnconfirmed before (SNK-03, ACK-13)', () => {
+    const r = rig();
+    const { taken, log } = messages(r.clock, 5);
+    for (const message of taken) r.sink.next(message);
+    expect(r.sent.map(({ message }) => message.payload)).toEqual([0, 1, 2]);
+    expect(log).toEqual([]);
+    r.sent[1]?.confirm();
+    r.sent[1]?.confirm();
+    expect(log).toEqual(['1 ack']);
+    expect(r.sent).toHaveLength(4);
+  });
+
+  it('nacks what the far side refused by onError, or as the writer says; a throw counts as refused', () => {
+    const r = rig({ onError: 'dead', maxUnconfirmed: 9 });
+    r.answer = (sending) => {
+      if (sending.message.payload === 0) throw new Error('bad');
+      if (sending.message.payload === 1) sending.fail(new Error('full'), 'requeue');
+      if (sending.message.payload === 2) sending.fail(new SluiceError('PAYLOAD_TOO_LARGE', 'too big'));
+    };
+    const { taken, log } = messages(r.clock, 3);
+    for (const message of taken) r.sink.next(message);
+    expect(log).toEqual(['0 dead SINK_FAILED', '1 requeue SINK_FAILED', '2 dead PAYLOAD_TOO_LARGE']);
+  });
+
+  it('waits when the writer asks for it', () => {
+    const r = rig();
+    r.answer = () => false;
+    const { taken } = messages(r.clock, 3);
+    for (const message of taken) r.sink.next(message);
+    expect(r.sent).toHaveLength(1);
+    r.context().resume();
+    expect(r.sent).toHaveLength(2);
+  });
+
+  it('sends again in order what was unconfirmed when the writer was lost, and says so (REC-06)', () => {
+    const events: SluiceEvent[] = [];
+    const stop = observe((event) => events.push(event));
+    const r = rig({ confirmTimeoutMs: 0 });
+    const { taken, log } = messages(r.clock, 4);
+    for (const message of taken) r.sink.next(message);
+    r.sent[0]?.confirm();
+    const stale = r.sent[1];
+    r.context().lost(new Error('reset'));
+    r.clock.advance(60_000);
+    stop();
+    expect(r.counts).toMatchObject({ opened: 2, closed: 1 });
+    expect(r.sent.map(({ message }) => message.payload)).toEqual([0, 1, 2, 3, 1, 2, 3]);
+    expect(events.filter(({ type }) => type === 'sink.resent')).toMatchObject([{ count: 3 }]);
+    stale?.confirm();
+    expect(log).toEqual(['0 ack']);
+    for (const sending of r.sent.slice(4)) sending.confirm();
+    expect(log).toEqual(['0 ack', '1 ack', '2 ack', '3 ack']);
+  });
+
+  it('loses a connection that confirms nothing for confirmTimeoutMs (REC-06)', () => {
+    const r = rig({ confirmTimeoutMs: 1_000, reconnect: backoff({ jitter: 'none', initialMs: 200 }) });
+    const { taken, log } = messages(r.clock, 1);
+    r.sink.next(taken[0] as Message<number>);
+    r.clock.advance(999);
+    expect(r.counts.closed).toBe(0);
+    r.clock.advance(201);
+    expect(r.counts).toMatchObject({ opened: 2, closed: 1 });
+    expect(r.sent).toHaveLength(2);
+    r.sent[1]?.confirm();
+    expect(log).toEqual(['0 ack']);
+  });
+
+  it('is degraded and lets no deadline run out while the far side says that it takes nothing (F7, SNK-07)', () => {
+    const r = rig({ confirmTimeoutMs: 1_000 });
+    const walk: string[] = [];
+    r.sink.status$?.subscribe((status) => walk.push(status));
+    const { taken, log } = messages(r.clock, 1);
+    r.sink.next(taken[0] as Message<number>);
+    r.clock.advance(900);
+    r.context().blocked(true, new Error('full'));
+    r.context().blocked(true);
+    r.clock.advance(60_000);
+    expect([r.sent.length, walk]).toEqual([1, ['idle', 'connecting', 'connected', 'degraded']]);
+    r.context().blocked(false);
+    r.clock.advance(999);
+    expect(r.sent.length).toBe(1);
+    r.sent[0]?.confirm();
+    r.clock.advance(60_000);
+    expect([r.sent.length, log, walk.at(-1)]).toEqual([1, ['0 ack'], 'connected']);
+  });
+
+  it('watches again once the far side takes again, and after a loss', () => {
+    const r = rig({ confirmTimeoutMs: 1_000, reconnect: backoff({ initialMs: 100, jitter: 'none' }) });
+    const { taken } = messages(r.clock, 1);
+    r.sink.next(taken[0] as Message<number>);
+    r.context().blocked(true);
+    r.clock.advance(5_000);
+    r.context().blocked(false);
+    r.clock.advance(1_100);
+    expect(r.counts.opened).toBe(2);
+    r.context().blocked(true);
+    r.context().lost(new Error('cut'));
+    r.clock.advance(200);
+    expect(r.counts.opened).toBe(3);
+    r.clock.advance(1_500);
+    expect(r.counts.opened).toBe(4);
+  });
+
+  it('gives up a message whose error cannot be retried, unless it is dropped anyway', () => {
+    const told = (options: SinkOptions): string[] => {
+      const r = rig(options);
+      r.answer = (sending) => sending.fail(new SluiceError('PAYLOAD_TOO_LARGE', 'too big'));
+      const { taken, log } = messages(r.clock, 1);
+      r.sink.next(taken[0] as Message<number>);
+      return log;
+    };
+    expect(told({})).toEqual(['0 dead PAYLOAD_TOO_LARGE']);
+    expect(told({ onError: 'drop' })).toEqual(['0 drop PAYLOAD_TOO_LARGE']);
+  });
+
+  it('does not send what its source took back meanwhile', () => {
+    const r = rig({ maxUnconfirmed: 1 });
+    const { taken } = messages(r.clock, 3);
+    for (const message of taken) r.sink.next(message);
+    taken[1]?.ack();
+    r.sent[0]?.confirm();
+    expect(r.sent.map(({ message }) => message.payload)).toEqual([0, 2]);
+  });
+
+  it('flushes on complete, closes after the last confirmation, then refuses (SNK-09)', async () => {
+    const r = rig();
+    const { taken, log } = messages(r.clock, 5);
+    for (const message of taken.slice(0, 4)) r.sink.next(message);
+    r.sink.complete();
+    expect(r.counts).toMatchObject({ flushed: 0, closed: 0 });
+    r.sent[0]?.confirm();
+    expect(r.counts.flushed).toBe(1);
+    for (const sending of r.sent) sending.confirm();
+    await r.sink.closed;
+    expect(r.counts).toMatchObject({ flushed: 1, closed: 1 });
+    r.sink.next(taken[4] as Message<number>);
+    expect(log.at(-1)).toBe('4 requeue SINK_CLOSED');
+  });
+
+  it('nacks the rest closeTimeoutMs after complete', async () => {
+    const r = rig({ closeTimeoutMs: 500, confirmTimeoutMs: 0 });
+    const { taken, log } = messages(r.clock, 4);
+    for (const message of taken) r.sink.next(message);
+    r.sink.complete();
+    r.clock.advance(500);
+    await r.sink.closed;
+    expect(log).toEqual(taken.map(({ payload }) => `${payload} requeue CONFIRM_TIMEOUT`));
+    expect(r.counts.closed).toBe(1);
+  });
+
+  it('gives up on what cannot be retried: settles all, closes and keeps the reason', async () => {
+    const r = rig();
+    r.failOpen = new SluiceError('CONFIG_INVALID', 'no such exchange');
+    const { taken, log } = messages(r.clock, 1);
+    r.sink.next(taken[0] as Message<number>);
+    await r.sink.closed;
+    expect(r.sink.failure).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect(log).toEqual(['0 requeue CONFIG_INVALID']);
+  });
+
+  it('nacks with OVERFLOW beyond maxQueued', () => {
+    const r = rig({ maxUnconfirmed: 1, maxQueued: 1 });
+    const { taken, log } = messages(r.clock, 3);
+    for (const message of taken) r.sink.next(message);
+    expect(log).toEqual(['2 requeue OVERFLOW']);
+  });
+
+  it('keeps its link while it is in use and leaves it when it closes', async () => {
+    const clock = virtualClock();
+    const walk: string[] = [];
+    const link = defineLink<string>(
+      { connector: 'net', connect: () => 'line', disconnect: () => undefined },
+      { clock },
+    );
+    link.status$.subscribe((status) => walk.push(status));
+    const lines: string[] = [];
+    const sink = defineSink<number, string>(
+      {
+        connector: 'net',
+        link,
+        maxUnconfirmed: 1,
+        open: (_context, line) => ({
+          send: (sending) => {
+            lines.push(line);
+            sending.confirm();
+          },
+          close: () => undefined,
+        }),
+      },
+      { clock },
+    );
+    sink.next(messages(clock, 1).taken[0] as Message<number>);
+    sink.complete();
+    await sink.closed;
+    expect(lines).toEqual(['line']);
+    expect(walk).toEqual(['idle', 'connecting', 'connected', 'closing', 'closed']);
+  });
+});

@@ -1,0 +1,332 @@
+import { Subject } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { observe, SluiceError, type Message, type SluiceEvent } from 'sluice';
+import { defineSource, type ReaderContext, type SourceOptions, type Delivery, type Outcome } from 'sluice/connection';
+import { virtualClock, type VirtualClock } from 'sluice/testing';
+
+interface Rig {
+  readonly clock: VirtualClock;
+  readonly flow: ReturnType<typeof defineSource<number>>;
+  readonly settled: [unknown, Outcome][];
+  readonly context: () => ReaderContext<number>;
+  readonly counts: { opened: number; closed: number; stopped: number; resumed: number };
+  failOpen: Error | undefined;
+}
+
+/** A source over an endless supply of numbers that are read only while there is credit. */
+function rig(options: SourceOptions = {}, supply = Infinity, bytes = 0): Rig {
+  const clock = virtualClock();
+  const settled: [unknown, Outcome][] = [];
+  const counts = { opened: 0, closed: 0, stopped: 0, resumed: 0 };
+  let context: ReaderContext<number> | undefined;
+  let next = 0;
+  const again: Delivery<number>[] = [];
+  const made: Rig = {
+    clock,
+    settled,
+    counts,
+    failOpen: undefined,
+    context: () => context as ReaderContext<number>,
+    flow: defineSource<number>(
+      {
+        connector: 'rig',
+        credit: 8,
+        open(given) {
+          counts.opened += 1;
+          if (made.failOpen !== undefined) throw made.failOpen;
+          context = given;
+          return {
+            resume() {
+              counts.resumed += 1;
+              while (given.ready) {
+                const redelivery = again.shift();
+                if (redelivery !== undefined) given.offer(redelivery);
+                else if (next < supply) {
+                  given.offer({ payload: next, topic: 't', position: next, bytes });
+                  next += 1;
+                } else {
+                  given.end();
+                  return;
+                }
+              }
+            },
+            settle(position, outcome, _reason, message) {
+              settled.push([position, outcome]);
+              if (outcome === 'requeue' && message !== undefined) {
+                again.push({ payload: position as number, topic: 't', position, attempt: message.attempt + 1 });
+                given.wake();
+              }
+            },
+            stop: () => void (counts.stopped += 1),
+            close: () => void (counts.closed += 1),
+          };
+        },
+      },
+      { clock, ...options },
+    ),
+  };
+  return made;
+}
+
+function collect(r: Rig): { held: Message<number>[]; ends: string[]; unsubscribe: () => void } {
+  const held: Message<number>[] = [];
+  const ends: string[] = [];
+  const subscription = r.flow.subscribe({
+    next: (message) => held.push(message),
+    error: (error: unknown) => ends.push((error as SluiceError).code),
+    complete: () => ends.push('complete'),
+  });
+  return { held, ends, unsubscribe: () => subscription.unsubscribe() };
+}
+
+describe('defineSource: credit', () => {
+  it.each([1, 2, 16, 1000])('emits exactly the credit of %i and no more (CRD-01, law 2)', (credit) => {
+    const r = rig({ credit });
+    const { held } = collect(r);
+    r.clock.advance(60_000);
+    expect(held).toHaveLength(credit);
+  });
+
+  it('gives one credit back per settlement, whatever kind, and none for a second one (CRD-04)', () => {
+    const r = rig({ credit: 3 });
+    const { held } = collect(r);
+    r.clock.advance(1);
+    held[0]?.ack();
+    held[0]?.ack();
+    held[0]?.nack('x');
+    held[1]?.nack('x', 'drop');
+    r.clock.advance(1);
+    expect(held).toHaveLength(5);
+  });
+
+  it('starts paused at 0 and follows an Observable (CRD-02)', () => {
+    const credit = new Subject<number>();
+    const r = rig({ credit });
+    const { held } = collect(r);
+    r.clock.advance(10);
+    expect(held).toHaveLength(0);
+    credit.next(5);
+    r.clock.advance(10);
+    expect(held).toHaveLength(5);
+    credit.next(0);
+    for (const message of [...held]) message.ack();
+    r.clock.advance(10);
+    expect(held).toHaveLength(5);
+  });
+
+  it('counts bytes as well, the tighter limit wins, and a large one passes alone (CRD-11)', () => {
+    const r = rig({ credit: 100, creditBytes: 250 }, Infinity, 100);
+    const { held } = collect(r);
+    r.clock.advance(10);
+    expect(held).toHaveLength(2);
+    const large = rig({ credit: 100, creditBytes: 50 }, Infinity, 100);
+    const other = collect(large);
+    large.clock.advance(10);
+    expect(other.held).toHaveLength(1);
+  });
+
+  it('delivers never inside a settlement, and never re-entrantly (law 3, SRC-02)', () => {
+    const r = rig({ credit: 1 }, 10_000);
+    let depth = 0;
+    let deepest = 0;
+    let insideSettle = false;
+    let emittedInside = 0;
+    let seen = 0;
+    r.flow.subscribe((message) => {
+      depth += 1;
+      deepest = Math.max(deepest, depth);
+      if (insideSettle) emittedInside += 1;
+      seen += 1;
+      insideSettle = true;
+      message.ack();
+      insideSettle = false;
+      depth -= 1;
+    });
+    r.clock.advance(1_000);
+    expect({ deepest, emittedInside, seen }).toEqual({ deepest: 1, emittedInside: 0, seen: 10_000 });
+  });
+
+  it.each([-1, 0.5, NaN, 65_536, Infinity])('refuses a credit of %d and says the range (CRD-05)', (credit) => {
+    expect(() => rig({ credit })).toThrow(/CONFIG_INVALID|'credit': expected a whole number from 0 to 65535/);
+  });
+});
+
+describe('defineSource: the end', () => {
+  it('completes once, after the last message was settled, also without credit (SRC-04)', () => {
+    const r = rig({ credit: 4 }, 10);
+    const { held, ends } = collect(r);
+    for (let turn = 0; turn < 10; turn += 1) {
+      r.clock.advance(1);
+      if (held.length < 10) for (const message of [...held]) message.ack();
+    }
+    expect(held).toHaveLength(10);
+    expect(ends).toEqual([]);
+    for (const message of held) message.ack();
+    r.clock.advance(1);
+    expect(ends).toEqual(['complete']);
+    expect(r.counts.closed).toBe(1);
+  });
+
+  it('delivers again what was requeued at the end of the input before it completes', () => {
+    const r = rig({ credit: 4 }, 2);
+    const { held, ends } = collect(r);
+    r.clock.advance(1);
+    held[0]?.ack();
+    held[1]?.nack('once more');
+    r.clock.advance(1);
+    expect(held).toHaveLength(3);
+    expect(held[2]).toMatchObject({ payload: 1, attempt: 2 });
+    expect(ends).toEqual([]);
+    held[2]?.ack();
+    r.clock.advance(1);
+    expect(ends).toEqual(['complete']);
+  });
+
+  it('turns the last allowed requeue into dead (ERR-02)', () => {
+    const r = rig({ credit: 1, maxAttempts: 3 }, 1);
+    r.flow.subscribe((message) => message.nack('always'));
+    r.clock.advance(10);
+    expect(r.settled.map(([, outcome]) => outcome)).toEqual(['requeue', 'requeue', 'dead']);
+  });
+
+  it('stops at once on unsubscribe, lets what was emitted settle, then closes (law 6, SHU-01)', () => {
+    const r = rig({ credit: 2 });
+    const { held, unsubscribe } = collect(r);
+    r.clock.advance(1);
+    unsubscribe();
+    unsubscribe();
+    r.clock.advance(100);
+    expect(r.counts).toMatchObject({ stopped: 1, closed: 0 });
+    expect(held[0]?.ack()).toBe(true);
+    expect(held[1]?.ack()).toBe(true);
+    r.clock.advance(1);
+    expect(held).toHaveLength(2);
+    expect(r.counts.closed).toBe(1);
+    expect(r.settled).toEqual([
+      [0, 'ack'],
+      [1, 'ack'],
+    ]);
+  });
+
+  it('takes back what is unsettled closeTimeoutMs after an unsubscribe: later settlements touch nothing', () => {
+    const r = rig({ credit: 1, closeTimeoutMs: 500 });
+    const { held, unsubscribe } = collect(r);
+    r.clock.advance(1);
+    const { signal } = held[0] as Message<number>;
+    unsubscribe();
+    r.clock.advance(499);
+    expect(signal.aborted).toBe(false);
+    r.clock.advance(1);
+    expect(signal.aborted).toBe(true);
+    expect(r.counts.closed).toBe(1);
+    expect(held[0]?.ack()).toBe(false);
+    expect(r.settled).toEqual([]);
+  });
+
+  it('hands back at once what had not been emitted', () => {
+    const r = rig({ credit: 1 });
+    const { unsubscribe } = collect(r);
+    r.clock.advance(1);
+    r.context().offer({ payload: 77, topic: 't', position: 77 });
+    unsubscribe();
+    expect(r.settled).toEqual([[77, 'release']]);
+  });
+});
+
+describe('defineSource: failures', () => {
+  it('opens again after a loss with new deliveries; old ones are stale (ACK-04, CRD-09)', () => {
+    const r = rig({ credit: 2 });
+    const { held } = collect(r);
+    r.clock.advance(1);
+    const old = r.context();
+    old.lost(new Error('reset'));
+    r.clock.advance(60_000);
+    expect(r.counts).toMatchObject({ opened: 2, closed: 1 });
+    expect(held).toHaveLength(4);
+    expect(held[0]?.ack()).toBe(false);
+    expect(held[1]?.nack('x')).toBe(false);
+    r.clock.advance(1);
+    expect(r.settled).toEqual([]);
+    expect(held).toHaveLength(4);
+    expect(old.offer({ payload: 1, topic: 't' })).toBe(false);
+    expect(old.ready).toBe(false);
+    expect(held).toHaveLength(4);
+  });
+
+  it('retries an opening that failed, and errors the flow only for what cannot be retried (REC-12)', () => {
+    const r = rig();
+    r.failOpen = new Error('refused');
+    const { ends, held } = collect(r);
+    r.clock.advance(5_000);
+    expect(r.counts.opened).toBeGreaterThan(2);
+    expect(ends).toEqual([]);
+    r.failOpen = undefined;
+    r.clock.advance(60_000);
+    expect(held).toHaveLength(8);
+    const fatal = rig();
+    fatal.failOpen = new SluiceError('CONFIG_INVALID', 'no such vhost');
+    const other = collect(fatal);
+    fatal.clock.advance(60_000);
+    expect(fatal.counts.opened).toBe(1);
+    expect(other.ends).toEqual(['CONFIG_INVALID']);
+  });
+
+  it('reports what stays unsettled, with the stage that holds it, and second settlements with both settlers', () => {
+    const events: SluiceEvent[] = [];
+    const stop = observe((event) => events.push(event));
+    const r = rig({ credit: 1, settleWithinMs: 1_000 });
+    const { held } = collect(r);
+    r.clock.advance(1_500);
+    held[0]?.ack();
+    held[0]?.ack();
+    stop();
+    expect(events.filter(({ type }) => type === 'message.overdue')).toMatchObject([
+      { connector: 'rig', message: { topic: 't', stage: 'rig' }, ageMs: 1_000 },
+    ]);
+    expect(events.filter(({ type }) => type === 'message.late')).toMatchObject([{ first: 'rig', second: 'rig' }]);
+  });
+
+  it('gives up by the named policy what a transport that cannot wait brings too much of', () => {
+    const clock = virtualClock();
+    let context: ReaderContext<number> | undefined;
+    const settled: [unknown, Outcome][] = [];
+    const flow = defineSource<number>(
+      {
+        connector: 'tap',
+        credit: 2,
+        needsOverflow: true,
+        open(given) {
+          context = given;
+          return {
+            resume: () => undefined,
+            settle: (position, outcome) => void settled.push([position, outcome]),
+            close: () => undefined,
+          };
+        },
+      },
+      { clock, overflow: 'drop-oldest' },
+    );
+    const held: Message<number>[] = [];
+    flow.subscribe((message) => held.push(message));
+    clock.advance(1);
+    for (let at = 0; at < 7; at += 1) context?.offer({ payload: at, topic: 't', position: at });
+    expect(held.map(({ payload }) => payload)).toEqual([0, 1]);
+    expect(settled).toEqual([
+      [2, 'drop'],
+      [3, 'drop'],
+      [4, 'drop'],
+    ]);
+    for (const message of [...held]) message.ack();
+    clock.advance(1);
+    expect(held.map(({ payload }) => payload)).toEqual([0, 1, 5, 6]);
+  });
+
+  it('refuses a source that cannot be paused without an overflow policy', () => {
+    const open = (): never => {
+      throw new Error('never opened');
+    };
+    expect(() => defineSource({ connector: 'tap', credit: 2, needsOverflow: true, open })).toThrow(
+      /'overflow' is missing/,
+    );
+  });
+});

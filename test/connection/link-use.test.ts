@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest';
+import { backoff, isSluiceError, SluiceError, type Status } from 'sluice';
+import { defineLink, defineSink, defineSource, type Link, type LinkContext } from 'sluice/connection';
+import { virtualClock, type VirtualClock } from 'sluice/testing';
+import { collect } from '../helpers/collect.js';
+
+interface Rig {
+  readonly clock: VirtualClock;
+  readonly link: Link<number>;
+  /** The connections that readers and writers opened over. */
+  readonly opened: number[];
+  context: LinkContext | undefined;
+  refusal: Error | undefined;
+  source(): ReturnType<typeof collect<number>>;
+  sink(): ReturnType<typeof defineSink<number, number>>;
+}
+
+function rig(): Rig {
+  const clock = virtualClock();
+  const opened: number[] = [];
+  let connections = 0;
+  const reconnect = backoff({ initialMs: 1_000, maxMs: 1_000, jitter: 'none' });
+  const made: Rig = {
+    clock,
+    opened,
+    context: undefined,
+    refusal: undefined,
+    link: defineLink<number>(
+      {
+        connector: 'rig',
+        connect(context) {
+          made.context = context;
+          if (made.refusal !== undefined) throw made.refusal;
+          return (connections += 1);
+        },
+        disconnect: () => undefined,
+      },
+      { clock, reconnect },
+    ),
+    source: () =>
+      collect(
+        defineSource<number, number>(
+          {
+            connector: 'rig',
+            link: made.link,
+            credit: 4,
+            open(_context, connection) {
+              opened.push(connection);
+              return { resume: () => undefined, settle: () => undefined, close: () => undefined };
+            },
+          },
+          { clock },
+        ),
+      ),
+    sink: () =>
+      defineSink<number, number>(
+        {
+          connector: 'rig',
+          link: made.link,
+          maxUnconfirmed: 4,
+          open(_context, connection) {
+            opened.push(connection);
+            return { send: (sending) => sending.confirm(), close: () => undefined };
+          },
+        },
+        { clock },
+      ),
+  };
+  return made;
+}
+
+describe('a source over a link', () => {
+  it('opens at once over a connection that is there, without a promise in between', () => {
+    const r = rig();
+    r.source();
+    r.source();
+    expect(r.opened).toEqual([1, 1]);
+  });
+
+  it('opens once, and in the moment the link is back, however long that took (G10)', () => {
+    const r = rig();
+    const seen = r.source();
+    r.refusal = new Error('refused');
+    r.context?.lost(new Error('cut'));
+    r.clock.advance(300_000);
+    expect(r.opened).toEqual([1]);
+    r.refusal = undefined;
+    r.clock.advance(1_000);
+    expect(r.opened).toEqual([1, 2]);
+    r.clock.advance(300_000);
+    expect([r.opened, seen.errors]).toEqual([[1, 2], []]);
+  });
+
+  it('waits for the first connection without a deadline of its own', () => {
+    const r = rig();
+    r.refusal = new Error('refused');
+    const walk: Status[] = [];
+    r.link.status$.subscribe((status) => walk.push(status));
+    const seen = r.source();
+    r.clock.advance(120_000);
+    r.refusal = undefined;
+    r.clock.advance(1_000);
+    expect([r.opened, seen.errors]).toEqual([[1], []]);
+    expect(walk).toEqual(['idle', 'connecting', 'reconnecting', 'connected']);
+  });
+
+  it('ends with the link when that can never be opened', () => {
+    const r = rig();
+    const waiting = r.source();
+    r.refusal = new SluiceError('CONFIG_INVALID', 'Bad credentials.');
+    r.context?.lost(new Error('cut'));
+    r.clock.advance(1_000);
+    expect(waiting.errors.map((error) => isSluiceError(error, 'CONFIG_INVALID'))).toEqual([true]);
+  });
+
+  it('stops waiting when it is unsubscribed', () => {
+    const r = rig();
+    r.refusal = new Error('refused');
+    const seen = r.source();
+    r.clock.advance(10_000);
+    seen.subscription.unsubscribe();
+    r.refusal = undefined;
+    r.clock.advance(10_000);
+    expect([r.opened, r.clock.pendingTimers]).toEqual([[], 0]);
+  });
+});
+
+describe('a sink over a link', () => {
+  it('sends what waited in the moment the link is back', () => {
+    const r = rig();
+    const other = rig();
+    r.refusal = new Error('refused');
+    const sink = r.sink();
+    const source = collect(
+      defineSource<number>(
+        {
+          connector: 'one',
+          credit: 1,
+          open: (context) => ({
+            resume: () => void context.offer({ payload: 1, topic: 'one' }),
+            settle: () => undefined,
+            close: () => undefined,
+          }),
+        },
+        { clock: other.clock },
+      ),
+    );
+    other.clock.advance(0);
+    const [message] = source.messages;
+    sink.next(message!);
+    r.clock.advance(300_000);
+    expect(r.opened).toEqual([]);
+    r.refusal = undefined;
+    r.clock.advance(1_000);
+    expect([r.opened, message?.ack()]).toEqual([[1], false]);
+    source.subscription.unsubscribe();
+  });
+});

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import { observe, type Message, type SluiceEvent } from 'sluice';
+import { virtualClock, type VirtualClock } from 'sluice/testing';
+import { defineSource, type ReaderContext, type SourceOptions } from '../../src/connection/define-source.js';
+import type { Flow } from '../../src/connection/flow.js';
+import { withScope, type SourceHandle } from '../../src/connection/scope.js';
+
+interface Feed {
+  readonly flow: Flow<string>;
+  readonly clock: VirtualClock;
+  readonly wanted: string[];
+  readonly handles: SourceHandle[];
+  context(): ReaderContext<string>;
+  push(payload: string): boolean;
+}
+
+/** A source whose far side hears of no settlement, fed by hand. */
+function feed(options: SourceOptions = {}, maxInboxBytes?: number): Feed {
+  const clock = virtualClock();
+  const wanted: string[] = [];
+  let current: ReaderContext<string> | undefined;
+  const flow = defineSource<string>(
+    {
+      connector: 'feed',
+      credit: 2,
+      local: true,
+      ...(maxInboxBytes === undefined ? {} : { maxInboxBytes, needsOverflow: true }),
+      subscribed() {
+        wanted.push('in');
+        return () => wanted.push('out');
+      },
+      open(context) {
+        current = context;
+        return { resume: () => undefined, settle: () => undefined, close: () => undefined };
+      },
+    },
+    { clock, ...options },
+  );
+  const context = (): ReaderContext<string> => current as ReaderContext<string>;
+  return {
+    flow,
+    clock,
+    wanted,
+    handles: [],
+    context,
+    push: (payload) => context().offer({ payload, topic: 't', bytes: payload.length }),
+  };
+}
+
+describe('a source whose settlements stay local', () => {
+  it('keeps what it received and what is being worked on over a lost connection', () => {
+    const { flow, clock, context, push } = feed();
+    const seen: Message<string>[] = [];
+    flow.subscribe((message) => seen.push(message));
+    clock.advance(0);
+    for (const payload of ['a', 'b', 'c']) push(payload);
+    context().lost(new Error('cut'));
+    expect(seen[0]?.signal.aborted).toBe(false);
+    expect(seen.map((message) => message.ack())).toEqual([true, true]);
+    clock.advance(0);
+    expect(seen.map((message) => message.payload)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('ACK-02: brings a requeued message again behind what waits, its attempt counted, until maxAttempts', () => {
+    const { flow, clock, push } = feed({ maxAttempts: 2, credit: 1 });
+    const seen: [string, number][] = [];
+    const events: SluiceEvent[] = [];
+    const stop = observe((event) => events.push(event));
+    let held: Message<string> | undefined;
+    flow.subscribe((message) => {
+      seen.push([message.payload, message.attempt]);
+      held = message;
+    });
+    clock.advance(0);
+    push('bad');
+    push('good');
+    for (let at = 0; at < 3; at += 1) {
+      if (held?.payload === 'bad') held.nack(new Error('no'));
+      else held?.ack();
+      clock.advance(0);
+    }
+    stop();
+    expect(seen).toEqual([
+      ['bad', 1],
+      ['good', 1],
+      ['bad', 2],
+    ]);
+    expect(events.filter(({ type }) => type === 'message.nacked')).toMatchObject([
+      { then: 'requeue' },
+      { then: 'dead', reason: { code: 'ATTEMPTS_EXHAUSTED' } },
+    ]);
+  });
+
+  it('says that it is wanted before it opens and that it is not once, whichever way it ends', () => {
+    const { flow, clock, wanted } = feed();
+    const subscription = flow.subscribe((message) => message.ack());
+    expect(wanted).toEqual(['in']);
+    clock.advance(0);
+    subscription.unsubscribe();
+    subscription.unsubscribe();
+    expect(wanted).toEqual(['in', 'out']);
+  });
+
+  it('a drain still emits what was received, and then completes', () => {
+    const { flow, clock, push, wanted } = feed();
+    const handles: SourceHandle[] = [];
+    const seen: Message<string>[] = [];
+    let completed = false;
+    const scope = { addSource: (source: SourceHandle) => void handles.push(source) };
+    withScope(scope, () =>
+      flow.subscribe({ next: (message) => seen.push(message), complete: () => (completed = true) }),
+    );
+    clock.advance(0);
+    for (const payload of ['a', 'b', 'c', 'd']) push(payload);
+    handles[0]?.drain();
+    expect(wanted).toEqual(['in', 'out']);
+    for (let at = 0; at < 4; at += 1) {
+      expect(completed).toBe(false);
+      seen[at]?.ack();
+      clock.advance(0);
+    }
+    expect(seen.map((message) => message.payload)).toEqual(['a', 'b', 'c', 'd']);
+    expect(completed).toBe(true);
+  });
+
+  it('counts what was received and never emitted when it is unsubscribed', () => {
+    const { flow, clock, push } = feed({ credit: 1 });
+    const events: SluiceEvent[] = [];
+    const stop = observe((event) => events.push(event));
+    const subscription = flow.subscribe((message) => void message.id);
+    clock.advance(0);
+    for (const payload of ['a', 'b', 'c']) push(payload);
+    subscription.unsubscribe();
+    stop();
+    expect(events.filter(({ type }) => type === 'message.overflowed')).toMatchObject([{ policy: 'stopped', count: 2 }]);
+  });
+
+  it('CRD-11: gives up by its policy what does not fit in bytes', () => {
+    const { flow, clock, push, context } = feed({ credit: 8, overflow: 'drop-oldest' }, 10);
+    const seen: Message<string>[] = [];
+    flow.subscribe((message) => seen.push(message));
+    clock.advance(0);
+    for (let at = 0; at < 8; at += 1) push(`${at}`);
+    for (const payload of ['aaaa', 'bbbb', 'cccc']) push(payload);
+    expect([context().waiting, context().waitingBytes]).toEqual([2, 8]);
+    for (const message of seen) message.ack();
+    clock.advance(0);
+    expect(seen.slice(8).map((message) => message.payload)).toEqual(['bbbb', 'cccc']);
+  });
+});

@@ -1,0 +1,105 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { observe, type SluiceEvent } from 'sluice';
+import { Ring } from '../../src/connection/ring.js';
+import { StatusCell } from '../../src/connection/status-cell.js';
+import { Trampoline } from '../../src/connection/trampoline.js';
+import { virtualClock } from '../../src/testing/virtual-clock.js';
+
+describe('Ring', () => {
+  it('behaves like an array used from both ends', () => {
+    const step = fc.oneof(
+      fc.record({ do: fc.constantFrom('push', 'unshift'), value: fc.integer() }),
+      fc.record({ do: fc.constantFrom('shift', 'pop', 'peek', 'clear'), value: fc.constant(0) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const ring = new Ring<number>();
+        const model: number[] = [];
+        for (const { do: verb, value } of steps) {
+          if (verb === 'push') {
+            ring.push(value);
+            model.push(value);
+          } else if (verb === 'unshift') {
+            ring.unshift(value);
+            model.unshift(value);
+          } else if (verb === 'shift') expect(ring.shift()).toBe(model.shift());
+          else if (verb === 'pop') expect(ring.pop()).toBe(model.pop());
+          else if (verb === 'peek') expect(ring.peek()).toBe(model[0]);
+          else expect(ring.clear()).toEqual(model.splice(0));
+          expect(ring.length).toBe(model.length);
+        }
+      }),
+    );
+  });
+});
+
+describe('Trampoline', () => {
+  it('runs in a later turn, in order, and once for several schedulings', () => {
+    const clock = virtualClock();
+    const trampoline = new Trampoline(clock);
+    const log: string[] = [];
+    const work = (name: string): { run: () => void } => ({ run: () => void log.push(name) });
+    const [a, b] = [work('a'), work('b')];
+    trampoline.schedule(a);
+    trampoline.schedule(b);
+    trampoline.schedule(a);
+    expect(log).toEqual([]);
+    clock.advance(0);
+    expect(log).toEqual(['a', 'b']);
+    trampoline.schedule(a);
+    clock.advance(0);
+    expect(log).toEqual(['a', 'b', 'a']);
+  });
+
+  it('leaves timers their turn once a turn has lasted long enough', () => {
+    let nowMs = 0;
+    const deferred: (() => void)[] = [];
+    const yielded: (() => void)[] = [];
+    const clock = {
+      ...virtualClock(),
+      elapsed: () => nowMs,
+      defer: (work: () => void) => void deferred.push(work),
+      yield: (work: () => void) => void yielded.push(work),
+    };
+    const trampoline = new Trampoline(clock);
+    let runs = 0;
+    const busy = {
+      run: () => {
+        while (trampoline.mayContinue()) {
+          runs += 1;
+          nowMs += 1;
+        }
+        trampoline.schedule(busy);
+      },
+    };
+    trampoline.schedule(busy);
+    deferred.shift()?.();
+    expect(trampoline.isExhausted).toBe(true);
+    expect(runs).toBeLessThan(50);
+    expect(deferred).toEqual([]);
+    const before = runs;
+    yielded.shift()?.();
+    expect(runs).toBeGreaterThan(before);
+  });
+});
+
+describe('StatusCell', () => {
+  it('tells the status of now, then each change, and refuses a step off the legal walk (OBS-02)', () => {
+    const cell = new StatusCell('rig');
+    const seen: string[] = [];
+    const events: SluiceEvent[] = [];
+    const stop = observe((event) => events.push(event));
+    cell.to('connecting');
+    cell.status$.subscribe((status) => seen.push(status));
+    cell.to('connecting');
+    cell.to('connected');
+    stop();
+    expect(seen).toEqual(['connecting', 'connected']);
+    expect(events).toMatchObject([
+      { from: 'idle', to: 'connecting' },
+      { from: 'connecting', to: 'connected' },
+    ]);
+    expect(() => cell.to('connecting')).toThrow(/no step from connected to connecting/);
+  });
+});

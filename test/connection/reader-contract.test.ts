@@ -1,0 +1,183 @@
+import { config } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { SluiceError, systemClock } from 'sluice';
+import { virtualClock } from 'sluice/testing';
+import { defineSource, type ReaderContext } from '../../src/connection/define-source.js';
+import { withScope, type Scope, type SourceHandle } from '../../src/connection/scope.js';
+import type { Outcome } from '../../src/message/settlement.js';
+
+describe('what a reader may rely on', () => {
+  it('gets the settlement also of what it offered while it was opening', () => {
+    const clock = virtualClock();
+    const settled: [unknown, Outcome][] = [];
+    const flow = defineSource<string>(
+      {
+        connector: 'eager',
+        credit: 4,
+        open(context) {
+          expect(context.ready).toBe(false);
+          context.offer({ payload: 'a', topic: 't', position: 1 });
+          return {
+            resume: () => undefined,
+            settle: (position, outcome) => settled.push([position, outcome]),
+            close: () => undefined,
+          };
+        },
+      },
+      { clock },
+    );
+    flow.subscribe((message) => message.ack());
+    clock.advance(0);
+    expect(settled).toEqual([[1, 'ack']]);
+  });
+
+  it('is not ready once it said that it has no more, so that a loop over ready ends', () => {
+    const clock = virtualClock();
+    const readiness: boolean[] = [];
+    const flow = defineSource<string>(
+      {
+        connector: 'finite',
+        credit: 4,
+        open: (context) => ({
+          resume() {
+            readiness.push(context.ready);
+            context.end();
+            readiness.push(context.ready);
+          },
+          settle: () => undefined,
+          close: () => undefined,
+        }),
+      },
+      { clock },
+    );
+    flow.subscribe();
+    clock.advance(0);
+    expect(readiness).toEqual([true, false]);
+  });
+
+  it('is asked again after its end when something came back, and may then end a second time', () => {
+    const clock = virtualClock();
+    const queue = [1, 2];
+    const flow = defineSource<number>(
+      {
+        connector: 'finite',
+        credit: 4,
+        open: (context: ReaderContext<number>) => ({
+          resume() {
+            while (context.ready && queue.length > 0) {
+              const payload = queue.shift() as number;
+              context.offer({ payload, topic: 't', position: payload });
+            }
+            if (queue.length === 0) context.end();
+          },
+          settle(position, outcome) {
+            if (outcome !== 'requeue') return;
+            queue.push(position as number);
+            context.wake();
+          },
+          close: () => undefined,
+        }),
+      },
+      { clock },
+    );
+    const seen: number[] = [];
+    let completed = false;
+    flow.subscribe({
+      next(message) {
+        seen.push(message.payload);
+        if (seen.length === 1) message.nack(new Error('later'));
+        else message.ack();
+      },
+      complete: () => (completed = true),
+    });
+    clock.advance(0);
+    expect(seen).toEqual([1, 2, 1]);
+    expect(completed).toBe(true);
+  });
+
+  it('hands what has no payload past the flow, to whoever keeps dead letters or else as dead', () => {
+    const clock = virtualClock();
+    const reason = new SluiceError('DECODE_FAILED', 'no number');
+    const read = (scope: Partial<Scope>): { seen: unknown[]; settled: unknown[]; dead: number } => {
+      const settled: unknown[] = [];
+      const seen: unknown[] = [];
+      const sources: SourceHandle[] = [];
+      let sent = 0;
+      const flow = defineSource<number>(
+        {
+          connector: 'mixed',
+          credit: 4,
+          open: (context) => ({
+            resume() {
+              while (context.ready && sent < 3) {
+                sent += 1;
+                if (sent === 2) context.refuse({ payload: 'x', topic: 't', position: sent, bytes: 1 }, reason);
+                else context.offer({ payload: sent, topic: 't', position: sent });
+              }
+              if (sent === 3) context.end();
+            },
+            settle: (position, outcome) => settled.push([position, outcome]),
+            close: () => undefined,
+          }),
+        },
+        { clock },
+      );
+      withScope({ addSource: (source) => void sources.push(source), ...scope }, () =>
+        flow.subscribe((message) => {
+          seen.push(message.payload);
+          message.ack();
+        }),
+      );
+      clock.advance(0);
+      return { seen, settled, dead: sources[0]!.counts.dead };
+    };
+    const kept: unknown[] = [];
+    const given = read({});
+    expect(given.seen).toEqual([1, 3]);
+    expect(given.settled).toEqual([
+      [1, 'ack'],
+      [2, 'dead'],
+      [3, 'ack'],
+    ]);
+    expect(given.dead).toBe(1);
+    const taken = read({
+      refused(message, why) {
+        kept.push([message.payload, why.code]);
+        message.ack();
+      },
+    });
+    expect(taken.seen).toEqual([1, 3]);
+    expect(taken.settled).toContainEqual([2, 'ack']);
+    expect(kept).toEqual([['x', 'DECODE_FAILED']]);
+    expect(taken.dead).toBe(0);
+  });
+
+  it('ends nothing for who unsubscribed while it was closing', async () => {
+    const clock = virtualClock();
+    let closed: () => void = () => undefined;
+    const flow = defineSource<string>(
+      {
+        connector: 'slow to close',
+        credit: 4,
+        open: (context) => ({
+          resume: () => context.end(),
+          settle: () => undefined,
+          close: () => new Promise<void>((resolve) => (closed = resolve)),
+        }),
+      },
+      { clock },
+    );
+    const said: string[] = [];
+    const former = config.onStoppedNotification;
+    config.onStoppedNotification = ({ kind }) => void said.push(kind);
+    const subscription = flow.subscribe({ complete: () => said.push('completed') });
+    clock.advance(0);
+    subscription.unsubscribe();
+    closed();
+    await clock.run(1);
+    // RxJS tells of a signal after the end in a timer of its own.
+    await new Promise<void>((resolve) => void systemClock.timer(1, resolve));
+    config.onStoppedNotification = former;
+    expect(said).toEqual([]);
+  });
+});

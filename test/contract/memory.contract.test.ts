@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import {
+  memoryBroker,
+  memoryLink,
+  memorySink,
+  memorySource,
+  type MemoryAccess,
+  type MemoryBroker,
+  type Message,
+} from 'sluice';
+import { conformance, type Bench, type Features, type Harness, type Verb } from 'sluice/testing';
+
+const features: Features = {
+  ack: 'manual',
+  confirms: 'local',
+  flowControl: 'credit',
+  headers: 'binary',
+  backlog: true,
+  binary: true,
+  brokerControl: true,
+  byteCredit: true,
+  consumerGroups: true,
+  cumulativeAck: false,
+  deadLetter: true,
+  deliveryCount: true,
+  durableSubscription: true,
+  fanOut: true,
+  keyed: true,
+  maxMessageBytes: 1024 * 1024,
+  nackRequeue: true,
+  nackDelay: 100,
+  persistent: true,
+  reconnects: true,
+  routingReport: false,
+};
+
+const can: readonly Verb[] = [
+  'sink',
+  'broker.stop',
+  'broker.start',
+  'broker.kill',
+  'broker.restart',
+  'net.cut',
+  'net.refuse',
+  'net.stall',
+  'net.heal',
+  'peek.depth',
+  'peek.unsettled',
+  'peek.committed',
+  'peek.opened',
+  'proc.crash',
+];
+
+function benchOf(broker: MemoryBroker, access: MemoryAccess): Bench {
+  const { faults, peek } = broker;
+  let channels = 0;
+  return {
+    channel: (hint = 'topic') => `${hint} ${(channels += 1)}`,
+    source: (topic, options) => memorySource(access, { ...options, topic }),
+    sink: (topic, options) => memorySink(access, { ...options, topic }),
+    broker: {
+      stop: () => faults.kill(),
+      start: () => faults.restart(),
+      kill: () => faults.kill(),
+      restart() {
+        faults.kill();
+        faults.restart();
+      },
+    },
+    net: {
+      cut: () => faults.dropLink(),
+      refuse: () => faults.refuse(true),
+      blackhole: (direction) => faults.pause(undefined, direction),
+      stall: () => faults.stall(),
+      heal() {
+        faults.refuse(false);
+        faults.stall(false);
+        faults.heal();
+      },
+    },
+    peek: {
+      depth: (topic) => peek.depth(topic),
+      unsettled: (topic) => peek.unsettled(topic),
+      committed: (topic) => peek.committed(topic),
+      opened: () => peek.opened(),
+    },
+    proc: { crash: (topic, options) => crash(broker, topic, options) },
+  };
+}
+
+let clients = 0;
+
+/** A client of its own whose link is cut for good, so that the broker hears nothing more of it. */
+function crash(
+  broker: MemoryBroker,
+  topic: string,
+  options: { readonly credit: number; readonly deliveries: number },
+): Promise<Uint8Array[]> {
+  const name = `client ${(clients += 1)}`;
+  const acked: Uint8Array[] = [];
+  const link = memoryLink(broker, { name });
+  return new Promise((resolve) => {
+    let count = 0;
+    const receive = (message: Message<Uint8Array>): void => {
+      count += 1;
+      if (count % 2 === 0 && message.ack()) acked.push(message.payload);
+      if (count < options.deliveries) return;
+      broker.faults.cut(name);
+      client.unsubscribe();
+      resolve(acked);
+    };
+    const client = memorySource<Uint8Array>(link, { topic, credit: options.credit }).subscribe((message) => {
+      if (count < options.deliveries) receive(message);
+    });
+  });
+}
+
+const runner = { describe, it, expect: (actual: unknown, what?: string) => expect(actual, what) };
+
+const perConnection: Harness = {
+  name: 'memory',
+  clock: 'virtual',
+  features: { ...features, ordered: true },
+  can,
+  open({ clock }) {
+    const broker = memoryBroker({ clock, requeueDelayMs: 100 });
+    return benchOf(broker, broker);
+  },
+};
+
+const shared: Harness = {
+  name: 'memory over a link',
+  clock: 'virtual',
+  features: { ...features, ordered: true, peerDetectMs: 15_000 },
+  can: [...can, 'net.blackhole'],
+  open({ clock }) {
+    const broker = memoryBroker({ clock, requeueDelayMs: 100 });
+    return benchOf(broker, memoryLink(broker));
+  },
+};
+
+const partitioned: Harness = {
+  name: 'memory with partitions',
+  clock: 'virtual',
+  features: { ...features, orderedPerKey: true },
+  // There is one position per partition, and none of the channel.
+  can: can.filter((verb) => verb !== 'peek.committed'),
+  open({ clock }) {
+    const broker = memoryBroker({ clock, requeueDelayMs: 100, partitions: 8 });
+    return benchOf(broker, broker);
+  },
+};
+
+const inRealTime: Harness = { ...perConnection, name: 'memory in real time', clock: 'real', maxMessages: 200 };
+
+for (const harness of [perConnection, shared, partitioned, inRealTime]) conformance(harness, runner);

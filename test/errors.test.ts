@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { ERROR_CODES, isSluiceError, SluiceError } from 'sluice';
+
+describe('SluiceError', () => {
+  it('keeps code, cause and details, and is not retriable by default', () => {
+    const cause = new Error('socket');
+    const error = new SluiceError('CONNECT_FAILED', 'no', { cause, details: { port: 1 } });
+    expect(error).toMatchObject({
+      name: 'SluiceError',
+      code: 'CONNECT_FAILED',
+      retriable: false,
+      details: { port: 1 },
+    });
+    expect(error.cause).toBe(cause);
+  });
+
+  it('is told by its brand, also from another copy of the package', () => {
+    const foreign = Object.assign(new Error('x'), { [Symbol.for('sluice.error.v1')]: true, code: 'UNROUTED' });
+    expect(isSluiceError(foreign, 'UNROUTED')).toBe(true);
+    expect(isSluiceError(foreign, 'OVERFLOW')).toBe(false);
+    expect(isSluiceError(new Error('x'))).toBe(false);
+  });
+
+  it('has no code twice', () => {
+    expect(new Set(ERROR_CODES).size).toBe(ERROR_CODES.length);
+  });
+});

@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { expectedOutput } from '../scripts/expected-output.js';
+
+const names = readdirSync('examples').filter((name) => /^\d\d-[a-z-]+\.ts$/.test(name));
+const textOf = (name: string): string => readFileSync(`examples/${name}`, 'utf8');
+
+describe('examples', () => {
+  // A program of its own each: it prints its block, prints no warning, and ends by itself.
+  it.concurrent.each(names)('%s prints its Output block and ends', async (name) => {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', `examples/${name}`]);
+    expect(stdout.trimEnd()).toBe(expectedOutput(textOf(name)));
+    expect(stderr).toBe('');
+  });
+
+  it.each(names)('%s is short, says first what it needs, and imports public names only', (name) => {
+    const text = textOf(name);
+    expect(text.split('\n').length).toBeLessThanOrEqual(60);
+    expect(text).toMatch(/^\/\/ .*\bneeds\b/i);
+    for (const [, from] of text.matchAll(/\bfrom '([^']+)'/g))
+      expect(from).toMatch(/^(sluice(\/[\w-]+)?|rxjs|node:[\w/]+)$/);
+  });
+
+  it('are numbered as a course, each number once and none left out before the protocols', () => {
+    const numbers = names.map((name) => Number(name.slice(0, 2)));
+    const course = numbers.filter((number) => number < 20);
+    expect(course).toEqual(course.map((_, at) => at + 1));
+    expect(numbers).toEqual([...new Set(numbers)]);
+  });
+
+  it('open the README with the first one', () => {
+    const [, block] = /```ts\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+    expect(block).toBe(textOf('01-hello-memory.ts'));
+  });
+});
+
+describe('expectedOutput', () => {
+  it('reads the lines of the block', () => {
+    expect(expectedOutput('run();\n\n// Output:\n// a\n//\n// b: 1\n')).toBe('a\n\nb: 1');
+  });
+
+  it('refuses a program without a block, and code below it', () => {
+    expect(() => expectedOutput('run();\n')).toThrow('no // Output:');
+    expect(() => expectedOutput('// Output:\n// a\nrun();\n')).toThrow('run();');
+  });
+});

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { memoryBroker, memorySource } from 'sluice';
+
+const COUNT = 1_000_000;
+
+function stackDepth(): number {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 1_000;
+  const depth = new Error('depth').stack?.split('\n').length ?? 0;
+  Error.stackTraceLimit = stackTraceLimit;
+  return depth;
+}
+
+describe('one million synchronous acks (CRD-03, law 3)', () => {
+  it.each([1, 128])('with credit %i neither the stack grows nor a 10 ms timer comes 100 ms late', async (credit) => {
+    const broker = memoryBroker();
+    for (let at = 0; at < COUNT; at += 1) broker.publish({ topic: 'in', payload: at });
+    const depths = new Set<number>();
+    let latestMs = 0;
+    let dueMs = performance.now() + 10;
+    const timer = setInterval(() => {
+      latestMs = Math.max(latestMs, performance.now() - dueMs);
+      dueMs = performance.now() + 10;
+    }, 10);
+    await new Promise<void>((resolve) => {
+      let seen = 0;
+      const subscription = memorySource<number>(broker, { topic: 'in', credit }).subscribe((message) => {
+        seen += 1;
+        if (seen % 100_000 === 0) depths.add(stackDepth());
+        message.ack();
+        if (seen < COUNT) return;
+        subscription.unsubscribe();
+        resolve();
+      });
+    });
+    clearInterval(timer);
+    expect(Math.max(...depths) - Math.min(...depths)).toBeLessThanOrEqual(3);
+    expect(latestMs).toBeLessThan(100);
+  });
+});

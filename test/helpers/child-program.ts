@@ -1,0 +1,61 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import process from 'node:process';
+import { build } from 'esbuild';
+
+/** A program of a test that runs in a process of its own. */
+export interface ChildProgram {
+  /** Starts it; arguments are what its `process.argv` has from 2 on. */
+  start(...args: readonly string[]): Child;
+}
+
+/** One process of a {@link ChildProgram}. */
+export interface Child {
+  readonly process: ChildProcess;
+  /** What it has printed so far. */
+  readonly said: string;
+  /** Resolves once it has printed that. */
+  says(text: string): Promise<void>;
+  /** Resolves with its exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+}
+
+/**
+ * Bundles a program once, so that each start takes milliseconds instead of compiling the sources again. `file` is where
+ * the bundle goes; the program may import `sluice` and its entries.
+ */
+export async function childProgram(source: string, file: string): Promise<ChildProgram> {
+  const root = process.cwd();
+  await build({
+    stdin: { contents: source, resolveDir: root, sourcefile: 'program.ts', loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    tsconfig: `${root}/tsconfig.json`,
+    logLevel: 'silent',
+    outfile: file,
+  });
+  return {
+    start(...args) {
+      const child = spawn(process.execPath, ['--expose-gc', file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const state = { said: '' };
+      const hear = (chunk: Uint8Array): void => void (state.said += String(chunk));
+      child.stdout.on('data', hear);
+      child.stderr.on('data', hear);
+      const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals | null);
+      return {
+        process: child,
+        get said() {
+          return state.said;
+        },
+        async says(text) {
+          while (!state.said.includes(text)) {
+            const heard = await Promise.race([once(child.stdout, 'data'), ended.then(() => 'ended' as const)]);
+            if (heard === 'ended' && !state.said.includes(text)) throw new Error(`It ended and said: ${state.said}`);
+          }
+        },
+        ended,
+      };
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { memoryBroker, memorySource, observe, type SluiceEvent } from 'sluice';
+import { webSocketServer, type WebSocketBroadcastOptions, type WebSocketServer } from 'sluice/websocket-server';
+import { until } from '../helpers/until.js';
+import { bareClient, give, type BareClient } from '../helpers/websocket.js';
+
+let open: WebSocketServer<string>[] = [];
+afterEach(async () => {
+  await Promise.all(open.map((server) => server.close()));
+  open = [];
+});
+
+async function setup(count: number): Promise<{ server: WebSocketServer<string>; clients: BareClient[] }> {
+  const server = await webSocketServer<string>({
+    port: 0,
+    authenticate: ({ query }) => ({ principal: query.get('name') ?? '' }),
+    closeTimeoutMs: 100,
+    heartbeatMs: 60_000,
+  });
+  open.push(server);
+  const clients = await Promise.all(
+    Array.from({ length: count }, (_, at) => bareClient(`ws://127.0.0.1:${server.address.port}/?name=c${at}`)),
+  );
+  return { server, clients };
+}
+
+const policy: WebSocketBroadcastOptions<string> = { overflow: 'drop-oldest' };
+const FRAME = 'x'.repeat(10_000);
+
+describe('broadcast', () => {
+  it('sends each message to every client, also to one that comes later (S3.26, S3.27)', async () => {
+    const { server, clients } = await setup(3);
+    const sink = server.broadcast(policy);
+    const { outcomes, source } = give(sink, 'a', 'b');
+    await until(() =>
+      expect(clients.map(({ received }) => received)).toEqual([
+        ['a', 'b'],
+        ['a', 'b'],
+        ['a', 'b'],
+      ]),
+    );
+    const late = await bareClient(`ws://127.0.0.1:${server.address.port}/`);
+    source.offer('c');
+    await until(() => expect(late.received).toEqual(['c']));
+    expect(outcomes).toEqual(['ack', 'ack', 'ack']);
+  });
+
+  it('sends text as text and bytes as bytes', async () => {
+    const { server, clients } = await setup(1);
+    const kinds: boolean[] = [];
+    clients[0]!.socket.on('message', (_, isBinary) => kinds.push(isBinary));
+    give(server.broadcast(policy), 'häß', Buffer.from('bytes'));
+    await until(() => expect(clients[0]!.received).toEqual(['häß', 'bytes']));
+    expect(kinds).toEqual([false, true]);
+  });
+
+  it('sends to those it is for, by who they are and what the message is (S3.32)', async () => {
+    const { server, clients } = await setup(2);
+    const broker = memoryBroker();
+    for (const topic of ['c0', 'c1', 'c0', 'none']) broker.publish({ topic, payload: `for ${topic}` });
+    const sink = server.broadcast({ ...policy, to: ({ principal }, { topic }) => principal === topic });
+    for (const topic of ['c0', 'c1', 'none'])
+      memorySource<string>(broker, { topic }).subscribe({ ...sink, complete: () => undefined });
+    await until(() => expect(clients.map(({ received }) => received.length)).toEqual([2, 1]));
+    expect(clients[0]!.received).toEqual(['for c0', 'for c0']);
+  });
+
+  it('acks a message that nobody is there for', async () => {
+    const { server } = await setup(0);
+    const { outcomes } = give(server.broadcast(policy), 'a');
+    await until(() => expect(outcomes).toEqual(['ack']));
+  });
+
+  it('refuses what is no frame or too big and goes on (SNK-08)', async () => {
+    const { server, clients } = await setup(1);
+    const { outcomes } = give(server.broadcast(policy), { a: 1 } as never, 'x'.repeat(1_048_577), 'fine');
+    await until(() => expect(clients[0]!.received).toEqual(['fine']));
+    expect(outcomes).toEqual(['dead ENCODE_FAILED', 'dead PAYLOAD_TOO_LARGE', 'ack']);
+  });
+
+  it('lets a client that stopped cost the others nothing and holds B for it (G13, M-10)', async () => {
+    const { server, clients } = await setup(3);
+    const events: SluiceEvent[] = [];
+    const stop = observe((event) => events.push(event));
+    const [stopped, ...others] = clients;
+    stopped!.socket.pause();
+    const sink = server.broadcast(policy);
+    const { outcomes } = give(sink, ...Array.from({ length: 2_000 }, () => FRAME));
+    await until(() => expect(others.map(({ received }) => received.length)).toEqual([2_000, 2_000]));
+    stop();
+    expect(outcomes).toHaveLength(2_000);
+    expect(outcomes.every((outcome) => outcome === 'ack')).toBe(true);
+    expect(events.some((event) => event.type === 'peer.slow' && event.policy === 'drop-oldest')).toBe(true);
+    stopped!.socket.resume();
+    await until(() => expect(stopped!.received.length).toBeGreaterThan(100));
+    expect(stopped!.received.length).toBeLessThan(2_000);
+    stopped!.socket.terminate();
+  });
+
+  it('gives one that was stopped the latest of each key when it comes back', async () => {
+    const { server, clients } = await setup(1);
+    clients[0]!.socket.pause();
+    const sink = server.broadcast({ overflow: 'conflate', keyOf: ({ payload }) => (payload as string).slice(0, 1) });
+    const ticks = Array.from({ length: 3_000 }, (_, at) => `${at % 2 === 0 ? 'a' : 'b'}${at}${FRAME}`);
+    const { outcomes } = give(sink, ...ticks);
+    await until(() => expect(outcomes).toHaveLength(3_000));
+    clients[0]!.socket.resume();
+    await until(() =>
+      expect(
+        clients[0]!.received
+          .slice(-2)
+          .map((text) => text.slice(0, 5))
+          .sort(),
+      ).toEqual(['a2998', 'b2999']),
+    );
+  });
+
+  it('closes one that stopped with 1013 where that is the policy', async () => {
+    const { server, clients } = await setup(2);
+    clients[0]!.socket.pause();
+    const { outcomes } = give(server.broadcast({ overflow: 'close' }), ...Array.from({ length: 1_500 }, () => FRAME));
+    await until(() => expect(server.clients.map(({ principal }) => principal)).toEqual(['c1']));
+    await until(() => expect(clients[1]!.received).toHaveLength(1_500));
+    expect(outcomes).toHaveLength(1_500);
+    clients[0]!.socket.terminate();
+  });
+
+  it('confirms with `sent` once the kernel has it for all that keep up', async () => {
+    const { server, clients } = await setup(2);
+    clients[0]!.socket.pause();
+    const sink = server.broadcast({ ...policy, confirm: 'sent' });
+    const { outcomes } = give(sink, ...Array.from({ length: 1_000 }, () => FRAME));
+    await until(() => expect(clients[1]!.received).toHaveLength(1_000));
+    clients[0]!.socket.terminate();
+    await until(() => expect(outcomes).toHaveLength(1_000));
+    expect(new Set(outcomes)).toEqual(new Set(['ack']));
+  });
+
+  it('needs to be told what becomes of slow clients', async () => {
+    const { server } = await setup(0);
+    expect(() => server.broadcast({} as never)).toThrow(`'overflow' is missing`);
+  });
+});

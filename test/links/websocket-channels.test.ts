@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+import { virtualClock } from 'sluice/testing';
+import { Channels } from '../../src/links/websocket-channels.js';
+import { WebSocketConnection } from '../../src/links/websocket-connection.js';
+import { fakeWire, type FakeWire } from '../helpers/websocket.js';
+
+function connect(channels: Channels): { readonly wire: FakeWire; readonly connection: WebSocketConnection } {
+  const wire = fakeWire();
+  const clock = virtualClock();
+  const connection = new WebSocketConnection(wire, {
+    clock,
+    topic: '/',
+    maxBufferedBytes: 100,
+    keepAliveMs: 500,
+    closed: () => undefined,
+  });
+  channels.opened(connection);
+  return { wire, connection };
+}
+
+it('opens a channel with its first user and closes it with its last', () => {
+  const channels = new Channels();
+  const { wire } = connect(channels);
+  const first = channels.want('quotes', { open: 'sub', close: 'unsub' });
+  const second = channels.want('quotes', { open: 'sub', close: 'unsub' });
+  first();
+  first();
+  expect(wire.sent).toEqual(['sub']);
+  second();
+  expect(wire.sent).toEqual(['sub', 'unsub']);
+});
+
+it('tells a new connection everything that is wanted, in the order it was asked for, and nothing else (S3.32)', () => {
+  const channels = new Channels();
+  let token = 0;
+  channels.want('a', { open: () => `a with token ${(token += 1)}` });
+  const leave = channels.want('b', { open: 'b', close: 'not b' });
+  channels.want('c', { open: 'c' });
+  const before = connect(channels);
+  expect(before.wire.sent).toEqual(['a with token 1', 'b', 'c']);
+  channels.lost(before.connection);
+  leave();
+  const after = connect(channels);
+  expect(after.wire.sent).toEqual(['a with token 2', 'c']);
+  // The old connection is told later than the new one is there.
+  channels.lost(before.connection);
+  channels.want('d', { open: 'd' });
+  expect(after.wire.sent).toEqual(['a with token 2', 'c', 'd']);
+});

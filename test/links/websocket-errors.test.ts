@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { SluiceError } from 'sluice';
+import { closedWith, connectFailed, upgradeRefused } from '../../src/links/websocket-errors.js';
+
+const fault = (code: string): Error => Object.assign(new Error('x'), { code });
+
+describe('errors of a WebSocket connection', () => {
+  it.each([
+    [401, 'AUTH_FAILED', false],
+    [403, 'AUTH_FAILED', false],
+    [400, 'CONNECT_FAILED', false],
+    [404, 'CONNECT_FAILED', false],
+    [426, 'CONNECT_FAILED', false],
+    [408, 'CONNECT_FAILED', true],
+    [425, 'CONNECT_FAILED', true],
+    [429, 'CONNECT_FAILED', true],
+    [500, 'CONNECT_FAILED', true],
+    [503, 'CONNECT_FAILED', true],
+    [302, 'CONNECT_FAILED', true],
+  ])('an upgrade answered with %i is %s, retriable: %s', (status, code, retriable) => {
+    expect(upgradeRefused(status)).toMatchObject({ code, retriable, details: { status } });
+  });
+
+  it.each([
+    ['ECONNREFUSED', true],
+    ['ENOTFOUND', true],
+    ['ECONNRESET', true],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', false],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', false],
+    ['CERT_HAS_EXPIRED', false],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', false],
+  ])('a connect that fails with %s is retriable: %s (REC-12)', (code, retriable) => {
+    expect(connectFailed(fault(code))).toMatchObject({ code: 'CONNECT_FAILED', retriable, details: { code } });
+  });
+
+  it.each([
+    [1000, 'CONNECTION_LOST', true],
+    [1001, 'CONNECTION_LOST', true],
+    [1006, 'CONNECTION_LOST', true],
+    [1011, 'CONNECTION_LOST', true],
+    [1012, 'CONNECTION_LOST', true],
+    [1013, 'CONNECTION_LOST', true],
+    [1002, 'PROTOCOL_ERROR', false],
+    [1003, 'PROTOCOL_ERROR', false],
+    [1007, 'PROTOCOL_ERROR', false],
+    [1010, 'PROTOCOL_ERROR', false],
+    [1008, 'AUTH_FAILED', false],
+    [1009, 'PAYLOAD_TOO_LARGE', false],
+    [4401, 'AUTH_FAILED', false],
+  ])('a close with %i is %s, retriable: %s', (closeCode, code, retriable) => {
+    expect(closedWith(closeCode, '')).toMatchObject({ code, retriable, details: { closeCode } });
+  });
+
+  it('lets expired credentials be renewed where they come from a function, and nothing else', () => {
+    expect(closedWith(4401, '', undefined, true).retriable).toBe(true);
+    expect(closedWith(1008, '', undefined, true).retriable).toBe(false);
+  });
+
+  it.each([
+    ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'PAYLOAD_TOO_LARGE', 1009],
+    ['WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', 'PAYLOAD_TOO_LARGE', 1009],
+    ['WS_ERR_INVALID_UTF8', 'PROTOCOL_ERROR', 1007],
+    ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'PROTOCOL_ERROR', 1008],
+    ['WS_ERR_UNEXPECTED_RSV_1', 'PROTOCOL_ERROR', 1002],
+  ])('names this side as the finder of %s', (cause, code, shown) => {
+    const error = closedWith(1006, '', fault(cause));
+    expect(error).toMatchObject({ code, retriable: false });
+    expect(error.message).toContain(`(${shown}), found by this side`);
+  });
+
+  it('keeps the reason that this side had, and the peer’s out of the text', () => {
+    const own = new SluiceError('PEER_LOST', 'silent', { retriable: true });
+    expect(closedWith(1006, '', own)).toBe(own);
+    const told = closedWith(1001, 'secret'.repeat(20));
+    expect(told.message).not.toContain('secret');
+    expect(String(told.details['reason'])).toHaveLength(64);
+  });
+});

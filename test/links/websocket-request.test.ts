@@ -1,0 +1,51 @@
+import type { IncomingMessage } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { isOriginAllowed, requestOf } from '../../src/links/websocket-request.js';
+
+const message = (fields: object): IncomingMessage =>
+  ({ url: '/', headers: {}, socket: { remoteAddress: '10.1.2.3' }, ...fields }) as unknown as IncomingMessage;
+
+describe('requestOf', () => {
+  it('shows what a decision needs', () => {
+    const request = requestOf(
+      message({
+        url: '/feed/a%2Fb?ticket=1&ticket=2',
+        headers: { origin: 'https://app.example', 'sec-websocket-protocol': 'v1, token.abc', 'x-many': ['a', 'b'] },
+      }),
+    );
+    expect(request).toMatchObject({
+      path: '/feed/a%2Fb',
+      protocols: ['v1', 'token.abc'],
+      origin: 'https://app.example',
+      address: '10.1.2.3',
+      isEncrypted: false,
+      certificate: undefined,
+    });
+    expect(request.query.getAll('ticket')).toEqual(['1', '2']);
+    expect(request.headers['x-many']).toBe('a, b');
+  });
+
+  it('names a client by a certificate only when that was verified (S14)', () => {
+    const socket = { encrypted: true, getPeerCertificate: () => ({ subjectaltname: 'DNS:desk' }) };
+    expect(requestOf(message({ socket: { ...socket, authorized: true } })).certificate).toBe('DNS:desk');
+    expect(requestOf(message({ socket: { ...socket, authorized: false } })).certificate).toBeUndefined();
+  });
+
+  it('has headers without a prototype', () => {
+    expect(requestOf(message({})).headers['constructor']).toBeUndefined();
+  });
+});
+
+describe('isOriginAllowed', () => {
+  it.each([
+    [undefined, [], true],
+    ['https://app.example', [], false],
+    ['null', [], false],
+    ['https://app.example', ['https://app.example'], true],
+    ['https://app.example.evil', ['https://app.example'], false],
+    ['http://app.example', ['https://app.example'], false],
+    ['https://any.example', ['*'], true],
+  ])('%s with %j: %s (S08)', (origin, allowed, expected) => {
+    expect(isOriginAllowed(origin, allowed)).toBe(expected);
+  });
+});

@@ -1,0 +1,342 @@
+import { createServer, request as httpRequest, type Server as HttpServer } from 'node:http';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import type { WebSocketClient, WebSocketServer, WebSocketServerOptions } from 'sluice/websocket-server';
+import { webSocketServer } from 'sluice/websocket-server';
+import { makeCertificate } from '../helpers/certificate.js';
+import { collect } from '../helpers/collect.js';
+import { until } from '../helpers/until.js';
+import { bareClient, give, upgradeStatus } from '../helpers/websocket.js';
+
+let open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(open.map((server) => server.close()));
+  open = [];
+});
+
+async function serve<P = undefined>(
+  options: Partial<WebSocketServerOptions<P>> = {},
+): Promise<{ server: WebSocketServer<P>; url: string; clients: WebSocketClient<P>[] }> {
+  const server = await webSocketServer<P>({ port: 0, ...options });
+  open.push(server);
+  const clients: WebSocketClient<P>[] = [];
+  server.clients$.subscribe((client) => clients.push(client));
+  return { server, url: `ws://127.0.0.1:${server.address.port}`, clients };
+}
+
+describe('who comes in', () => {
+  it('listens on this machine alone (S01)', async () => {
+    const { server } = await serve();
+    expect(server.address.host).toBe('127.0.0.1');
+  });
+
+  it('refuses pages that are not listed, before it looks at anything else (S08)', async () => {
+    const authenticate = vi.fn(() => ({ principal: 'x' }));
+    const { url } = await serve({ origins: ['https://app.example'], authenticate });
+    expect(await upgradeStatus(url, { origin: 'https://evil.example' })).toBe(403);
+    expect(authenticate).not.toHaveBeenCalled();
+    expect(await upgradeStatus(url, { origin: 'https://app.example' })).toBe(101);
+    expect(await upgradeStatus(url)).toBe(101);
+  });
+
+  it('decides at the upgrade: 401, 403, or in with a principal (S09, S3.93)', async () => {
+    const { url, clients } = await serve<string>({
+      authenticate: async ({ headers }) => {
+        if (headers['authorization'] === 'Bearer good') return { principal: 'ada' };
+        if (headers['authorization'] === 'Bearer throws') throw new Error('secret reason');
+        return headers['authorization'] === undefined ? 401 : 403;
+      },
+    });
+    const status = (token?: string): Promise<number> =>
+      upgradeStatus(url, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+    expect([await status(), await status('bad'), await status('throws'), await status('good')]).toEqual([
+      401, 403, 401, 101,
+    ]);
+    expect(clients.map(({ principal }) => principal)).toEqual(['ada']);
+  });
+
+  it('lets nobody in when the hook forgets to decide', async () => {
+    const { url } = await serve({ authenticate: (() => undefined) as never });
+    expect(await upgradeStatus(url)).toBe(401);
+    const truthy = await serve({ authenticate: (() => true) as never });
+    expect(await upgradeStatus(truthy.url)).toBe(401);
+  });
+
+  it('gives a hook that does not decide its time and no more', async () => {
+    const { url } = await serve({ authenticate: () => new Promise<never>(() => undefined), handshakeTimeoutMs: 30 });
+    expect(await upgradeStatus(url)).toBe(408);
+  });
+
+  it('closes with 4401 when the credentials end (S09, S3.93)', async () => {
+    const { url } = await serve({ authenticate: () => ({ principal: 1, expiresAtMs: Date.now() + 40 }) });
+    const client = await bareClient(url);
+    expect(await client.closed).toBe(4401);
+  });
+
+  it('counts connections in all and per address, also those that wait to be let in (S07)', async () => {
+    const few = await serve({ maxConnections: 2 });
+    await bareClient(few.url);
+    const second = await bareClient(few.url);
+    expect(await upgradeStatus(few.url)).toBe(503);
+    second.socket.close();
+    await second.closed;
+    await until(async () => expect(await upgradeStatus(few.url)).toBe(101));
+    let decide = (): void => undefined;
+    const authenticate = (): Promise<{ principal: number }> =>
+      new Promise((resolve) => (decide = () => resolve({ principal: 1 })));
+    const perAddress = await serve({ maxConnectionsPerAddress: 1, authenticate });
+    const waiting = upgradeStatus(perAddress.url);
+    await until(async () => expect(await upgradeStatus(perAddress.url)).toBe(429));
+    decide();
+    expect(await waiting).toBe(101);
+  });
+
+  it('serves its path and answers others with 404, plain requests with 426', async () => {
+    const { url, server } = await serve({ path: '/feed' });
+    expect(await upgradeStatus(`${url}/feed?x=1`)).toBe(101);
+    expect(await upgradeStatus(`${url}/other`)).toBe(404);
+    expect(await upgradeStatus(`${url}//[`)).toBe(400);
+    const status = await new Promise((resolve) =>
+      httpRequest({ port: server.address.port, path: '/feed' }, (response) => resolve(response.statusCode)).end(),
+    );
+    expect(status).toBe(426);
+  });
+
+  it('chooses a subprotocol of those that are offered (S3.31)', async () => {
+    const { url, clients } = await serve({ protocol: (offered) => offered.find((name) => name.startsWith('feed.')) });
+    const client = await bareClient(url, {}, ['chat', 'feed.v2', 'feed.v1']);
+    expect([client.socket.protocol, clients[0]?.protocol]).toEqual(['feed.v2', 'feed.v2']);
+    const plain = await bareClient(url);
+    expect(plain.socket.protocol).toBe('');
+  });
+
+  it('serves over TLS and asks for a client certificate where it is told whom to trust (S13, S14)', async ({
+    skip,
+  }) => {
+    const made = makeCertificate();
+    if (typeof made === 'string') return skip(`no certificate: ${made}`);
+    const plain = await serve({ tls: made });
+    const tlsUrl = plain.url.replace('ws:', 'wss:').replace('127.0.0.1', 'localhost');
+    expect(await upgradeStatus(tlsUrl, { ca: made.cert })).toBe(101);
+    expect(plain.clients[0]?.request.isEncrypted).toBe(true);
+    const mutual = await serve({ tls: { ...made, ca: made.cert } });
+    const mutualUrl = mutual.url.replace('ws:', 'wss:').replace('127.0.0.1', 'localhost');
+    await expect(bareClient(mutualUrl, { ca: made.cert })).rejects.toThrow();
+    await bareClient(mutualUrl, { ca: made.cert, cert: made.cert, key: made.key });
+    expect(mutual.clients.map(({ request }) => request.certificate)).toEqual(['DNS:localhost']);
+  });
+
+  it('answers on a server that is there already and leaves it and its other paths alone', async () => {
+    const http = createServer((_, response) => response.end('page'));
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    open.push({ close: () => stop(http) });
+    const server = await webSocketServer({ server: http, path: '/a' });
+    const other = await webSocketServer({ server: http, path: '/b' });
+    const url = `ws://127.0.0.1:${server.address.port}`;
+    expect([await upgradeStatus(`${url}/a`), await upgradeStatus(`${url}/b`)]).toEqual([101, 101]);
+    await other.close();
+    expect(await upgradeStatus(`${url}/b`)).toBe(404);
+    await server.close();
+    const body = await fetch(`http://127.0.0.1:${server.address.port}/`).then((response) => response.text());
+    expect([body, http.listening]).toEqual(['page', true]);
+  });
+
+  it('says which port it could not have', async () => {
+    const { server } = await serve();
+    await expect(webSocketServer({ port: server.address.port })).rejects.toMatchObject({
+      code: 'CONNECT_FAILED',
+      message: expect.stringContaining('EADDRINUSE') as string,
+    });
+  });
+});
+
+describe('a client of the server', () => {
+  it('is a duplex: its source completes and its sink refuses when it is gone (S3.28)', async () => {
+    const { url, clients } = await serve();
+    const client = await bareClient(`${url}/desk`);
+    const [served] = clients;
+    const incoming = collect(served!.source, (message) => message.ack());
+    client.socket.send('hello');
+    client.socket.send(Buffer.from([1, 2]));
+    const outgoing = give(served!.sink, 'hi', new Uint8Array([3]));
+    await until(() => expect([incoming.payloads.length, client.received.length]).toEqual([2, 2]));
+    expect(incoming.payloads).toEqual(['hello', new Uint8Array([1, 2])]);
+    expect(incoming.messages[0]).toMatchObject({ topic: '/desk', meta: { protocol: '' } });
+    expect(outgoing.outcomes).toEqual(['ack', 'ack']);
+    client.socket.close();
+    await until(() => expect(incoming.completed).toBe(true));
+    outgoing.source.offer('late');
+    // Tried again by its source until that gives it up.
+    await until(() => expect(outgoing.outcomes.at(-1)).toBe('dead ATTEMPTS_EXHAUSTED'));
+    expect(outgoing.outcomes[2]).toBe('requeue SINK_CLOSED');
+    expect([served!.isOpen, clients.length]).toEqual([false, 1]);
+  });
+
+  it('completes only after what it sent was settled, also what still waited for credit', async () => {
+    const { url, clients } = await serve();
+    const client = await bareClient(url);
+    const incoming = collect(clients[0]!.source);
+    for (let at = 0; at < 100; at += 1) client.socket.send(`${at}`);
+    client.socket.close();
+    await client.closed;
+    await until(() => expect(incoming.payloads).toHaveLength(64));
+    expect(clients[0]!.isOpen).toBe(false);
+    for (const message of incoming.messages) message.ack();
+    await until(() => expect(incoming.payloads).toHaveLength(100));
+    expect(incoming.completed).toBe(false);
+    for (const message of incoming.messages) message.ack();
+    await until(() => expect(incoming.completed).toBe(true));
+    expect(incoming.payloads).toEqual(Array.from({ length: 100 }, (_, at) => `${at}`));
+  });
+
+  it('walks its status legally and tells a late subscriber where it stands', async () => {
+    const { url, server, clients } = await serve();
+    const client = await bareClient(url);
+    const seen: string[] = [];
+    clients[0]!.status$.subscribe((status) => seen.push(status));
+    const again: unknown[] = [];
+    server.clients$.subscribe((one) => again.push(one));
+    expect(again).toEqual(clients);
+    await clients[0]!.close(1000, 'done');
+    expect(await client.closed).toBe(1000);
+    expect(seen).toEqual(['connected', 'closing', 'closed']);
+  });
+});
+
+describe('a silent client', () => {
+  it('is cut after two heartbeats without an answer, one that answers is not (G8, REC-05)', async () => {
+    const { url, clients } = await serve({ heartbeatMs: 20 });
+    const lively = await bareClient(url);
+    const silent = await bareClient(url, { autoPong: false });
+    expect(await silent.closed).toBe(1006);
+    let pings = 0;
+    lively.socket.on('ping', () => (pings += 1));
+    await until(() => expect(pings).toBeGreaterThan(5));
+    expect(clients.map(({ isOpen }) => isOpen)).toEqual([true, false]);
+  });
+
+  it('is not cut while this side does not read what it sends (M-9)', async () => {
+    const { url, clients } = await serve({ heartbeatMs: 20, maxBufferedBytes: 1_000 });
+    const client = await bareClient(url, { autoPong: false });
+    let pongs = 0;
+    client.socket.on('pong', () => (pongs += 1));
+    const incoming = collect(clients[0]!.source);
+    for (let at = 0; at < 200; at += 1) client.socket.send('x'.repeat(100));
+    await until(() => expect(pongs).toBeGreaterThan(30));
+    expect([clients[0]!.isOpen, incoming.payloads.length]).toEqual([true, 64]);
+  });
+});
+
+describe('bad input (B25)', () => {
+  const frames: readonly [string, Buffer, number][] = [
+    ['an unmasked frame', Buffer.from([0x81, 0x01, 0x61]), 1002],
+    ['a reserved bit', Buffer.from([0xc1, 0x81, 0, 0, 0, 0, 0x61]), 1002],
+    ['opcode 3', Buffer.from([0x83, 0x81, 0, 0, 0, 0, 0x61]), 1002],
+    ['a fragmented ping', Buffer.from([0x09, 0x80, 0, 0, 0, 0]), 1002],
+    ['a ping of 126 bytes', Buffer.concat([Buffer.from([0x89, 0xfe, 0, 126, 0, 0, 0, 0]), Buffer.alloc(126)]), 1002],
+    ['a continuation of nothing', Buffer.from([0x80, 0x81, 0, 0, 0, 0, 0x61]), 1002],
+    ['a close with 1005', Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xed]), 1002],
+    ['a close with 999', Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe7]), 1002],
+    ['a text that is not UTF-8', Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]), 1007],
+    ['a length of 2^63', Buffer.from([0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 1009],
+    ['more bytes than allowed', Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0]), 1009],
+  ];
+
+  it.each(frames)('%s ends that connection with its code and no other', async (_, bytes, code) => {
+    const { url, server, clients } = await serve();
+    const other = await bareClient(url);
+    const incoming = collect(clients[0]!.source, (message) => message.ack());
+    expect(await closeCodeAfter(server.address.port, bytes)).toBe(code);
+    other.socket.send('still here');
+    await until(() => expect(incoming.payloads).toEqual(['still here']));
+  });
+
+  it('a flood of tiny fragments is cut', async () => {
+    const { server } = await serve();
+    const fragment = Buffer.from([0x00, 0x80, 0, 0, 0, 0]);
+    const flood = Buffer.concat([
+      Buffer.from([0x01, 0x80, 0, 0, 0, 0]),
+      ...Array.from({ length: 131_072 }, () => fragment),
+    ]);
+    expect(await closeCodeAfter(server.address.port, flood)).toBe(1008);
+  });
+
+  it('a message in 1-byte chunks is a message', async () => {
+    const { url, clients } = await serve();
+    const client = await bareClient(url);
+    const incoming = collect(clients[0]!.source, (message) => message.ack());
+    const raw = (client.socket as unknown as { _socket: { write(data: Buffer): void } })._socket;
+    for (const byte of [0x81, 0x83, 0, 0, 0, 0, 0x61, 0x62, 0x63]) raw.write(Buffer.from([byte]));
+    await until(() => expect(incoming.payloads).toEqual(['abc']));
+  });
+
+  it('a message of exactly the limit passes, one more byte is 1009 (B10)', async () => {
+    const { url, clients } = await serve({ maxBytes: 1_000 });
+    const client = await bareClient(url);
+    const incoming = collect(clients[0]!.source, (message) => message.ack());
+    client.socket.send('x'.repeat(1_000));
+    await until(() => expect(incoming.payloads).toHaveLength(1));
+    client.socket.send('x'.repeat(1_001));
+    expect(await client.closed).toBe(1009);
+  });
+
+  it('compression is not agreed on, so there is no bomb (S04, B11)', async () => {
+    const { url } = await serve();
+    const client = await bareClient(url, { perMessageDeflate: true });
+    expect(client.socket.extensions).toBe('');
+  });
+
+  it.each([
+    ['half a request line', 'GET / HT'],
+    ['no key', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
+    ['garbage', '\u0000\u0001\u0002\r\n\r\n'],
+  ])('%s instead of an upgrade leaves the server alone', async (_, text) => {
+    const { server, url } = await serve();
+    const socket = connect(server.address.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(text);
+    expect(await upgradeStatus(url)).toBe(101);
+    socket.destroy();
+  });
+});
+
+function stop(http: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    http.close(() => resolve());
+    http.closeAllConnections();
+  });
+}
+
+/** Opens a connection, writes bytes on it as they are, and gives the code it is closed with. */
+function closeCodeAfter(port: number, bytes: Buffer): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`);
+    socket.on('error', () => undefined);
+    socket.on('close', resolve);
+    socket.on('open', () => (socket as unknown as { _socket: { write(data: Buffer): void } })._socket.write(bytes));
+  });
+}
+
+describe('close', () => {
+  it('says goodbye with 1001, cuts those that do not answer, and leaves nothing open (SHU-01)', async () => {
+    const { server, url, clients } = await serve({ closeTimeoutMs: 50 });
+    const polite = await bareClient(url);
+    const mute = await bareClient(url);
+    mute.socket.pause();
+    let completed = false;
+    server.clients$.subscribe({ complete: () => (completed = true) });
+    await server.close();
+    expect(await polite.closed).toBe(1001);
+    expect(clients.every(({ isOpen }) => !isOpen)).toBe(true);
+    expect([completed, server.clients]).toEqual([true, []]);
+    mute.socket.terminate();
+    await expect(bareClient(url)).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('is done once, and by `await using` too', async () => {
+    const { server } = await serve();
+    expect(server.close()).toBe(server.close());
+    await server[Symbol.asyncDispose]();
+  });
+});

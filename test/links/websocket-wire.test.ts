@@ -1,0 +1,158 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { virtualClock } from 'sluice/testing';
+import { platformWire, wsWire, type WsSocket } from '../../src/links/websocket-wire.js';
+
+const listening = (into: unknown[]): Parameters<ReturnType<typeof wsWire>['listen']>[0] => ({
+  data: (data, bytes) => into.push(['data', data, bytes]),
+  pong: () => into.push(['pong']),
+  heard: () => into.push(['heard']),
+  closed: (code, reason) => into.push(['closed', code, reason]),
+  failed: (error) => into.push(['failed', error]),
+});
+
+describe('wsWire', () => {
+  function setup(): {
+    socket: EventEmitter & { readyState: number };
+    calls: string[];
+    wire: ReturnType<typeof wsWire>;
+  } {
+    const calls: string[] = [];
+    const note = (name: string) => (): void => void calls.push(name);
+    const socket = Object.assign(new EventEmitter(), {
+      protocol: 'v1',
+      bufferedAmount: 7,
+      readyState: 1,
+      send: note('send'),
+      pause: note('pause'),
+      resume: note('resume'),
+      ping: note('ping'),
+      pong: note('pong'),
+      close: note('close'),
+      terminate: note('terminate'),
+    });
+    const raw = { cork: note('cork'), uncork: note('uncork'), write: note('write') };
+    const clock = virtualClock();
+    const wire = wsWire(socket as unknown as WsSocket, raw, { ...clock, defer: (work) => clock.timer(1, work) });
+    return { socket, calls, wire: Object.assign(wire, { clock }) };
+  }
+
+  it('reads text as text and bytes as bytes', () => {
+    const { socket, wire } = setup();
+    const seen: unknown[] = [];
+    wire.listen(listening(seen));
+    socket.emit('message', Buffer.from('häß'), false);
+    socket.emit('message', Buffer.from([1, 2]), true);
+    socket.emit('ping', Buffer.alloc(0));
+    socket.emit('pong', Buffer.alloc(0));
+    socket.emit('close', 1001, Buffer.from('bye'));
+    expect(seen).toEqual([
+      ['data', 'häß', 5],
+      ['data', new Uint8Array([1, 2]), 2],
+      ['heard'],
+      ['pong'],
+      ['closed', 1001, 'bye'],
+    ]);
+    expect((seen[1] as [string, Uint8Array])[1]).not.toBeInstanceOf(Buffer);
+  });
+
+  it('does not keep the chunk that a small frame came in', () => {
+    const { socket, wire } = setup();
+    const seen: [string, Uint8Array][] = [];
+    wire.listen(listening(seen));
+    const chunk = Buffer.alloc(65_536, 3);
+    socket.emit('message', chunk.subarray(10, 14), true);
+    socket.emit('message', chunk.subarray(0, 40_000), true);
+    expect(seen[0]?.[1]).toEqual(new Uint8Array([3, 3, 3, 3]));
+    expect(seen[0]?.[1].buffer.byteLength).toBe(4);
+    expect(seen[1]?.[1].buffer).toBe(chunk.buffer);
+  });
+
+  it('lets all writes of one turn leave together', () => {
+    const { calls, wire } = setup();
+    wire.send('a', () => undefined);
+    wire.sendFrame(new Uint8Array(1), () => undefined);
+    (wire as unknown as { clock: ReturnType<typeof virtualClock> }).clock.advance(1);
+    wire.send('b', () => undefined);
+    expect(calls).toEqual(['cork', 'send', 'write', 'uncork', 'cork', 'send']);
+  });
+
+  it('writes no frame past a close and sends no ping to who is gone', () => {
+    const { socket, calls, wire } = setup();
+    socket.readyState = 2;
+    const errors: unknown[] = [];
+    wire.sendFrame(new Uint8Array(1), (error) => errors.push(error));
+    wire.ping();
+    wire.pong();
+    expect([calls, errors]).toEqual([[], [new Error('closed')]]);
+  });
+});
+
+describe('platformWire', () => {
+  function setup() {
+    const calls: unknown[] = [];
+    const socket = {
+      protocol: '',
+      bufferedAmount: 0,
+      readyState: 1,
+      binaryType: 'blob',
+      onopen: null,
+      onmessage: null as unknown as (event: { data: unknown }) => void,
+      onerror: null,
+      onclose: null as unknown as (event: { code: number; reason: string }) => void,
+      send: (data: string) => {
+        socket.bufferedAmount += Buffer.byteLength(data);
+      },
+      close: (...values: unknown[]) => void calls.push(values),
+    };
+    const clock = virtualClock();
+    return { calls, socket, clock, wire: platformWire(socket, clock) };
+  }
+
+  it('reads text and bytes, never blobs', () => {
+    const { socket, wire } = setup();
+    const seen: unknown[] = [];
+    wire.listen(listening(seen));
+    socket.onmessage({ data: 'a' });
+    socket.onmessage({ data: new Uint8Array([1]).buffer });
+    socket.onclose({ code: 1000, reason: '' });
+    expect(socket.binaryType).toBe('arraybuffer');
+    expect(seen).toEqual([
+      ['data', 'a', 1],
+      ['data', new Uint8Array([1]), 1],
+      ['closed', 1000, ''],
+    ]);
+  });
+
+  it('finds out by looking what the browser has written, in order', () => {
+    const { socket, wire, clock } = setup();
+    const done: string[] = [];
+    for (const text of ['aaaa', 'ä', 'cc']) wire.send(text, () => done.push(text));
+    clock.advance(50);
+    expect([done, socket.bufferedAmount]).toEqual([[], 8]);
+    socket.bufferedAmount = 2;
+    clock.advance(10);
+    expect(done).toEqual(['aaaa', 'ä']);
+    socket.bufferedAmount = 0;
+    clock.advance(10);
+    expect([done, clock.pendingTimers]).toEqual([['aaaa', 'ä', 'cc'], 0]);
+  });
+
+  it('tells that what was not written will not be', () => {
+    const { socket, wire } = setup();
+    const done: unknown[] = [];
+    wire.listen(listening([]));
+    wire.send('a', (error) => done.push(error));
+    socket.readyState = 3;
+    socket.onclose({ code: 1006, reason: '' });
+    wire.send('b', (error) => done.push(error));
+    expect(done).toEqual([new Error('closed'), new Error('closed')]);
+  });
+
+  it('closes with codes that a browser lets through', () => {
+    const { calls, wire } = setup();
+    for (const code of [1000, 1001, 1013, 3000, 4401]) wire.close(code, 'r');
+    wire.terminate();
+    expect(calls).toEqual([[1000, 'r'], [1000, 'r'], [1000, 'r'], [3000, 'r'], [4401, 'r'], []]);
+  });
+});

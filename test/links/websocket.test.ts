@@ -1,0 +1,297 @@
+import type { IncomingMessage } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { backoff, observe, type Flow, type Message, type SluiceEvent } from 'sluice';
+import { faultProxy } from 'sluice/testing-node';
+import { webSocketLink, webSocketSink, webSocketSource, type NodeWebSocketLinkOptions } from 'sluice/websocket';
+import { webSocketServer } from 'sluice/websocket-server';
+import { makeCertificate } from '../helpers/certificate.js';
+import { collect, type Collected } from '../helpers/collect.js';
+import { until } from '../helpers/until.js';
+import { bareServer, give } from '../helpers/websocket.js';
+
+// What a test opened is closed after it, also when it failed: a link that tries again for ever would disturb the others.
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+});
+
+function read<T>(flow: Flow<T>, settle: (message: Message<T>) => void = (message) => void message.ack()): Collected<T> {
+  const collected = collect(flow, settle);
+  cleanups.push(() => collected.subscription.unsubscribe());
+  return collected;
+}
+
+const soon = backoff({ initialMs: 5, maxMs: 20, minMs: 1 });
+const link = (options: Partial<NodeWebSocketLinkOptions> & { readonly url: NodeWebSocketLinkOptions['url'] }) =>
+  webSocketLink({ client: 'ws', reconnect: soon, closeTimeoutMs: 500, ...options });
+
+/** What a link did, as its statuses, and the code of every failed try. */
+function watch(of: ReturnType<typeof link>): { statuses: string[]; failures: string[] } {
+  const statuses: string[] = [];
+  const failures: string[] = [];
+  of.status$.subscribe((status) => statuses.push(status));
+  const stop = observe((event: SluiceEvent) => {
+    if (event.type === 'connect.failed' && event.connector === 'websocket') {
+      failures.push((event.reason as { readonly code: string }).code);
+    }
+  });
+  cleanups.push(stop);
+  return { statuses, failures };
+}
+
+describe('a link', () => {
+  it('opens with its first user, is shared, closes with its last (SRC-01)', async () => {
+    await using server = await bareServer();
+    const shared = link({ url: server.url });
+    const { statuses } = watch(shared);
+    const flow = webSocketSource(shared);
+    expect(server.sockets).toHaveLength(0);
+    const first = read(flow);
+    const second = read(flow);
+    await until(() => expect(statuses).toContain('connected'));
+    first.subscription.unsubscribe();
+    expect(statuses.at(-1)).toBe('connected');
+    second.subscription.unsubscribe();
+    await until(() => expect(statuses.at(-1)).toBe('closed'));
+    expect(server.sockets).toHaveLength(1);
+    await until(() => expect(server.server.clients.size).toBe(0));
+  });
+
+  it('waits for a server that is not there yet (REC-01, F17)', async () => {
+    const early = await bareServer();
+    await early.close();
+    const shared = link({ url: early.url });
+    const { statuses } = watch(shared);
+    const { payloads } = read(webSocketSource(shared));
+    await until(() => expect(statuses).toContain('reconnecting'));
+    await using server = await bareServer((socket) => socket.send('hello'), { port: early.port });
+    await until(() => expect(payloads).toEqual(['hello']));
+    expect(server.sockets).toHaveLength(1);
+    expect(statuses).toEqual(['idle', 'connecting', 'reconnecting', 'connected']);
+  });
+
+  it('comes back after a reset, an orderly close and a restart of the server (REC-02, REC-04, F1, F2, F3)', async () => {
+    await using server = await bareServer((socket, at) => socket.send(`connection ${at}`));
+    const proxy = await faultProxy({ port: server.port });
+    const shared = link({ url: `ws://127.0.0.1:${proxy.port}/feed` });
+    const { statuses } = watch(shared);
+    const { payloads, subscription } = read(webSocketSource(shared));
+    await until(() => expect(payloads).toHaveLength(1));
+    proxy.rst();
+    await until(() => expect(payloads).toHaveLength(2));
+    proxy.fin();
+    await until(() => expect(payloads).toHaveLength(3));
+    server.sockets.at(-1)?.close(1012, 'restart');
+    await until(() => expect(payloads).toHaveLength(4));
+    subscription.unsubscribe();
+    await proxy.close();
+    const cycle = ['reconnecting', 'connected'];
+    expect(statuses.slice(0, 9)).toEqual(['idle', 'connecting', 'connected', ...cycle, ...cycle, ...cycle]);
+  });
+
+  it('finds a peer that is silent although the connection looks open, idle or busy (REC-05, G8, M-11)', async () => {
+    await using server = await bareServer();
+    const proxy = await faultProxy({ port: server.port });
+    const shared = link({ url: `ws://127.0.0.1:${proxy.port}/feed`, heartbeatMs: 20, connectTimeoutMs: 100 });
+    const { statuses, failures } = watch(shared);
+    const { subscription } = read(webSocketSource(shared));
+    await until(() => expect(statuses).toContain('connected'));
+    for (const direction of ['up', 'down'] as const) {
+      failures.length = 0;
+      proxy.blackhole(direction);
+      const sink = webSocketSink(shared);
+      give(sink, ...Array.from({ length: 20 }, () => 'busy'));
+      await until(() => expect(failures[0]).toBe('PEER_LOST'));
+      proxy.heal();
+      await until(() => expect(statuses.at(-1)).toBe('connected'));
+      sink.complete();
+    }
+    subscription.unsubscribe();
+    await proxy.close();
+  });
+
+  it('does not take a slow network for a dead peer (REC-09)', async () => {
+    await using server = await bareServer((socket) => socket.send('x'.repeat(300)));
+    const proxy = await faultProxy({ port: server.port });
+    proxy.slice(16);
+    proxy.latency(20, 10);
+    const shared = link({ url: `ws://127.0.0.1:${proxy.port}/feed`, heartbeatMs: 500 });
+    const { failures } = watch(shared);
+    const { payloads, subscription } = read(webSocketSource(shared));
+    await until(() => expect(payloads).toEqual(['x'.repeat(300)]));
+    expect(failures).toEqual([]);
+    subscription.unsubscribe();
+    await proxy.close();
+  });
+
+  it('pings while it is idle and answers the pings of the server', async () => {
+    let pings = 0;
+    let pongs = 0;
+    await using server = await bareServer((socket) => {
+      socket.on('ping', () => (pings += 1));
+      socket.on('pong', () => (pongs += 1));
+      socket.ping();
+    });
+    const { subscription } = read(webSocketSource(link({ url: server.url, heartbeatMs: 10 })));
+    await until(() => expect([pings > 3, pongs]).toEqual([true, 1]));
+    subscription.unsubscribe();
+  });
+});
+
+describe('an end for good', () => {
+  it.each([
+    [401, 'AUTH_FAILED'],
+    [403, 'AUTH_FAILED'],
+    [404, 'CONNECT_FAILED'],
+  ])('an upgrade answered with %i errors the flow after one try (REC-12)', async (status, code) => {
+    await using server = await bareServer();
+    let tries = 0;
+    server.server.options.verifyClient = (_: unknown, answer: (ok: boolean, code: number) => void) => {
+      tries += 1;
+      answer(false, status);
+    };
+    const { errors } = read(webSocketSource(link({ url: server.url })));
+    await until(() => expect(errors).toMatchObject([{ code, retriable: false, details: { status } }]));
+    expect(tries).toBe(1);
+  });
+
+  it.each([1002, 1003, 1007, 1008, 1009, 4401])('a close with %i is one', async (closeCode) => {
+    await using server = await bareServer((socket) => socket.close(closeCode));
+    const { errors } = read(webSocketSource(link({ url: server.url })));
+    await until(() => expect(errors).toMatchObject([{ retriable: false, details: { closeCode } }]));
+    expect(server.sockets).toHaveLength(1);
+  });
+
+  it.each([1000, 1001, 1011, 1012, 1013, 4000])('a close with %i is none', async (closeCode) => {
+    await using server = await bareServer((socket, at) => (at < 3 ? socket.close(closeCode) : socket.send('here')));
+    const { payloads, subscription } = read(webSocketSource(link({ url: server.url })));
+    await until(() => expect(payloads).toEqual(['here']));
+    subscription.unsubscribe();
+  });
+
+  it('a message beyond maxBytes is one: the next connection would only bring it again (F11, B10)', async () => {
+    await using server = await bareServer((socket) => {
+      socket.send('x'.repeat(1_000));
+      socket.send('x'.repeat(1_001));
+    });
+    const { errors, payloads } = read(webSocketSource(link({ url: server.url, maxBytes: 1_000 })));
+    await until(() => expect(errors).toMatchObject([{ code: 'PAYLOAD_TOO_LARGE', retriable: false }]));
+    expect(payloads).toHaveLength(1);
+  });
+
+  it('carries no secret (S21, SEC-02)', async () => {
+    await using server = await bareServer();
+    server.server.options.verifyClient = (_: unknown, answer: (ok: boolean, code: number) => void) =>
+      answer(false, 401);
+    const url = server.url.replace('ws://', 'ws://ada:canary@').concat('?ticket=canary');
+    const { errors } = read(webSocketSource(link({ url, headers: { cookie: 'canary' } })));
+    await until(() => expect(errors).toHaveLength(1));
+    const error = errors[0] as Error;
+    expect(`${error.message} ${error.stack ?? ''} ${JSON.stringify(error)}`).not.toContain('canary');
+  });
+});
+
+describe('credentials', () => {
+  it('go with the upgrade, fresh ones with every try (REC-11, F9)', async () => {
+    const seen: (string | undefined)[] = [];
+    await using server = await bareServer();
+    server.server.on('connection', (socket, request: IncomingMessage) => {
+      seen.push(request.headers.authorization);
+      if (seen.length === 1) socket.close(4401, 'expired');
+    });
+    let token = 0;
+    const headers = async (): Promise<Record<string, string>> => ({ authorization: `Bearer ${(token += 1)}` });
+    const { errors, subscription } = read(webSocketSource(link({ url: server.url, headers })));
+    await until(() => expect(seen).toEqual(['Bearer 1', 'Bearer 2']));
+    expect(errors).toEqual([]);
+    subscription.unsubscribe();
+  });
+
+  it('come from a URL that is asked for anew, and its path is the topic', async () => {
+    await using server = await bareServer((socket, at) => (at === 1 ? socket.close(1012) : socket.send('in')));
+    const urls: (string | undefined)[] = [];
+    server.server.on('connection', (_, request: IncomingMessage) => urls.push(request.url));
+    let ticket = 0;
+    const { messages, subscription } = collect(
+      webSocketSource(link({ url: () => `${server.url}?ticket=${(ticket += 1)}` })),
+    );
+    await until(() => expect(messages).toHaveLength(1));
+    expect([urls, messages[0]?.topic]).toEqual([['/feed?ticket=1', '/feed?ticket=2'], '/feed']);
+    subscription.unsubscribe();
+  });
+
+  it('from a function do not cross a network in the clear either (S13)', async () => {
+    const headers = (): Record<string, string> => ({ authorization: 'x' });
+    const { errors } = read(webSocketSource(link({ url: 'ws://feed.example', headers })));
+    await until(() => expect(errors).toMatchObject([{ code: 'CONFIG_INVALID' }]));
+  });
+});
+
+describe('TLS (S13)', () => {
+  it('trusts only whom it is told to, for the name it asks for', async ({ skip }) => {
+    const made = makeCertificate();
+    if (typeof made === 'string') return skip(`no certificate: ${made}`);
+    await using server = await webSocketServer({ port: 0, tls: made });
+    server.clients$.subscribe((client) => give(client.sink, 'over TLS'));
+    const url = `wss://localhost:${server.address.port}/`;
+    const known = read(webSocketSource(link({ url, tls: { ca: made.cert } })));
+    await until(() => expect(known.payloads).toEqual(['over TLS']));
+    known.subscription.unsubscribe();
+    const unknown = read(webSocketSource(link({ url })));
+    await until(() => expect(unknown.errors).toMatchObject([{ code: 'CONNECT_FAILED', retriable: false }]));
+    const mismatch = read(webSocketSource(link({ url, tls: { ca: made.cert, servername: 'other.example' } })));
+    await until(() =>
+      expect(mismatch.errors).toMatchObject([{ details: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }, retriable: false }]),
+    );
+    const skipped = read(webSocketSource(link({ url, tls: { dangerouslySkipVerify: true } })));
+    await until(() => expect(skipped.payloads).toEqual(['over TLS']));
+    skipped.subscription.unsubscribe();
+  });
+});
+
+describe('subprotocols (S3.31)', () => {
+  it('are offered in order and the chosen one is told with each message', async () => {
+    let offered: string[] = [];
+    const server = new WebSocketServer({
+      port: 0,
+      host: '127.0.0.1',
+      handleProtocols: (protocols) => ((offered = [...protocols]), 'feed.v1'),
+    });
+    server.on('connection', (socket) => socket.send('x'));
+    await until(() => expect(server.address()).not.toBeNull());
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { messages, subscription } = read(webSocketSource(link({ url, protocols: ['feed.v2', 'feed.v1'] })));
+    await until(() => expect(messages).toHaveLength(1));
+    expect([offered, messages[0]?.meta]).toEqual([['feed.v2', 'feed.v1'], { protocol: 'feed.v1' }]);
+    subscription.unsubscribe();
+    await new Promise((resolve) => server.close(resolve));
+  });
+});
+
+describe('an opening that is given up (SHU-07)', () => {
+  it('leaves no socket, wherever it stood', async () => {
+    const sockets = new Set<Socket>();
+    // Accepts and never answers the upgrade.
+    const mute = createTcpServer((socket) => {
+      sockets.add(socket.resume());
+      socket.on('close', () => sockets.delete(socket));
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const url = `ws://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+    const shared = link({ url });
+    const { statuses } = watch(shared);
+    const { subscription } = read(webSocketSource(shared));
+    await until(() => expect(sockets.size).toBe(1));
+    subscription.unsubscribe();
+    await until(() => expect([sockets.size, statuses.at(-1)]).toEqual([0, 'closed']));
+    read(webSocketSource(shared)).subscription.unsubscribe();
+    await until(() => expect(statuses.at(-1)).toBe('closed'));
+    const late = read(webSocketSource(link({ url, connectTimeoutMs: 20, reconnect: backoff({ tries: 1 }) })));
+    await until(() => expect(late.errors).toHaveLength(1));
+    await until(() => expect(sockets.size).toBe(0));
+    await new Promise((resolve) => mute.close(resolve));
+  });
+});

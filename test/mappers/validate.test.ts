@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { validate, type SchemaResult, type StandardSchemaV1 } from 'sluice';
+import { codeOf, refusal } from '../helpers/payloads.js';
+
+function schema<O>(
+  check: (value: unknown) => SchemaResult<O> | Promise<SchemaResult<O>>,
+): StandardSchemaV1<unknown, O> {
+  return { '~standard': { version: 1, vendor: 'test', validate: check } };
+}
+
+describe('validate', () => {
+  it('gives what the schema makes of the payload', () => {
+    const length = validate(schema((value) => ({ value: String(value).length })));
+    expect(length('four')).toBe(4);
+  });
+
+  it('names the paths that are wrong and never a value or a message of the schema', () => {
+    const refuse = validate(
+      schema(() => ({
+        issues: [
+          { message: 'received "canary"', path: ['items', 0, { key: 'price' }] },
+          { message: 'canary' },
+          ...Array.from({ length: 5 }, (_, at) => ({ message: 'canary', path: [`f${at}`] })),
+        ],
+      })),
+    );
+    const error = refusal(() => refuse({}));
+    expect(error.code).toBe('SCHEMA_INVALID');
+    expect(error.message).toBe(
+      'the payload does not fit the schema at /items/0/price, the root, /f0, /f1, /f2 and 2 more.',
+    );
+    expect(error.details['paths']).toHaveLength(7);
+    expect(JSON.stringify(error)).not.toContain('canary');
+  });
+
+  it('keeps what the schema threw as the cause', () => {
+    const cause = new TypeError('broken schema');
+    const broken = validate(
+      schema(() => {
+        throw cause;
+      }),
+    );
+    expect(refusal(() => broken(1))).toMatchObject({ code: 'SCHEMA_INVALID', cause });
+  });
+
+  it('refuses a schema that answers with a promise, and leaves no rejection behind', async () => {
+    const later = validate(schema(() => Promise.reject(new Error('late'))));
+    const error = refusal(() => later(1));
+    expect(error.code).toBe('CONFIG_INVALID');
+    expect(error.message).toContain('validateAsync');
+    // An unhandled rejection would fail the run.
+    await new Promise(setImmediate);
+  });
+
+  it('B32: refuses what is no schema when it is handed over', () => {
+    expect(codeOf(() => validate({} as unknown as StandardSchemaV1))).toBe('CONFIG_INVALID');
+    expect(codeOf(() => validate(undefined as unknown as StandardSchemaV1))).toBe('CONFIG_INVALID');
+  });
+});

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import type { Message } from 'sluice';
+import { testSource, virtualClock } from 'sluice/testing';
+import { type Envelope, isOpen } from '../../src/message/envelope.js';
+import { type RelayOwner, Relays } from '../../src/message/relay.js';
+import { fork, isLastAttempt, join, originsOf } from '../../src/message/settlement.js';
+import type { Parked } from '../../src/message/settler.js';
+
+function setUp(owner?: Partial<RelayOwner>, maxAttempts: number = 5) {
+  const clock = virtualClock();
+  const source = testSource<string>({ clock, credit: 4, maxAttempts });
+  const heard: string[] = [];
+  const relays = new Relays({
+    settled(original, outcome, reason) {
+      heard.push(`${String(original.payload)}:${outcome}`);
+      original.settle(outcome, reason);
+    },
+    ...owner,
+  });
+  const passed: Message<string>[] = [];
+  const originals: Message<string>[] = [];
+  source.flow.subscribe((message) => {
+    originals.push(message);
+    passed.push(relays.pass(message));
+  });
+  const outcomes: string[] = [];
+  source.events$.subscribe((event) => outcomes.push(`${event.record.value}:${event.type}`));
+  return { clock, source, heard, passed, originals, outcomes, relays };
+}
+
+function park(
+  message: Message<unknown>,
+  back: (fresh: Message<unknown>) => void,
+  gone = (): void => undefined,
+): Parked {
+  const { root } = message as Envelope<unknown>;
+  return root.settler.park?.(root, { back, gone }) as Parked;
+}
+
+describe('Relays', () => {
+  it('passes a message whose end the owner hears of and decides on', () => {
+    const { clock, source, heard, passed, originals } = setUp();
+    source.offer('a');
+    source.offer('b');
+    clock.advance(0);
+    const [a, b] = passed as [Message<string>, Message<string>];
+    expect(a.id).toBe('0');
+    expect(isOpen(a)).toBe(true);
+    expect(a.ack()).toBe(true);
+    expect(isOpen(originals[0] as Message<string>)).toBe(false);
+    expect(a.ack()).toBe(false);
+    b.nack(new Error('no'), 'dead');
+    expect(heard).toEqual(['a:ack', 'b:dead']);
+    expect(source.unsettled).toEqual([]);
+  });
+
+  it('ends the passed message with its original: signal, openness, last attempt, origins', () => {
+    const { clock, source, passed, originals } = setUp({}, 1);
+    source.offer('a');
+    clock.advance(0);
+    const [passedOne] = passed as [Message<string>];
+    const [original] = originals as [Message<string>];
+    const parts = fork(passedOne, 2);
+    const joined = join(parts);
+    expect(isLastAttempt(joined)).toBe(true);
+    expect([...originsOf(joined)]).toEqual([original]);
+    expect(isOpen(joined)).toBe(true);
+    const { signal } = passedOne;
+    source.lose(new Error('cut'));
+    expect(signal.aborted).toBe(true);
+    expect(isOpen(joined)).toBe(false);
+    joined.ack();
+    expect(isOpen(passedOne)).toBe(false);
+  });
+
+  it('puts the original aside and passes it again, with what was made of it', () => {
+    const replaced: string[] = [];
+    const { clock, source, passed, outcomes } = setUp({
+      replaced: (original, fresh) => void replaced.push(`${String(original.payload)}>${String(fresh.payload)}`),
+    });
+    source.offer('a');
+    clock.advance(0);
+    const back: Message<unknown>[] = [];
+    const parked = park((passed[0] as Message<string>).with('a!', { topic: 'other' }), (fresh) => back.push(fresh));
+    expect(source.unsettled.length).toBe(1);
+    clock.advance(0);
+    expect(back).toEqual([]);
+    parked.bring();
+    clock.advance(0);
+    expect(back.map((message) => [message.payload, message.id, message.attempt])).toEqual([['a', '0', 1]]);
+    back[0]?.ack();
+    expect(outcomes).toEqual(['a:delivered', 'a:ack']);
+    expect(replaced).toEqual(['a>a']);
+    expect(passed[0]?.ack()).toBe(false);
+  });
+});

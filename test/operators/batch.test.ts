@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { batch, batchPartial, memoryBroker, memorySource, payload } from 'sluice';
+import { runStage, stageLaws } from '../helpers/stage.js';
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
+
+describe('batch', () => {
+  stageLaws<number, number[]>(() => batch({ size: 2, maxWaitMs: 100 }), numbers(7));
+
+  it('goes out when it is full, after maxWaitMs, and at the end of the source', () => {
+    const run = runStage(batch<number>({ size: 3, maxWaitMs: 100 }), { values: numbers(4), open: true });
+    expect(run.out).toEqual([[1, 2, 3]]);
+    run.clock.advance(99);
+    expect(run.out.length).toBe(1);
+    run.clock.advance(1);
+    expect(run.out).toEqual([[1, 2, 3], [4]]);
+    run.source.offer(5);
+    run.source.end();
+    run.clock.advance(0);
+    expect([run.out, run.end]).toEqual([[[1, 2, 3], [4], [5]], 'complete']);
+    expect(run.log).toEqual(['1 ack', '2 ack', '3 ack', '4 ack', '5 ack']);
+  });
+
+  it('goes out early when the source can give no more before it: no deadlock behind a small credit', () => {
+    const run = runStage(batch<number>({ size: 10, maxWaitMs: 1e9 }), { values: numbers(10), credit: 4 });
+    expect([run.out, run.end]).toEqual([
+      [
+        [1, 2, 3, 4],
+        [5, 6, 7, 8],
+        [9, 10],
+      ],
+      'complete',
+    ]);
+  });
+
+  it('keeps filling while something else of the source is still under way', () => {
+    const run = runStage(batch<number>({ size: 3, maxWaitMs: 100 }), { values: numbers(5), credit: 4, sink: 'hold' });
+    expect(run.out).toEqual([[1, 2, 3]]);
+    run.messages[0]?.ack();
+    run.clock.advance(0);
+    expect(run.out).toEqual([
+      [1, 2, 3],
+      [4, 5],
+    ]);
+  });
+
+  it('nacks all members with the batch (ACK-10), or only those that failed (BATCH_PARTIAL)', () => {
+    const all = runStage(batch<number>({ size: 3, maxWaitMs: 1 }), {
+      values: numbers(3),
+      sink: (message) => void message.nack(new Error('no'), 'dead'),
+    });
+    expect(all.log).toEqual(['1 dead no', '2 dead no', '3 dead no']);
+    const some = runStage(batch<number>({ size: 3, maxWaitMs: 1 }), {
+      values: numbers(3),
+      sink: (message) => void message.nack(batchPartial(new Map([[1, new Error('two')]])), 'dead'),
+    });
+    expect(some.log).toEqual(['1 ack', '2 dead two', '3 ack']);
+  });
+
+  it('leaves out what its source took back while it waited', () => {
+    const run = runStage(batch<number>({ size: 3, maxWaitMs: 1e6 }), { values: numbers(2), open: true });
+    run.source.lose(new Error('cut'));
+    run.clock.advance(10_000);
+    run.source.offer(3);
+    run.clock.advance(0);
+    expect(run.out.at(-1)).toEqual([1, 2, 3].slice(0, run.out.at(-1)?.length));
+    run.clock.advance(1e6);
+    expect(run.out.flat().sort()).toEqual([1, 2, 3]);
+    expect(run.held).toEqual([]);
+  });
+
+  it('refuses a missing option, and a size that the credit never fills', () => {
+    expect(() => batch({ size: 3 } as never)).toThrow(/maxWaitMs/);
+    expect(() => batch({ maxWaitMs: 3 } as never)).toThrow(/size/);
+    const source = memorySource<number>(memoryBroker(), { topic: 't', credit: 4 });
+    expect(() => source.pipe(payload(String), batch({ size: 5, maxWaitMs: 1 }))).toThrow(/'size' is 5.*credit/);
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { dedupe, each, flow, type Flow } from 'sluice';
+import { runStage, stageLaws } from '../helpers/stage.js';
+
+const byPayload = (more: { withinMs?: number; maxKeys?: number } = {}) =>
+  dedupe<string>({ by: ({ payload }) => payload, maxKeys: 100, ...more });
+
+describe('dedupe', () => {
+  stageLaws<string, string>(() => byPayload(), ['a', 'b', 'c']);
+
+  it('processes a duplicate once, whether the first is done or under way (S3.86)', () => {
+    const run = runStage(byPayload(), { values: ['a', 'a'], sink: 'hold', open: true });
+    expect([run.out, run.log]).toEqual([['a'], ['a ack duplicate']]);
+    run.messages[0]?.ack();
+    run.source.offer('a');
+    run.clock.advance(0);
+    expect([run.out, run.log]).toEqual([['a'], ['a ack duplicate', 'a ack', 'a ack duplicate']]);
+  });
+
+  it('lets a redelivery pass: a message counts as seen only once it was acked (S3.86)', () => {
+    const run = runStage(byPayload(), {
+      values: ['a'],
+      sink: (message) => void (message.attempt === 1 ? message.nack(new Error('no')) : message.ack()),
+    });
+    expect([run.out, run.log]).toEqual([
+      ['a', 'a'],
+      ['a requeue no', 'a ack'],
+    ]);
+  });
+
+  it('lets pass what its source took back and delivers again', () => {
+    const run = runStage(byPayload(), { values: ['a'], open: true, sink: 'hold' });
+    run.source.lose(new Error('cut'));
+    run.clock.advance(10_000);
+    expect(run.out).toEqual(['a', 'a']);
+  });
+
+  it('forgets after withinMs, and the oldest beyond maxKeys', () => {
+    const timed = runStage(byPayload({ withinMs: 100 }), { values: ['a'], open: true });
+    timed.clock.advance(100);
+    timed.source.offer('a');
+    timed.clock.advance(1);
+    timed.source.offer('a');
+    timed.clock.advance(0);
+    expect(timed.out).toEqual(['a', 'a']);
+    const small = runStage(byPayload({ maxKeys: 2 }), { values: ['a', 'b', 'c', 'c', 'a'] });
+    expect(small.out).toEqual(['a', 'b', 'c', 'a']);
+  });
+
+  it('is not misled by a message that waits for its lane', () => {
+    const stage = (source: Flow<string>): Flow<string> =>
+      flow(
+        source,
+        dedupe({ by: ({ payload }) => payload, maxKeys: 100 }),
+        each((text) => text, { lane: () => 'one', laneCredit: 1 }),
+      );
+    const run = runStage(stage, { values: ['a', 'b', 'b', 'c', 'a'] });
+    run.clock.advance(100);
+    expect([run.out, run.held, run.end]).toEqual([['a', 'b', 'c'], [], 'complete']);
+  });
+
+  it('passes what has no key, and nacks as dead what it throws on', () => {
+    const run = runStage(
+      dedupe<string>({
+        by: ({ payload }) => {
+          if (payload === 'x') throw new Error('no');
+          return undefined;
+        },
+        maxKeys: 1,
+      }),
+      { values: ['a', 'a', 'x'] },
+    );
+    expect([run.out, run.log]).toEqual([
+      ['a', 'a'],
+      ['a ack', 'a ack', 'x dead HANDLER_FAILED'],
+    ]);
+    expect(() => dedupe({ by: () => 'a' } as never)).toThrow(/maxKeys/);
+  });
+});

@@ -1,0 +1,564 @@
+import fc from 'fast-check';
+import { concat, EMPTY, NEVER, Observable, of, throwError } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { backoff, type Clock, each, type EachOptions, type Message, SluiceError, useClock } from 'sluice';
+import { testSource, virtualClock } from 'sluice/testing';
+import type { Envelope } from '../../src/message/envelope.js';
+import type { Settler } from '../../src/message/settlement.js';
+import { codeOf, runStage, stageLaws } from '../helpers/stage.js';
+
+/** Work that takes its time. */
+const later = <T>(clock: Clock, ms: number, value: T): Observable<T> =>
+  new Observable((results) =>
+    clock.timer(ms, () => {
+      results.next(value);
+      results.complete();
+    }),
+  );
+const fixed = (tries: number) => backoff({ tries, initialMs: 100, factor: 1, jitter: 'none' });
+
+describe('each with values', () => {
+  stageLaws<number, number>(() => each((n) => n + 1), [1, 2, 3, 4, 5]);
+
+  it('carries one result on, acks none, and takes an array for one value', () => {
+    const run = runStage(
+      each((n: number) => (n === 2 ? undefined : [n, n])),
+      { values: [1, 2, 3] },
+    );
+    expect(run.out).toEqual([
+      [1, 1],
+      [3, 3],
+    ]);
+    expect(run.log).toEqual(['1 ack', '2 ack', '3 ack']);
+  });
+
+  it('nacks by onError what throws, and goes on (ACK-06)', () => {
+    const outcomes: Readonly<Record<string, string>> = { requeue: 'requeue', dead: 'dead', drop: 'drop' };
+    for (const [onError, outcome] of Object.entries(outcomes)) {
+      const run = runStage(
+        each(
+          (n: number, { attempt }: Message<number>) => {
+            if (n === 2 && attempt === 1) throw new Error('no');
+            return n;
+          },
+          { onError: onError as 'dead' },
+        ),
+        { values: [1, 2, 3] },
+      );
+      expect(run.log).toContain(`2 ${outcome} HANDLER_FAILED`);
+      expect(run.log.filter((line) => line.endsWith(' ack'))).toHaveLength(onError === 'requeue' ? 3 : 2);
+      expect(run.end).toBe('complete');
+    }
+  });
+
+  it('ends the flow with the error under onError fail, and gives the message back', () => {
+    const run = runStage(
+      each(
+        (n: number) => {
+          if (n === 2) throw new RangeError('no');
+          return n;
+        },
+        { onError: 'fail' },
+      ),
+      { values: [1, 2, 3], open: true },
+    );
+    run.clock.advance(60_000);
+    expect([run.out, run.end, run.held]).toEqual([[1], 'HANDLER_FAILED', []]);
+    expect(run.log.slice(0, 2)).toEqual(['1 ack', '2 requeue HANDLER_FAILED']);
+  });
+
+  it('keeps the error of the work when it is one of ours', () => {
+    const run = runStage(
+      each(
+        () => {
+          throw new SluiceError('UNROUTED', 'nowhere');
+        },
+        { onError: 'dead' },
+      ),
+      { values: [1] },
+    );
+    expect(run.log).toEqual(['1 dead UNROUTED']);
+  });
+
+  it('leaves a settlement to work that settles by itself', () => {
+    const run = runStage(
+      each((n: number, message: Message<number>) => {
+        if (n === 1) message.nack(new Error('mine'), 'drop');
+        else if (n === 2) {
+          message.ack('mine');
+          return n;
+        }
+        return undefined;
+      }),
+      { values: [1, 2, 3], sink: 'hold' },
+    );
+    expect(run.log).toEqual(['1 drop mine', '2 ack mine', '3 ack']);
+    expect(run.out).toEqual([2]);
+  });
+
+  it('gives every try the number 1 and the signal of the message', () => {
+    const seen: unknown[] = [];
+    const run = runStage(
+      each((...all: [number, Message<number>, { number: number; signal: AbortSignal }]) => {
+        seen.push(all[2].number, all[2].signal.aborted);
+        return all[2].signal;
+      }),
+      { values: [1] },
+    );
+    expect(seen).toEqual([1, false]);
+    expect(run.out[0]?.aborted).toBe(true);
+  });
+
+  it('refuses options out of range, and a name that is not an option', () => {
+    expect(() => each((n: number) => n, { concurrency: 0 })).toThrow(/concurrency/);
+    expect(() => each((n: number) => n, { laneCredit: 0 })).toThrow(/laneCredit/);
+    expect(() => each((n: number) => n, { timoutMs: 1 } as EachOptions<number>)).toThrow(/timeoutMs/);
+  });
+});
+
+describe('each with promises', () => {
+  async function runAsync(work: (n: number) => Promise<unknown>, options: EachOptions<number> = {}, count: number = 6) {
+    const values = Array.from({ length: count }, (_, at) => at + 1);
+    const run = runStage(each(work, options), { values });
+    await run.clock.run(10_000);
+    return run;
+  }
+
+  it('works on as many as concurrency says, and emits results as they are done', async () => {
+    let active = 0;
+    let most = 0;
+    const waits = [3, 1, 2];
+    const clock = virtualClock();
+    const source = testSource<number>({ clock });
+    waits.forEach((wait) => source.offer(wait));
+    const out: number[] = [];
+    source.flow
+      .pipe(
+        each(
+          (wait) =>
+            new Promise<number>((resolve) => {
+              most = Math.max(most, (active += 1));
+              clock.timer(wait, () => {
+                active -= 1;
+                resolve(wait);
+              });
+            }),
+          { concurrency: 3 },
+        ),
+      )
+      .subscribe((message) => {
+        out.push(message.payload);
+        message.ack();
+      });
+    await clock.run(10);
+    expect([out, most]).toEqual([[1, 2, 3], 3]);
+  });
+
+  it('keeps the order at concurrency 1, and settles what rejects by onError', async () => {
+    const run = await runAsync((n) => (n === 3 ? Promise.reject(new Error('no')) : Promise.resolve(n)), {
+      onError: 'dead',
+    });
+    expect(run.out).toEqual([1, 2, 4, 5, 6]);
+    expect(run.log[2]).toBe('3 dead HANDLER_FAILED');
+    expect([run.end, run.held]).toEqual(['complete', []]);
+  });
+
+  it('drops the result of a message that was taken back meanwhile, and works on it again', async () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock });
+    source.offer('a');
+    const out: string[] = [];
+    let works = 0;
+    source.flow
+      .pipe(
+        each(
+          (value) =>
+            new Promise<string>((resolve) => {
+              works += 1;
+              const result = `${value}${works}`;
+              clock.timer(100, () => resolve(result));
+            }),
+        ),
+      )
+      .subscribe((message) => {
+        out.push(message.payload);
+        message.ack();
+      });
+    await clock.run(50);
+    source.lose(new Error('cut'));
+    await clock.run(5_000);
+    expect([out, works]).toEqual([['a2'], 2]);
+  });
+
+  it('begins no work on a message that was taken back while it waited', async () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock });
+    for (const value of 'abc') source.offer(value);
+    const begun: string[] = [];
+    source.flow
+      .pipe(
+        each((value) => {
+          begun.push(value);
+          return new Promise((resolve) => clock.timer(100, () => resolve(value)));
+        }),
+      )
+      .subscribe((message) => void message.ack());
+    await clock.run(50);
+    source.lose(new Error('cut'));
+    await clock.run(5_000);
+    expect(begun).toEqual(['a', 'a', 'b', 'c']);
+  });
+
+  it('abandons running work when it is unsubscribed: nothing comes out, and all goes back untouched', async () => {
+    const signals: AbortSignal[] = [];
+    for (const options of [{}, { timeoutMs: 10_000 }, { retry: fixed(3) }]) {
+      const run = runStage(
+        each(
+          (n: number, _: Message<number>, current) => {
+            signals.push(current.signal);
+            return new Promise<number>((resolve) => run.clock.timer(10, () => resolve(n)));
+          },
+          { concurrency: 2, ...options },
+        ),
+        { values: [1, 2, 3, 4] },
+      );
+      run.subscription.unsubscribe();
+      await run.clock.run(60_000);
+      expect(run.out).toEqual([]);
+      expect(run.log.sort()).toEqual(['1 release', '2 release', '3 release', '4 release']);
+    }
+    expect(signals.map((signal) => signal.aborted)).toEqual([true, true, true, true, true, true]);
+  });
+});
+
+describe('each with observables', () => {
+  stageLaws<number, number>(() => each((n) => of(n, n + 1), { concurrency: 2 }), [1, 2, 3, 4, 5]);
+
+  it('acks the message when all its results were, and none is missing (ACK-09)', () => {
+    const run = runStage(
+      each((n: number) => (n === 2 ? EMPTY : of(n, n * 10))),
+      { values: [1, 2, 3], sink: 'hold' },
+    );
+    expect(run.out).toEqual([1, 10, 3, 30]);
+    expect(run.log).toEqual(['2 ack']);
+    run.messages[0]?.ack();
+    run.messages[2]?.ack();
+    run.messages[3]?.ack();
+    run.clock.advance(0);
+    expect(run.log).toEqual(['2 ack', '3 ack']);
+    run.messages[1]?.ack();
+    expect(run.log).toEqual(['2 ack', '3 ack', '1 ack']);
+  });
+
+  it('stops the work of a message whose part was refused, and works on it again', () => {
+    let unsubscribed = 0;
+    const run = runStage(
+      each(
+        (n: number) =>
+          new Observable<number>((results) => {
+            const clock = run.clock;
+            results.next(n);
+            const cancel = clock.timer(10, () => results.next(n * 10));
+            return () => {
+              unsubscribed += 1;
+              cancel();
+            };
+          }),
+      ),
+      { values: [], open: true, sink: (message) => void message.nack(new Error('no'), 'dead') },
+    );
+    run.source.offer(1);
+    run.clock.advance(20);
+    expect([run.out, run.log, unsubscribed]).toEqual([[1], ['1 dead no'], 1]);
+  });
+
+  it('waits for the end of the work before it acks', () => {
+    const run = runStage(
+      each(() => concat(of('x'), NEVER)),
+      { values: [1], open: true },
+    );
+    expect([run.out, run.log]).toEqual([['x'], []]);
+    run.subscription.unsubscribe();
+    expect(run.log).toEqual(['1 release']);
+  });
+
+  it('counts the results of a failed try too: they are out already', () => {
+    let tries = 0;
+    const run = runStage(
+      each(
+        () => {
+          tries += 1;
+          return tries === 1
+            ? concat(
+                of('a'),
+                throwError(() => new Error('no')),
+              )
+            : of('b');
+        },
+        { retry: fixed(2) },
+      ),
+      { values: [1], sink: 'hold' },
+    );
+    run.clock.advance(100);
+    expect(run.out).toEqual(['a', 'b']);
+    run.messages[1]?.ack();
+    expect(run.log).toEqual([]);
+    run.messages[0]?.ack();
+    expect(run.log).toEqual(['1 ack']);
+  });
+
+  it('gives back a message whose work failed after results, whatever becomes of them', () => {
+    const run = runStage(
+      each(
+        () =>
+          concat(
+            of('a'),
+            throwError(() => new Error('no')),
+          ),
+        { onError: 'dead' },
+      ),
+      { values: [1], sink: 'hold' },
+    );
+    expect(run.log).toEqual(['1 dead HANDLER_FAILED']);
+    expect(run.messages[0]?.ack()).toBe(true);
+    expect(run.log).toEqual(['1 dead HANDLER_FAILED']);
+  });
+});
+
+describe('each with retry and timeout', () => {
+  stageLaws<number, number>(() => each((n) => n, { retry: fixed(3), timeoutMs: 1_000 }), [1, 2, 3]);
+
+  it('tries again after the waits of its backoff, then nacks', () => {
+    const at: string[] = [];
+    const run = runStage(
+      each(
+        (n: number, _: Message<number>, current) => {
+          at.push(`${current.number}@${run?.clock.elapsed() ?? 0}`);
+          if (n === 1 || current.number < 3) throw new Error('no');
+          return n;
+        },
+        { retry: fixed(3), onError: 'dead' },
+      ),
+      { values: [], open: true },
+    );
+    run.source.offer(1);
+    run.source.offer(2);
+    run.clock.advance(1_000);
+    expect(at).toEqual(['1@0', '2@100', '3@200', '1@200', '2@300', '3@400']);
+    expect(run.log).toEqual(['1 dead HANDLER_FAILED', '2 ack']);
+  });
+
+  it('does not try again what cannot help, nor what was taken back meanwhile', () => {
+    let tries = 0;
+    const run = runStage(
+      each(
+        (n: number) => {
+          tries += 1;
+          throw n === 1 ? new SluiceError('DECODE_FAILED', 'never') : new Error('maybe');
+        },
+        { retry: fixed(5), onError: 'dead' },
+      ),
+      { values: [1, 2], open: true },
+    );
+    expect(tries).toBe(2);
+    run.source.lose(new SluiceError('CONNECT_FAILED', 'for good'));
+    run.clock.advance(10_000);
+    expect([tries, run.log, run.end]).toEqual([2, ['1 dead DECODE_FAILED', '2 taken-back'], 'CONNECT_FAILED']);
+  });
+
+  it('gives a try up after timeoutMs: its signal aborts and its late result counts for nothing', async () => {
+    const signals: AbortSignal[] = [];
+    const run = runStage(
+      each(
+        (n: number, _: Message<number>, current) => {
+          signals.push(current.signal);
+          return new Promise<string>((resolve) =>
+            run.clock.timer(current.number === 1 ? 500 : 10, () => resolve(`${n}.${current.number}`)),
+          );
+        },
+        { timeoutMs: 200, retry: fixed(2) },
+      ),
+      { values: [], open: true },
+    );
+    run.source.offer(1);
+    run.source.end();
+    await run.clock.run(1_000);
+    expect(run.out).toEqual(['1.2']);
+    expect(signals.map((signal) => codeOf(signal.reason))).toEqual(['HANDLER_TIMEOUT', 'MESSAGE_SETTLED']);
+    expect([run.log, run.end, run.clock.pendingTimers]).toEqual([['1 ack'], 'complete', 0]);
+  });
+
+  it('times out Observables too, and nacks with HANDLER_TIMEOUT', () => {
+    const run = runStage(
+      each(() => NEVER, { timeoutMs: 50, onError: 'dead' }),
+      { values: [1, 2] },
+    );
+    run.clock.advance(100);
+    expect(run.log).toEqual(['1 dead HANDLER_TIMEOUT', '2 dead HANDLER_TIMEOUT']);
+  });
+});
+
+describe('each with lanes', () => {
+  stageLaws<number, number>(
+    () => each((n) => of(n), { lane: (message) => String(message.payload % 2), concurrency: 4 }),
+    [1, 2, 3, 4, 5, 6, 7],
+  );
+
+  it('keeps order per key, loses nothing and leaves no credit behind, whatever takes how long', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ key: fc.integer({ min: 0, max: 4 }), ms: fc.integer({ min: 0, max: 5 }) }), {
+          maxLength: 60,
+        }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.option(fc.integer({ min: 1, max: 6 }), { nil: undefined }),
+        fc.integer({ min: 0, max: 8 }),
+        (items, credit, concurrency, laneCredit, maxParked) => {
+          const clock = virtualClock();
+          const source = testSource<{ key: number; ms: number; at: number }>({ clock, credit, maxParked });
+          items.forEach((item, at) => source.offer({ ...item, at }));
+          source.end();
+          const out: { key: number; at: number }[] = [];
+          let active = 0;
+          const atWork = new Set<number>();
+          let most = 0;
+          let unsettled = 0;
+          let ended = false;
+          source.events$.subscribe(({ type }) => {
+            if (type === 'delivered') most = Math.max(most, (unsettled += 1));
+            else if (type !== 'waiting') unsettled -= 1;
+          });
+          const restore = useClock(clock);
+          source.flow
+            .pipe(
+              each(
+                (item) =>
+                  new Observable<typeof item>((results) => {
+                    expect(atWork.has(item.key)).toBe(false);
+                    atWork.add(item.key);
+                    expect((active += 1)).toBeLessThanOrEqual(concurrency);
+                    clock.timer(item.ms, () => {
+                      active -= 1;
+                      atWork.delete(item.key);
+                      results.next(item);
+                      results.complete();
+                    });
+                  }),
+                {
+                  concurrency,
+                  lane: (message) => `k${message.payload.key}`,
+                  ...(laneCredit === undefined ? {} : { laneCredit }),
+                },
+              ),
+            )
+            .subscribe({
+              next(message) {
+                out.push(message.payload);
+                message.ack();
+              },
+              complete: () => (ended = true),
+            });
+          restore();
+          clock.advance(100_000);
+          expect(ended).toBe(true);
+          expect(out.length).toBe(items.length);
+          for (let key = 0; key <= 4; key += 1) {
+            const order = out.filter((item) => item.key === key).map((item) => item.at);
+            expect(order).toEqual(order.toSorted((a, b) => a - b));
+          }
+          expect(source.unsettled).toEqual([]);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('lets every other key through while one never gets done, at a quarter of the credit', () => {
+    const clock = virtualClock();
+    const source = testSource<{ key: string; at: number }>({ clock, credit: 64 });
+    for (let at = 0; at < 1_000; at += 1) {
+      source.offer({ key: `k${at % 10}`, at });
+      if (at % 2 === 0) source.offer({ key: 'stuck', at });
+    }
+    const done: number[] = [];
+    const begun: number[] = [];
+    let settler: Settler | undefined;
+    const restore = useClock(clock);
+    const subscription = source.flow
+      .pipe(
+        each(
+          (item) => {
+            if (item.key !== 'stuck') return of(item.at);
+            begun.push(item.at);
+            return NEVER;
+          },
+          { concurrency: 8, lane: (message) => message.payload.key },
+        ),
+      )
+      .subscribe((message) => {
+        ({ settler } = message as Envelope<number>);
+        done.push(message.payload);
+        message.ack();
+      });
+    restore();
+    clock.advance(1_000);
+    expect(done.length).toBe(1_000);
+    expect([begun, settler?.pending()]).toEqual([[0], 16]);
+    subscription.unsubscribe();
+    clock.advance(60_000);
+    expect(source.unsettled).toEqual([]);
+    expect(source.queued.filter((item) => item.key === 'stuck')).toHaveLength(500);
+  });
+
+  it('holds what it cannot put aside: the order goes before the share', () => {
+    const clock = virtualClock();
+    const source = testSource<number>({ clock, credit: 8, maxParked: 2 });
+    for (let at = 0; at < 20; at += 1) source.offer(at);
+    const out: number[] = [];
+    const restore = useClock(clock);
+    source.flow.pipe(each((n) => later(clock, 1, n), { lane: () => 'one' })).subscribe((message) => {
+      out.push(message.payload);
+      message.ack();
+    });
+    restore();
+    clock.advance(100);
+    expect(out).toEqual(Array.from({ length: 20 }, (_, at) => at));
+  });
+
+  it('goes on with what it holds when what it had put aside is lost with the connection', () => {
+    const clock = virtualClock();
+    const source = testSource<number>({ clock, credit: 8, maxParked: 3 });
+    for (let at = 0; at < 8; at += 1) source.offer(at);
+    source.end();
+    const out: number[] = [];
+    let ended = false;
+    const restore = useClock(clock);
+    source.flow.pipe(each((n) => later(clock, 100, n), { lane: () => 'one' })).subscribe({
+      next(message) {
+        out.push(message.payload);
+        message.ack();
+      },
+      complete: () => (ended = true),
+    });
+    restore();
+    clock.advance(150);
+    source.lose(new Error('cut'));
+    clock.advance(100_000);
+    expect([out, ended]).toEqual([[0, 1, 2, 3, 4, 5, 6, 7], true]);
+  });
+
+  it('nacks a message whose lane cannot be told, and takes undefined for no lane', () => {
+    const run = runStage(
+      each((n: number) => n, {
+        lane: ({ payload }) => {
+          if (payload === 2) throw new Error('no key');
+          return undefined;
+        },
+        onError: 'dead',
+      }),
+      { values: [1, 2, 3] },
+    );
+    expect(run.log).toEqual(['1 ack', '2 dead HANDLER_FAILED', '3 ack']);
+  });
+});

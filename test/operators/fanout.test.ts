@@ -1,0 +1,87 @@
+import { filter, map, take } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { fanout, type Flow, type Message, observe, payload, type Sink } from 'sluice';
+import { runStage, stageLaws } from '../helpers/stage.js';
+
+function sinkOf(take: (message: Message<number>) => void): Sink<number> & { ends: number } {
+  const sink = { ends: 0, next: take, error: () => undefined, complete: () => void (sink.ends += 1) };
+  return sink;
+}
+
+describe('fanout', () => {
+  stageLaws<number, number>(() => fanout([payload((n: number) => n), payload((n: number) => n * 10)]), [1, 2, 3]);
+
+  it('acks the message when every branch acked its part, sinks among them (ACK-09)', () => {
+    const parts: Message<number>[] = [];
+    const sink = sinkOf((part) => parts.push(part));
+    const run = runStage(fanout([sink, payload((n: number) => `#${n}`)]), { values: [1, 2], credit: 2 });
+    expect([run.out, run.log, run.end]).toEqual([['#1', '#2'], [], 'open']);
+    parts[1]?.ack();
+    parts[0]?.nack(new Error('no'), 'dead');
+    run.clock.advance(0);
+    expect([run.log, run.end, sink.ends]).toEqual([['2 ack', '1 dead no'], 'complete', 1]);
+  });
+
+  it('under any is done with the first ack, and leaves out a branch that is behind by the credit', () => {
+    const slow: number[] = [];
+    const stuck = (source: Flow<number>): Flow<number> =>
+      source.pipe(
+        filter((part) => {
+          slow.push(part.payload);
+          return false;
+        }),
+      );
+    const run = runStage(fanout([stuck, payload((n: number) => n)], { settle: 'any' }), {
+      values: [1, 2, 3, 4, 5],
+      credit: 2,
+    });
+    expect([run.out, run.end, slow]).toEqual([[1, 2, 3, 4, 5], 'complete', [1, 2]]);
+    expect(run.log.every((line) => line.endsWith(' ack'))).toBe(true);
+  });
+
+  it('keeps the error of a branch to itself: reported, its parts redelivered, and it starts anew', () => {
+    const reported: string[] = [];
+    const stop = observe((event) => reported.push(event.type));
+    let failures = 0;
+    const broken = (source: Flow<number>): Flow<number> =>
+      source.pipe(
+        map((part) => {
+          if (part.payload === 2 && part.attempt === 1) {
+            failures += 1;
+            throw new Error('no');
+          }
+          return part;
+        }),
+      );
+    const run = runStage(fanout([broken, payload((n: number) => n * 10)]), { values: [1, 2, 3] });
+    stop();
+    expect(reported).toContain('stage.failed');
+    expect([failures, run.end, run.held]).toEqual([1, 'complete', []]);
+    expect(run.log).toEqual(['1 ack', '2 requeue HANDLER_FAILED', '3 ack', '2 ack'].sort(byLog(run.log)));
+  });
+
+  it('goes on without a branch that completed early, and nacks what a sink throws on', () => {
+    const run = runStage(
+      fanout<number, number>([
+        (source) => source.pipe(take(1)),
+        sinkOf((part) => {
+          if (part.payload === 2) throw new Error('no');
+          part.ack();
+        }),
+      ]),
+      { values: [1, 2, 3], maxAttempts: 1 },
+    );
+    expect([run.out, run.end]).toEqual([[1], 'complete']);
+    expect(run.log).toEqual(['1 ack', '2 dead ATTEMPTS_EXHAUSTED', '3 ack']);
+  });
+
+  it('refuses to be nothing', () => {
+    expect(() => fanout([])).toThrow(/branches/);
+    expect(() => fanout([payload(String)], { settle: 'most' as 'all' })).toThrow(/settle/);
+  });
+});
+
+/** The order in which they were settled is not what is tested. */
+function byLog(log: readonly string[]): (a: string, b: string) => number {
+  return (a, b) => log.indexOf(a) - log.indexOf(b);
+}

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { fromAsyncIterable, type SluiceError } from 'sluice';
+import { virtualClock } from 'sluice/testing';
+import { collect } from '../helpers/collect.js';
+
+async function* counting(to: number, log: string[] = []): AsyncGenerator<number> {
+  try {
+    for (let at = 0; at < to; at += 1) {
+      log.push(`give ${at}`);
+      yield at;
+    }
+  } finally {
+    log.push('finally');
+  }
+}
+
+describe('fromAsyncIterable', () => {
+  it.each([
+    ['an array', [0, 1, 2, 3, 4]],
+    ['a set', new Set([0, 1, 2, 3, 4])],
+  ])('emits the values of %s and completes after the last settlement', (_name, iterable) => {
+    const clock = virtualClock();
+    const seen = collect(fromAsyncIterable(iterable, { credit: 3, clock }));
+    clock.advance(1);
+    expect(seen.payloads).toEqual([0, 1, 2]);
+    for (const message of seen.messages) message.ack();
+    clock.advance(1);
+    expect(seen.completed).toBe(false);
+    for (const message of seen.messages) message.ack();
+    clock.advance(1);
+    expect(seen).toMatchObject({ payloads: [0, 1, 2, 3, 4], completed: true, errors: [] });
+  });
+
+  it('asks a generator for no more than the credit, and runs its finally on unsubscribe (law 2)', async () => {
+    const clock = virtualClock();
+    const log: string[] = [];
+    const seen = collect(fromAsyncIterable(counting(100, log), { credit: 2, clock }));
+    await clock.run(10);
+    expect(log).toEqual(['give 0', 'give 1']);
+    seen.messages[0]?.ack();
+    await clock.run(10);
+    expect(log).toEqual(['give 0', 'give 1', 'give 2']);
+    seen.subscription.unsubscribe();
+    for (const message of seen.messages) message.ack();
+    await clock.run(10);
+    expect(log.at(-1)).toBe('finally');
+  });
+
+  it('emits a requeued value again with its attempt raised, and completes at once when there is none', async () => {
+    const clock = virtualClock();
+    const seen = collect(fromAsyncIterable(counting(2), { clock }), (message) => {
+      if (message.payload === 0 && message.attempt === 1) message.nack('again');
+      else message.ack();
+    });
+    await clock.run(10);
+    expect(seen.messages.map(({ payload, attempt }) => [payload, attempt])).toEqual([
+      [0, 1],
+      [0, 2],
+      [1, 1],
+    ]);
+    expect(seen.completed).toBe(true);
+    const empty = collect(fromAsyncIterable<number>([], { clock }));
+    clock.advance(1);
+    expect(empty).toMatchObject({ payloads: [], completed: true });
+  });
+
+  it('errors with SOURCE_FAILED and the cause when the iterable throws; what was emitted still settles', async () => {
+    const clock = virtualClock();
+    function* broken(): Generator<number> {
+      yield 1;
+      throw new Error('disk');
+    }
+    async function* brokenLater(): AsyncGenerator<number> {
+      yield* broken();
+    }
+    for (const iterable of [broken(), brokenLater()]) {
+      const seen = collect(fromAsyncIterable(iterable, { clock }));
+      await clock.run(10);
+      expect(seen.payloads).toEqual([1]);
+      expect(seen.errors).toHaveLength(1);
+      expect(seen.errors[0]).toMatchObject({ code: 'SOURCE_FAILED' });
+      expect(((seen.errors[0] as SluiceError).cause as Error).message).toBe('disk');
+    }
+  });
+
+  it('iterates anew for each subscription', () => {
+    const clock = virtualClock();
+    const flow = fromAsyncIterable(['a', 'b'], { clock });
+    const first = collect(flow, (message) => message.ack());
+    const second = collect(flow, (message) => message.ack());
+    clock.advance(1);
+    expect([first.payloads, second.payloads]).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ]);
+  });
+});

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import type { Message } from 'sluice';
+import { testSource, virtualClock } from 'sluice/testing';
+import type { Envelope } from '../../src/message/envelope.js';
+import { Lanes } from '../../src/operators/lanes.js';
+import { recorder } from '../helpers/message.js';
+
+function lanesOf(credit?: number) {
+  const gone: string[] = [];
+  const lanes = new Lanes<string>({
+    keyOf: (message) => message.payload[0],
+    credit,
+    defer: (work) => work(),
+    go: (message) => void gone.push(message.payload),
+  });
+  return { lanes, gone };
+}
+
+describe('Lanes', () => {
+  it('let the first of each key through and hold the others in order', () => {
+    const { lanes } = lanesOf();
+    const { message } = recorder();
+    const [a1, a2, b1, a3] = ['a1', 'a2', 'b1', 'a3'].map((text) => message<string>(text));
+    expect([a1, a2, b1, a3].map((one) => lanes.enter(one as Message<string>))).toEqual([true, false, true, false]);
+    expect(lanes.size).toBe(2);
+    expect(lanes.leave(a1 as Message<string>)).toBe(a2);
+    expect(lanes.leave(b1 as Message<string>)).toBeUndefined();
+    expect(lanes.size).toBe(1);
+    expect(lanes.leave(a2 as Message<string>)).toBe(a3);
+    expect(lanes.leave(a3 as Message<string>)).toBeUndefined();
+    expect(lanes.size).toBe(0);
+  });
+
+  it('forget what they held when they are cleared', () => {
+    const { lanes } = lanesOf();
+    const { message } = recorder();
+    const all = ['a1', 'a2', 'b1'].map((text) => message(text));
+    all.forEach((one) => lanes.enter(one));
+    expect(lanes.clear()).toEqual([all[1]]);
+    expect([lanes.size, lanes.leave(all[0] as Message<string>)]).toEqual([0, undefined]);
+  });
+
+  it('put aside what is over their share and ask for it, in order, once there is room', () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock, credit: 16 });
+    const { lanes, gone } = lanesOf(2);
+    const entered: Message<string>[] = [];
+    source.flow.subscribe((message) => {
+      if (lanes.enter(message)) entered.push(message);
+    });
+    for (const text of ['a1', 'a2', 'a3', 'a4', 'a5']) source.offer(text);
+    clock.advance(0);
+    expect((entered[0] as Envelope<string>).settler.pending()).toBe(2);
+    let [at] = entered as [Message<string>];
+    const order = [at.payload];
+    for (;;) {
+      at.ack();
+      const next = lanes.leave(at);
+      clock.advance(0);
+      if (next === undefined) break;
+      order.push(next.payload);
+      at = next;
+    }
+    expect([order, gone]).toEqual([['a1', 'a2', 'a3', 'a4', 'a5'], []]);
+    expect(source.unsettled).toEqual([]);
+  });
+
+  it('call when the one they asked for comes back to an idle lane', () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock, credit: 16 });
+    const { lanes, gone } = lanesOf(1);
+    const entered: Message<string>[] = [];
+    source.flow.subscribe((message) => {
+      if (lanes.enter(message)) entered.push(message);
+    });
+    for (const text of ['a1', 'a2']) source.offer(text);
+    clock.advance(0);
+    const [first] = entered as [Message<string>];
+    first.ack();
+    expect(lanes.leave(first)).toBeUndefined();
+    clock.advance(0);
+    expect(gone).toEqual(['a2']);
+  });
+
+  it('hand back to the source what they had put aside when they are cleared', () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock, credit: 16 });
+    const { lanes } = lanesOf(1);
+    source.flow.subscribe((message) => void (message.attempt === 1 && lanes.enter(message)));
+    for (const text of ['a1', 'a2']) source.offer(text);
+    clock.advance(0);
+    const types: string[] = [];
+    source.events$.subscribe(({ type, record }) => types.push(`${record.value} ${type}`));
+    expect(lanes.clear()).toEqual([]);
+    expect(types).toContain('a2 release');
+  });
+});

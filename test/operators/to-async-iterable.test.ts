@@ -1,0 +1,69 @@
+import { NEVER, throwError } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { fromAsyncIterable, memoryBroker, memorySource, toAsyncIterable, type Message } from 'sluice';
+
+function brokerWith(...values: number[]): ReturnType<typeof memoryBroker> {
+  const broker = memoryBroker();
+  for (const value of values) broker.publish({ topic: 'in', payload: value });
+  return broker;
+}
+
+async function rest(broker: ReturnType<typeof memoryBroker>, count: number): Promise<Message<number>[]> {
+  const left: Message<number>[] = [];
+  const subscription = memorySource<number>(broker, { topic: 'in' }).subscribe((message) => left.push(message));
+  await expect.poll(() => left.length).toBe(count);
+  subscription.unsubscribe();
+  return left;
+}
+
+describe('toAsyncIterable', () => {
+  it('acks a message when the loop asks for the next, and ends when the flow completes', async () => {
+    const settled: string[] = [];
+    const source = fromAsyncIterable([1, 2, 3], { credit: 1 });
+    const seen: number[] = [];
+    for await (const message of toAsyncIterable(source)) {
+      seen.push(message.payload);
+      if (message.payload === 2) message.ack();
+      settled.push(`${message.payload} ${message.signal.aborted}`);
+    }
+    expect(seen).toEqual([1, 2, 3]);
+    expect(settled).toEqual(['1 false', '2 true', '3 false']);
+  });
+
+  it('gives the message in hand and what waits back when the loop is left (S3.20)', async () => {
+    const broker = brokerWith(1, 2, 3, 4);
+    for await (const message of toAsyncIterable(memorySource<number>(broker, { topic: 'in', credit: 3 }))) {
+      if (message.payload === 2) break;
+    }
+    const left = await rest(broker, 3);
+    expect(left.map(({ payload: value, attempt }) => [value, attempt])).toEqual([
+      [2, 1],
+      [3, 1],
+      [4, 1],
+    ]);
+  });
+
+  it('leaves a message alone that the loop body settled itself', async () => {
+    const broker = brokerWith(1, 2);
+    let seen = 0;
+    for await (const message of toAsyncIterable(memorySource<number>(broker, { topic: 'in', credit: 1 }))) {
+      seen += 1;
+      if (seen === 1) message.nack('again');
+      if (seen === 3) break;
+    }
+    expect(seen).toBe(3);
+  });
+
+  it('throws in the loop when the flow errors', async () => {
+    const iterator = toAsyncIterable(throwError(() => new Error('gone')))[Symbol.asyncIterator]();
+    await expect(iterator.next()).rejects.toThrow('gone');
+    await expect(iterator.next()).resolves.toEqual({ done: true, value: undefined });
+  });
+
+  it('answers an open question with the end when it is returned', async () => {
+    const iterator = toAsyncIterable(NEVER)[Symbol.asyncIterator]();
+    const open = iterator.next();
+    await iterator.return?.();
+    await expect(open).resolves.toEqual({ done: true, value: undefined });
+  });
+});

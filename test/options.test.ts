@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { backoff, isSluiceError } from 'sluice';
+import {
+  checkOptions,
+  either,
+  flag,
+  having,
+  integer,
+  numeric,
+  oneOf,
+  peerMissing,
+  required,
+  text,
+} from 'sluice/connection';
+import { virtualClock } from 'sluice/testing';
+
+interface Options {
+  readonly name: string;
+  readonly credit?: number;
+  readonly rate?: number;
+  readonly mode?: 'a' | 'b';
+  readonly quiet?: boolean;
+  readonly size?: number | { readonly max: number };
+}
+const rules = {
+  name: required(text),
+  credit: integer(0, 65_535),
+  rate: numeric(0, 1),
+  mode: oneOf('a', 'b'),
+  quiet: flag,
+  size: either(integer(1), having('max')),
+};
+const faultsOf = (options: object): readonly string[] => {
+  try {
+    checkOptions<Options>('thing', options as Options, rules);
+    return [];
+  } catch (error) {
+    expect(isSluiceError(error, 'CONFIG_INVALID')).toBe(true);
+    return (error as { details: { faults: string[] } }).details.faults;
+  }
+};
+
+describe('checkOptions', () => {
+  it('accepts what fits', () => {
+    expect(faultsOf({ name: 'x', credit: 0, rate: 0.5, mode: 'b', quiet: false, size: { max: 1 } })).toEqual([]);
+    expect(faultsOf({ name: 'x', credit: undefined })).toEqual([]);
+  });
+
+  it('lists every fault at once: option, accepted range and value (B32)', () => {
+    expect(faultsOf({ credit: '100', rate: 2, mode: 'c', quiet: 1, size: 0 })).toEqual([
+      "'name' is missing: expected a text that is not empty",
+      "'credit': expected a whole number from 0 to 65535, got '100'",
+      "'rate': expected a number from 0 to 1, got 2",
+      "'mode': expected one of a, b, got 'c'",
+      "'quiet': expected true or false, got 1",
+      "'size': expected a whole number from 1, or an object with max, got 0",
+    ]);
+  });
+
+  it('names the nearest known option for an unknown one (B32)', () => {
+    expect(faultsOf({ name: 'x', credits: 1 })).toEqual(["unknown option 'credits', did you mean 'credit'?"]);
+    expect(faultsOf({ name: 'x', zzz: 1 })).toEqual(["unknown option 'zzz'"]);
+  });
+
+  it('never shows a long or odd text: it may be a secret (SEC-02)', () => {
+    const [fault] = faultsOf({ name: 'x', credit: 'p@ss word!' });
+    expect(fault).toContain('got a text of 10 characters');
+  });
+});
+
+describe('backoff', () => {
+  it('doubles up to the limit, with a random wait below it', () => {
+    const clock = virtualClock({ seed: 3 });
+    const schedule = backoff({ initialMs: 200, maxMs: 1_000 });
+    for (let failed = 1; failed < 70; failed += 1) {
+      const wait = schedule.delayMs(failed, clock);
+      expect(wait).toBeGreaterThanOrEqual(100);
+      expect(wait).toBeLessThanOrEqual(Math.min(1_000, 200 * 2 ** (failed - 1)));
+    }
+  });
+
+  it('is exact without jitter and refuses what is out of range', () => {
+    const schedule = backoff({ initialMs: 10, factor: 3, maxMs: 50, jitter: 'none' });
+    const clock = virtualClock();
+    expect([1, 2, 3, 4].map((failed) => schedule.delayMs(failed, clock))).toEqual([10, 30, 50, 50]);
+    expect(() => backoff({ factor: 0.5, tries: 0 })).toThrow(/'factor'.*'tries'/);
+  });
+});
+
+describe('peerMissing', () => {
+  const notFound = Object.assign(new Error("Cannot find package 'ws' imported from x"), {
+    code: 'ERR_MODULE_NOT_FOUND',
+  });
+
+  it('turns a package that is not installed into an instruction', () => {
+    expect(() => peerMissing('ws', '^8.0.0')(notFound)).toThrow('npm install "ws@^8.0.0"');
+  });
+
+  it('passes on what is missing inside an installed package, and every other error', () => {
+    expect(() => peerMissing('kafkajs', '^2.0.0')(notFound)).toThrow(notFound);
+    const other = new TypeError('bad');
+    expect(() => peerMissing('ws', '^8.0.0')(other)).toThrow(other);
+  });
+});

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { and, between, field, greaterThan, header, key, not, oneOf, or, sequence, topic, type Condition } from 'sluice';
+import { refusal, rulesOf } from '../helpers/rules.js';
+
+const to = (source: unknown): unknown => source;
+
+describe('compileRules', () => {
+  it.each<[string, unknown, string]>([
+    ['no array', {}, 'route: expected an array of rules'],
+    ['no object', [null], 'rule 0: expected an object'],
+    ['no name', [{ when: topic('a'), to }], `rule 0: 'name' is missing`],
+    [
+      'an unknown key',
+      [{ name: 'a', when: topic('a'), too: to, to }],
+      `rule 0 'a': unknown option 'too', did you mean 'to'?`,
+    ],
+    [
+      'a name twice',
+      [...rulesOf(topic('a')), { name: 'r0', when: topic('b'), to }],
+      `rule 1 'r0': rule 0 has the same name`,
+    ],
+    ['no target', [{ name: 'a', when: topic('a'), to: {} }], `'to'`],
+    ['a budget of 0', [{ name: 'a', when: topic('a'), to, budget: 0 }], `'budget'`],
+    ['an overflow without budget', [{ name: 'a', when: topic('a'), to, overflow: 'conflate' }], `needs a 'budget'`],
+    ['an unknown overflow', [{ name: 'a', when: topic('a'), to, budget: 1, overflow: 'x' }], `'overflow'`],
+    ['no condition', [{ name: 'a', when: 'orders/#', to }], `'when' must be a matcher or a function`],
+    ['an unknown kind', rulesOf({ kind: 'topics' } as never), `'kind' must be one of`],
+    ['a kind of the prototype', rulesOf({ kind: 'toString' } as never), `'kind' must be one of`],
+    [
+      'an unknown key of a matcher',
+      rulesOf({ ...topic('a'), patern: 'b' } as never),
+      `'topic' has an unknown key 'patern'`,
+    ],
+    ['a pattern that is none', rulesOf(topic('a/#/b')), `rule 0 'r0': in the topic pattern`],
+    ['a header without name', rulesOf(header('')), 'the header has no name'],
+    ['a header against a number', rulesOf(header('n', greaterThan(1))), 'a header is text'],
+    ['a key against a number', rulesOf(key({ test: 'equals', value: 1 })), 'a key is text'],
+    ['a field without path', rulesOf(field('')), 'the field has no path'],
+    ['a field with an empty name', rulesOf(field('a..b')), 'empty name'],
+    ['a field through __proto__', rulesOf(field('a.__proto__.b')), `through '__proto__'`],
+    ['a test that is none', rulesOf({ kind: 'key', test: 5 } as never), 'the test must be made by'],
+    ['an unknown test', rulesOf({ kind: 'key', test: { test: 'like' } } as never), `'test' must be one of`],
+    ['oneOf nothing', rulesOf(field('a', oneOf())), 'needs at least one value'],
+    [
+      'a value that is an object',
+      rulesOf(field('a', { test: 'equals', value: {} } as never)),
+      'cannot compare with object',
+    ],
+    ['a range of booleans', rulesOf(field('a', greaterThan(true as never))), 'cannot compare with boolean'],
+    ['NaN', rulesOf(field('a', NaN)), 'NaN'],
+    ['an empty range', rulesOf(field('a', between(2, 1))), 'its min is above its max'],
+    ['a range over types', rulesOf(field('a', between(1, '2'))), 'needs two texts or two numbers'],
+    [
+      'an expression from text',
+      rulesOf(field('a', { test: 'pattern', regex: '(a+)+' } as never)),
+      'made with pattern()',
+    ],
+    [
+      'a slow expression',
+      rulesOf(field('a', { test: 'pattern', regex: /^(a+)+$/ })),
+      `rule 0 'r0': the regular expression`,
+    ],
+    ['and of nothing', rulesOf(and()), `'and' needs at least one condition`],
+    ['or of no list', rulesOf({ kind: 'or', any: {} } as never), `'or' needs at least one condition`],
+    ['a fault deep inside', rulesOf(not(or(and(topic(''))))), 'must not be empty'],
+    ['a sequence inside', rulesOf(not(sequence(topic('a'), topic('b'), { withinMs: 1 }) as never)), 'stands alone'],
+    ['a sequence without time', rulesOf(sequence(topic('a'), topic('b'), {} as never)), 'withinMs'],
+    ['a sequence of no keys', rulesOf(sequence(topic('a'), topic('b'), { withinMs: 1, maxKeys: 0 })), 'maxKeys'],
+    [
+      'a sequence with a wrong key',
+      rulesOf(sequence(topic('a'), topic('b'), { withinMs: 1, key: 'k' as never })),
+      `'key'`,
+    ],
+  ])('refuses %s with the rule named (B30)', (_, rules, text) => {
+    expect(refusal(rules)).toContain(text);
+  });
+
+  it('refuses a matcher nested without end', () => {
+    const endless: { kind: 'and'; all: Condition<never>[] } = { kind: 'and', all: [] };
+    endless.all.push(endless);
+    expect(refusal(rulesOf(endless))).toContain('nested deeper');
+  });
+});

@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { and, header, sequence, topic } from 'sluice';
+import { compileCondition } from '../../src/router/compile-condition.js';
+import { recorder } from '../helpers/message.js';
+import { compiled, conditions, made, messages } from '../helpers/rules.js';
+
+const { message } = recorder();
+
+describe('RuleIndex', () => {
+  it('finds the rules that trying each in order finds, whatever the mix of matchers', () => {
+    fc.assert(
+      fc.property(
+        fc.array(conditions(3), { maxLength: 12 }),
+        fc.array(messages, { minLength: 1, maxLength: 6 }),
+        (whens, sent) => {
+          const all = compiled('all', ...whens);
+          // Rules in random order may be unreachable; the index of the first match is asked all the same.
+          const predicates = whens.map(compileCondition);
+          for (const each of sent.map(made)) {
+            const expected = predicates.flatMap((predicate, at) => (predicate(each) ? [at] : []));
+            expect(all.all(each).toArray()).toEqual(expected);
+            expect(all.first(each)).toBe(expected[0] ?? -1);
+          }
+        },
+      ),
+      { numRuns: 1500 },
+    );
+  });
+
+  it('does not try rules below the one that was found', () => {
+    const tried: number[] = [];
+    const watch = (rule: number) => (): boolean => tried.push(rule) > 99;
+    const matcher = compiled('first', watch(0), topic('a'), watch(2), and<never>(header('type', 'x'), watch(3)));
+    expect(matcher.first(message(0, { topic: 'a', headers: { type: 'x' } }))).toBe(1);
+    expect(tried).toEqual([0]);
+  });
+
+  it('names the rule whose function throws', () => {
+    const fails = (): boolean => {
+      throw new Error('no');
+    };
+    const matcher = compiled('first', topic('x'), and<never>(topic('a'), fails));
+    expect(() => matcher.first(message(0, { topic: 'a' }))).toThrow('no');
+    expect(matcher.trying).toBe(1);
+    const steps = compiled('all', topic('x'), sequence<never>(topic('a'), fails, { withinMs: 1 }));
+    expect(() => steps.all(message(0))).toThrow('no');
+    expect(steps.trying).toBe(1);
+    const keys = compiled(
+      'all',
+      topic('x'),
+      sequence<never>(topic('a'), topic('b'), { withinMs: 1, key: fails as never }),
+    );
+    expect(() => keys.all(message(0, { topic: 'a' }))).toThrow('no');
+    expect(keys.trying).toBe(1);
+  });
+});

@@ -1,0 +1,141 @@
+import { NEVER, Observable } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import {
+  each,
+  memoryBroker,
+  memorySink,
+  memorySource,
+  payload,
+  run,
+  SluiceError,
+  type Fault,
+  type Flow,
+  type Message,
+  type Sink,
+} from 'sluice';
+import { virtualClock } from 'sluice/testing';
+
+function ackingSink<T>(seen: T[] = []): Sink<T> {
+  return {
+    next: (message) => {
+      seen.push(message.payload);
+      message.ack();
+    },
+    error: () => undefined,
+    complete: () => undefined,
+  };
+}
+
+describe('run', () => {
+  it('drains on stop: what was emitted is worked off, what was not stays with the broker (SHU-02)', async () => {
+    const broker = memoryBroker();
+    for (let at = 0; at < 50; at += 1) broker.publish({ topic: 'in', payload: at });
+    const gates: (() => void)[] = [];
+    const seen: number[] = [];
+    const flow = memorySource<number>(broker, { topic: 'in', credit: 4 }).pipe(
+      each((n) => new Promise<number>((resolve) => gates.push(() => resolve(n))), { concurrency: 4 }),
+    );
+    const running = run(flow, ackingSink(seen));
+    await expect.poll(() => gates.length).toBe(4);
+    const stopped = running.stop();
+    for (const open of gates) open();
+    const report = await stopped;
+    expect(report).toMatchObject({ clean: true, unfinished: [] });
+    expect(seen).toEqual([0, 1, 2, 3]);
+    const rest: number[] = [];
+    memorySource<number>(broker, { topic: 'in', credit: 1 }).subscribe((message) => {
+      rest.push(message.payload);
+      message.ack();
+    });
+    await expect.poll(() => rest.length).toBe(46);
+    expect(rest[0]).toBe(4);
+  });
+
+  it('reports each unfinished message with the stage that held it at the deadline (SHU-06)', async () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    broker.publish({ topic: 'in', payload: 1, id: 'first' });
+    const flow = memorySource<number>(broker, { topic: 'in', clock }).pipe(
+      payload((n) => n + 1),
+      each(() => NEVER as Observable<number>, { name: 'stuck', clock }),
+    );
+    const running = run(flow, ackingSink(), { clock, drainTimeoutMs: 500 });
+    await clock.run(1);
+    const stopped = running.stop();
+    await clock.run(1_000);
+    const report = await stopped;
+    expect(report.clean).toBe(false);
+    expect(report.error).toMatchObject({ code: 'DRAIN_TIMEOUT' });
+    expect(report.error?.message).toContain('held by stuck');
+    expect(report.unfinished).toMatchObject([{ id: 'first', topic: 'in', stage: 'stuck', connector: 'memory' }]);
+  });
+
+  it('nacks the message when the sink throws, and goes on (ACK-06)', async () => {
+    const broker = memoryBroker();
+    for (const value of ['good', 'bad', 'better']) broker.publish({ topic: 'in', payload: value });
+    const seen: string[] = [];
+    const faults: Fault[] = [];
+    const sink: Sink<string> = {
+      ...ackingSink<string>(),
+      next: (message) => {
+        if (message.payload === 'bad') throw new Error('no');
+        seen.push(message.payload);
+        message.ack();
+      },
+    };
+    const running = run(memorySource<string>(broker, { topic: 'in', maxAttempts: 1 }), sink);
+    running.faults$.subscribe((fault) => faults.push(fault));
+    await expect.poll(() => seen.length).toBe(2);
+    expect(faults).toMatchObject([{ type: 'message.nacked', then: 'dead' }]);
+    await running.stop();
+  });
+
+  it('fails done with the error of a source that cannot go on', async () => {
+    const broken: Flow<number> = new Observable<Message<number>>((subscriber) => {
+      subscriber.error(new SluiceError('CONNECT_FAILED', 'no such user'));
+    });
+    const running = run(broken, ackingSink());
+    await expect(running.done).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
+    const last = await new Promise((resolve) => running.status$.subscribe({ next: resolve }));
+    expect(last).toBe('failed');
+  });
+
+  it('stops when its signal aborts, and when it is disposed of', async () => {
+    const broker = memoryBroker();
+    const controller = new AbortController();
+    const first = run(memorySource(broker, { topic: 'in' }), memorySink(broker, { topic: 'out' }), {
+      signal: controller.signal,
+    });
+    controller.abort();
+    expect((await first.done).clean).toBe(true);
+    const statuses: string[] = [];
+    {
+      await using second = run(memorySource(broker, { topic: 'in' }), memorySink(broker, { topic: 'out' }));
+      second.status$.subscribe((status) => statuses.push(status));
+    }
+    expect(statuses).toEqual(['running', 'draining', 'done']);
+  });
+
+  it('tells its health: credit, unsettled and the age of the oldest', async () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    for (let at = 0; at < 5; at += 1) broker.publish({ topic: 'in', payload: at });
+    const held: Message<number>[] = [];
+    const sink: Sink<number> = { ...ackingSink<number>(), next: (message) => void held.push(message) };
+    const running = run(memorySource<number>(broker, { topic: 'in', credit: 2, clock }), sink, { clock });
+    await clock.run(40_000);
+    expect(running.health()).toMatchObject({
+      ready: false,
+      sources: [{ connector: 'memory', status: 'connected', credit: 2, unsettled: 2 }],
+    });
+    expect(running.health().reasons[0]).toMatch(/^memory has a message unsettled for 40000 ms/);
+    const stopped = running.stop();
+    for (const message of held) message.ack();
+    await clock.run(1);
+    expect((await stopped).clean).toBe(true);
+  });
+
+  it('refuses an unknown option and names the nearest one', () => {
+    expect(() => run(NEVER, ackingSink(), { drainTimeout: 1 } as never)).toThrow(/did you mean 'drainTimeoutMs'/);
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { conformance, runCase, type CaseRecord, type Features, type Harness, type Runner } from 'sluice/testing';
+import { tinyHarness } from './tiny-connector.js';
+
+// S0.2: a connector that is no part of the library passes the same suite as those that are.
+conformance(tinyHarness(), { describe, it, expect });
+conformance(tinyHarness({ finite: true, features: { nackRequeue: false } }), { describe, it, expect });
+
+/** Registers with a runner that only writes down. */
+function registered(harness: Harness): { records: readonly CaseRecord[]; ran: string[]; skipped: string[] } {
+  const ran: string[] = [];
+  const skipped: string[] = [];
+  const it = Object.assign((name: string): void => void ran.push(name), {
+    skip: (name: string): void => void skipped.push(name),
+  });
+  const runner: Runner = { it, describe: (_name, body) => body() };
+  return { records: conformance(harness, runner), ran, skipped };
+}
+
+const NOTHING: Features = { ack: 'none', confirms: 'none', flowControl: 'none', headers: 'none' };
+
+describe('conformance', () => {
+  it('has the 46 cases that come first, each with a number of its own', () => {
+    const { records } = registered(tinyHarness());
+    const areas = records.map(({ id }) => id.slice(0, 3));
+    const counts = Object.fromEntries(
+      [...new Set(areas)].map((area) => [area, areas.filter((a) => a === area).length]),
+    );
+    expect(counts).toEqual({ SRC: 6, CRD: 12, ACK: 13, DEL: 6, REC: 6, SHU: 3 });
+    expect(new Set(records.map(({ id }) => id)).size).toBe(46);
+  });
+
+  it('runs a case or skips it with a reason in its name, never neither', () => {
+    const { records, ran, skipped } = registered(tinyHarness());
+    expect(ran.length + skipped.length).toBe(46);
+    expect(skipped).toEqual([expect.stringMatching(/^SRC-04 .* \(skipped: needs the flag finite\)$/)]);
+    expect(records.filter((record) => record.status === 'skipped').map((record) => record.reason)).toHaveLength(1);
+  });
+
+  it('names what is missing: a flag, one of several, a kind of ack, a verb, or a flag that must not be set', () => {
+    const { records } = registered({ ...tinyHarness(), features: { ...NOTHING, finite: true }, can: [] });
+    const reasons = Object.fromEntries(
+      records.map((record) => [record.id, record.status === 'skipped' ? record.reason : '']),
+    );
+    expect(reasons).toMatchObject({
+      'SRC-01': 'needs peek.opened on the bench',
+      'SRC-04': '',
+      'CRD-06': 'needs one of ordered, orderedPerKey, orderedSingleConsumer',
+      'CRD-12': 'does not apply with the flag finite',
+      'ACK-01': 'needs ack: manual, it is none',
+      'DEL-04': 'needs the flag consumerGroups',
+    });
+  });
+
+  it('skips what the harness gives a reason for', async () => {
+    const harness: Harness = { ...tinyHarness(), skips: { 'CRD-01': 'its window is fixed' } };
+    expect(registered(harness).skipped[1]).toContain('CRD-01');
+    expect(await runCase(harness, 'CRD-01')).toEqual({ status: 'skipped', reason: 'its window is fixed' });
+  });
+
+  it('fails a harness that cannot be set up, instead of skipping it', async () => {
+    const harness: Harness = { ...tinyHarness(), open: () => Promise.reject(new Error('no broker')) };
+    const result = await runCase(harness, 'DEL-01');
+    expect(result).toMatchObject({ status: 'failed', error: { message: 'no broker' } });
+  });
+
+  it('runs in real time too', async () => {
+    const harness = { ...tinyHarness({ clock: 'real' }), maxMessages: 200, quietMs: 20 };
+    for (const id of ['SRC-02', 'CRD-01', 'CRD-03', 'ACK-13', 'DEL-02', 'REC-04', 'SHU-02'] as const) {
+      expect(await runCase(harness, id), id).toEqual({ status: 'passed' });
+    }
+  });
+
+  it('runs with other seeds', async () => {
+    for (let seed = 1; seed <= 20; seed += 1) {
+      expect(await runCase(tinyHarness(), 'ACK-05', { seed }), `seed ${seed}`).toEqual({ status: 'passed' });
+    }
+  });
+});

@@ -1,0 +1,47 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+// Where a machine wants to read the counts: `TEST_REPORT=file.json npm test`.
+const report = process.env['TEST_REPORT'];
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^sluice$/, replacement: source('./src/index.ts') },
+      { find: /^sluice\/(.+)$/, replacement: `${source('./src/entries')}/$1.ts` },
+    ],
+  },
+  test: {
+    // A condition is awaited as long as a busy machine needs.
+    expect: { requireAssertions: true, poll: { timeout: 15_000 } },
+    setupFiles: [source('./test/helpers/patience.ts')],
+    restoreMocks: true,
+    unstubGlobals: true,
+    testTimeout: 20_000,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/heavy/**'],
+          // The check of the whole project sees the type tests too; this one reports them by name.
+          typecheck: { enabled: process.env['SKIP_TYPE_TESTS'] === undefined, include: ['test/types/**/*.test-d.ts'] },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'heavy',
+          include: ['test/heavy/**/*.test.ts'],
+          testTimeout: 240_000,
+          fileParallelism: false,
+          // After the unit suite: what is measured here must not share the cores with it.
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
