@@ -125,10 +125,11 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
     const of = (): Faults => (link.toxic ? faults[direction] : NONE);
     /** When the chunk before this one is out: later ones never overtake it. */
     let freeAtMs = 0;
-    let waiting = 0;
+    /** Chunks held back, the oldest first. There is a timer for each, and each timer lets the oldest one go. */
+    const held: Uint8Array[] = [];
     let ended = false;
     const endIfDone = (): void => {
-      if (ended && waiting === 0) to.end();
+      if (ended && held.length === 0) to.end();
     };
     const pass = (bytes: Uint8Array): void => {
       if (!links.has(link) || to.destroyed || of().blackhole) return;
@@ -149,12 +150,12 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
         const heldMs = Math.max(0, latencyMs + jitterMs * (2 * clock.random() - 1));
         const sendingMs = (bytes.length * 1000) / bytesPerSecond;
         freeAtMs = Math.max(freeAtMs + sendingMs, nowMs + heldMs + sendingMs);
-        if (freeAtMs <= nowMs && waiting === 0) pass(bytes);
+        if (freeAtMs <= nowMs && held.length === 0) pass(bytes);
         else {
-          waiting += 1;
+          held.push(bytes);
+          // Timers due in the same millisecond run in any order: hosts round each to a millisecond of its own.
           clock.timer(freeAtMs - nowMs, () => {
-            waiting -= 1;
-            pass(bytes);
+            pass(held.shift() as Uint8Array);
             endIfDone();
           });
         }

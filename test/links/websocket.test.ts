@@ -113,14 +113,18 @@ describe('a link', () => {
   });
 
   it('does not take a slow network for a dead peer (REC-09)', async () => {
-    await using server = await bareServer((socket) => socket.send('x'.repeat(300)));
+    let pings = 0;
+    await using server = await bareServer((socket) => {
+      socket.on('ping', () => (pings += 1));
+      socket.send('x'.repeat(300));
+    });
     const proxy = await faultProxy({ port: server.port });
     proxy.slice(16);
     proxy.latency(20, 10);
     const shared = link({ url: `ws://127.0.0.1:${proxy.port}/feed`, heartbeatMs: 500 });
     const { failures } = watch(shared);
     const { payloads, subscription } = read(webSocketSource(shared));
-    await until(() => expect(payloads).toEqual(['x'.repeat(300)]));
+    await until(() => expect([payloads, pings >= 2]).toEqual([['x'.repeat(300)], true]));
     expect(failures).toEqual([]);
     subscription.unsubscribe();
     await proxy.close();

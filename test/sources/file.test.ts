@@ -727,6 +727,7 @@ describe('fileSource', () => {
       await polledAt(12);
       await folder.append('a.log.1', 'c\n');
       await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a', 'b', 'c']));
+      await polledAt(12);
       nowMs = 30;
       await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a', 'b', 'c', 'new']));
       consumer.unsubscribe();

@@ -157,6 +157,23 @@ describe('faultProxy', () => {
     await becomes(() => expect(fromClients).toBe('ab'));
   });
 
+  it('keeps the order of chunks whose timers run in another one', async () => {
+    const timers: (() => void)[] = [];
+    const timer = (_ms: number, work: () => void): (() => void) => {
+      timers.push(work);
+      return () => undefined;
+    };
+    await start({ clock: { ...systemClock, timer } });
+    const one = await client();
+    proxy.slice(1, 'up');
+    proxy.latency(20, 10, 'up');
+    one.socket.end('abcdef');
+    await becomes(() => expect(timers).toHaveLength(6));
+    for (const work of timers.reverse()) work();
+    await becomes(() => expect(fromClients).toBe('abcdef'));
+    await becomes(() => expect(one.received.replaceAll('echo ', '')).toBe('abcdef'));
+  });
+
   it('cuts chunks into slices', async () => {
     const clock = virtualClock();
     await start({ clock });
