@@ -7,13 +7,14 @@ import { Ring } from './ring.js';
 export interface ParkingHost {
   /** Hands one back to the far side. */
   giveBack(root: Envelope<unknown>): void;
-  /** One is wanted: it is to be emitted as soon as there is credit. */
+  /** Something changed: one is wanted, or there is room again. */
   wake(): void;
 }
 
 /**
- * Messages that were emitted, taken back and not yet handed to the far side: the ones a stage put aside until it has room
- * for them, and the ones to be handed back only after a while. They hold no credit; their number and bytes are bounded.
+ * Messages that were emitted and hold no credit for now: the ones that wait in a stage behind others, and the ones to be
+ * handed back only after a while. A source takes nothing new while it is full, so it holds at most the credit more than
+ * its bounds say.
  *
  * @internal
  */
@@ -22,8 +23,8 @@ export class Parking {
   private readonly host: ParkingHost;
   private readonly maxCount: number;
   private readonly maxBytes: number;
-  private readonly spots = new Set<Spot>();
-  /** The ones that are wanted, in the order they were asked for. */
+  private readonly spots = new Map<Envelope<unknown>, Spot>();
+  /** The ones that are asked for, in the order they were. */
   private readonly wanted = new Ring<Spot>();
   private bytes = 0;
 
@@ -38,31 +39,24 @@ export class Parking {
     return this.spots.size;
   }
 
-  hasRoom(root: Envelope<unknown>): boolean {
-    return this.spots.size < this.maxCount && (this.bytes === 0 || this.bytes + root.bytes <= this.maxBytes);
+  get isFull(): boolean {
+    return this.spots.size > 0 && (this.spots.size >= this.maxCount || this.bytes >= this.maxBytes);
   }
 
-  /** Puts a message aside until its listener wants it. */
+  roots(): Envelope<unknown>[] {
+    return [...this.spots.keys()];
+  }
+
+  /** Puts a message aside until it is asked for. */
   park(root: Envelope<unknown>, listener: ParkListener): Parked {
-    const spot: Spot = { root, listener, cancel: undefined };
+    const spot = new Spot(root, listener, this);
     this.enter(spot);
-    let asked = false;
-    return {
-      bring: () => {
-        if (asked || !this.spots.has(spot)) return;
-        asked = true;
-        this.wanted.push(spot);
-        this.host.wake();
-      },
-      release: () => {
-        if (this.leave(spot)) this.host.giveBack(root);
-      },
-    };
+    return spot;
   }
 
-  /** Hands a message back after `delayMs`. */
+  /** Hands a settled message back after `delayMs`. */
   delay(root: Envelope<unknown>, delayMs: number): void {
-    const spot: Spot = { root, listener: undefined, cancel: undefined };
+    const spot = new Spot(root, undefined, this);
     this.enter(spot);
     spot.cancel = this.clock.timer(delayMs, () => {
       if (this.leave(spot)) this.host.giveBack(root);
@@ -70,55 +64,84 @@ export class Parking {
     });
   }
 
-  /** The next message that is wanted; it stays here until {@link take}. */
-  next(): Envelope<unknown> | undefined {
+  /** True when there is one that is asked for; {@link take} gives it. */
+  get isWanted(): boolean {
     for (let spot = this.wanted.peek(); spot !== undefined; spot = this.wanted.peek()) {
-      if (this.spots.has(spot)) return spot.root;
+      if (this.spots.get(spot.root) === spot) return true;
       this.wanted.shift();
     }
-    return undefined;
+    return false;
   }
 
-  /** Takes out what {@link next} showed; gives who wanted it. */
-  take(): ParkListener {
+  /** Takes out the first that is asked for. Only after {@link isWanted}. */
+  take(): Spot {
     const spot = this.wanted.shift() as Spot;
     this.leave(spot);
-    return spot.listener as ParkListener;
+    return spot;
   }
 
-  /**
-   * Empties it; gives how many it held. With `handBack` the far side gets its messages, otherwise they are lost with the
-   * connection.
-   */
-  clear(handBack: boolean): number {
-    const count = this.spots.size;
-    for (const spot of [...this.spots]) {
+  /** It was settled where it waits. */
+  drop(root: Envelope<unknown>): void {
+    const spot = this.spots.get(root);
+    if (spot === undefined) return;
+    this.leave(spot);
+    spot.listener?.gone();
+    this.host.wake();
+  }
+
+  /** Empties it; `end` says for each what becomes of it. */
+  clear(end: (root: Envelope<unknown>) => void): void {
+    for (const spot of [...this.spots.values()]) {
       if (!this.leave(spot)) continue;
-      if (handBack) this.host.giveBack(spot.root);
+      end(spot.root);
       spot.listener?.gone();
     }
     this.wanted.clear();
-    return count;
+  }
+
+  /** @internal */
+  want(spot: Spot): void {
+    if (this.spots.get(spot.root) !== spot) return;
+    this.wanted.push(spot);
+    this.host.wake();
   }
 
   private enter(spot: Spot): void {
-    this.spots.add(spot);
+    this.spots.set(spot.root, spot);
     this.bytes += spot.root.bytes;
   }
 
   private leave(spot: Spot): boolean {
-    if (!this.spots.delete(spot)) return false;
+    if (this.spots.get(spot.root) !== spot) return false;
+    this.spots.delete(spot.root);
     this.bytes -= spot.root.bytes;
     spot.cancel?.();
     return true;
   }
 }
 
-interface Spot {
+/** One place in it. */
+export class Spot implements Parked {
   readonly root: Envelope<unknown>;
   /** Missing for one that only waits to be handed back. */
   readonly listener: ParkListener | undefined;
   cancel: Cancel | undefined;
+  private readonly parking: Parking;
+  private isAskedFor = false;
+
+  constructor(root: Envelope<unknown>, listener: ParkListener | undefined, parking: Parking) {
+    this.root = root;
+    this.listener = listener;
+    this.parking = parking;
+  }
+
+  bring(): boolean {
+    if (!this.isAskedFor) {
+      this.isAskedFor = true;
+      this.parking.want(this);
+    }
+    return false;
+  }
 }
 
 /** True for the reason of a delayed `release`. */

@@ -41,6 +41,8 @@ export interface SourceHandle {
   readonly credit: number;
   readonly unsettled: number;
   readonly unsettledBytes: number;
+  /** Messages that were emitted and wait without credit. */
+  readonly parked: number;
   readonly oldestUnsettledMs: number;
   /** Stops intake; the flow completes once everything emitted was settled. */
   drain(): void;

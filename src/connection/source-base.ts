@@ -4,7 +4,7 @@ import type { Envelope } from '../message/envelope.js';
 import type { Status } from '../observability/status.js';
 import type { SourceSettings } from './define-source.js';
 import { Listeners } from './listeners.js';
-import type { Scope, SourceCounts, Unfinished } from './scope.js';
+import type { Scope, SourceCounts } from './scope.js';
 import { SourceReports } from './source-reports.js';
 import { StatusCell } from './status-cell.js';
 import { Unsettled } from './unsettled.js';
@@ -71,10 +71,6 @@ export abstract class SourceBase {
 
   onWaiting(listener: () => void): Cancel {
     return this.waitingListeners.add(listener);
-  }
-
-  unfinished(): readonly Unfinished[] {
-    return this.reports.unfinished();
   }
 
   get counts(): SourceCounts {

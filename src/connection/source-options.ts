@@ -26,8 +26,8 @@ export interface SourceOptions {
   /** After so many deliveries a requeue becomes `dead`. Default 5. */
   readonly maxAttempts?: number;
   /**
-   * How many messages may wait without credit because a stage has no room for them yet, for example behind a slow key in
-   * `each`. 0 turns it off. Default 1,024.
+   * While so many messages wait without credit in lanes, for example behind a slow key in `each`, nothing new is taken;
+   * so at most this many and the credit wait. The same is true of `creditBytes` of them. Default 1,024.
    */
   readonly maxParked?: number;
   /** A message unsettled for longer is reported, with the stage that holds it. 0 turns it off. Default 30,000 ms. */

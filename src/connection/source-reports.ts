@@ -76,14 +76,20 @@ export class SourceReports {
   }
 
   /** Takes back whatever is unsettled: settling it touches nothing from now on. */
-  takeBack(reason: unknown): void {
-    const { connector } = this;
+  takeBackAll(reason: unknown): void {
     for (const root of this.unsettled.toArray()) {
       this.unsettled.remove(root);
-      root.release();
-      this.counts.released += 1;
-      if (this.isHeard()) this.tell({ type: 'message.released', connector, message: factsOf(root), reason });
+      this.takeBack(root, reason);
     }
+  }
+
+  /** Takes back one message. Without a reason nobody is told: it was not lost. */
+  takeBack(root: Envelope<unknown>, reason?: unknown): void {
+    const { connector } = this;
+    root.release();
+    this.counts.released += 1;
+    if (reason === undefined || !this.isHeard()) return;
+    this.tell({ type: 'message.released', connector, message: factsOf(root), reason });
   }
 
   oldestMs(): number {
@@ -97,10 +103,10 @@ export class SourceReports {
     this.tell({ type: 'message.overflowed', connector: this.connector, policy, count: this.counts.dropped });
   }
 
-  unfinished(): readonly Unfinished[] {
+  unfinished(messages: readonly Envelope<unknown>[]): readonly Unfinished[] {
     const now = this.clock.elapsed();
     const { connector } = this;
-    return this.unsettled.toArray().map((message) => ({
+    return messages.map((message) => ({
       ...factsOf(message),
       connector,
       ageMs: Math.max(0, Math.round(now - message.emittedMs)),

@@ -1,7 +1,7 @@
 import type { Subscriber } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
 import { SluiceError } from '../errors.js';
-import { Envelope, mark } from '../message/envelope.js';
+import { Envelope, mark, OPEN } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
 import type { Delivery, Reader, ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
@@ -9,7 +9,7 @@ import { deliverAgain, Inbox } from './inbox.js';
 import { LinkUse } from './link-use.js';
 import { isLater, Parking } from './parking.js';
 import { readerContext } from './reader-context.js';
-import type { Scope, SourceHandle } from './scope.js';
+import type { Scope, SourceHandle, Unfinished } from './scope.js';
 import { SourceBase } from './source-base.js';
 import { Supervisor } from './supervisor.js';
 import { trampolineOf, type Runnable, type Trampoline } from './trampoline.js';
@@ -79,8 +79,7 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
       },
       down: (error) => this.down(error),
       fatal: (error) => {
-        this.parking.clear(false);
-        this.reports.takeBack(error);
+        this.lose(error);
         this.finish(() => this.subscriber.error(error));
       },
     });
@@ -104,11 +103,20 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
 
   /** True while a delivery would be emitted at once. Readers that can leave a message where it is look here first. */
   get ready(): boolean {
-    return !this.ended && this.inbox.length === 0 && this.mayEmit() && this.parking.next() === undefined;
+    return !this.ended && this.inbox.length === 0 && this.mayEmit() && !this.parking.isWanted;
   }
 
   get free(): number {
     return Math.max(0, this.window - this.unsettledList.size - this.inbox.length);
+  }
+
+  get parked(): number {
+    return this.parking.size;
+  }
+
+  unfinished(): readonly Unfinished[] {
+    const aside = this.parking.roots().filter(({ state }) => state === OPEN);
+    return this.reports.unfinished([...this.unsettledList.toArray(), ...aside]);
   }
 
   get waiting(): number {
@@ -174,7 +182,12 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
     this.finishIfDone();
   }
 
+  /** Nothing new is emitted while too much waits without credit. */
   private mayEmit(): boolean {
+    return !this.parking.isFull && this.hasPlace();
+  }
+
+  private hasPlace(): boolean {
     if (this.busy || this.unsettledList.size >= this.window || this.trampoline.isExhausted) return false;
     return this.isUp();
   }
@@ -192,6 +205,7 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
     if (!this.running) this.stamp();
     const message = new Envelope<T>(this, delivery.payload, delivery);
     mark(message, this.connector);
+    this.reports.counts.emitted += 1;
     this.enter(message);
     this.busy = true;
     try {
@@ -206,22 +220,19 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
   private enter(message: Envelope<unknown>): void {
     message.emittedMs = this.stampMs;
     this.unsettledList.add(message);
-    this.reports.counts.emitted += 1;
   }
 
   /**
-   * Emits again what a stage had put aside and wants now, to that stage. Bytes are not looked at: it had its place once,
-   * and what waits behind it may be what fills the window.
+   * Gives credit to what waits without and is asked for. Bytes are not looked at: it had its place once, and what waits
+   * behind it may be what fills the window.
    */
   private bringBack(): void {
-    for (let root = this.parking.next(); root !== undefined; root = this.parking.next()) {
-      if (!this.mayEmit()) return;
-      const listener = this.parking.take();
-      const fresh = root.again();
-      this.enter(fresh);
+    while (this.parking.isWanted && this.hasPlace()) {
+      const { root, listener } = this.parking.take();
+      this.enter(root);
       this.busy = true;
       try {
-        listener.back(fresh);
+        listener?.back();
       } finally {
         this.busy = false;
       }
@@ -237,8 +248,8 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
       why = new SluiceError('ATTEMPTS_EXHAUSTED', `Failed ${root.attempt} times (maxAttempts).`, { cause: reason });
     }
     this.reports.settled(root, final, why);
-    this.unsettledList.remove(root);
-    if (final === 'release' && isLater(why) && this.isUp() && this.parking.hasRoom(root)) {
+    if (!this.unsettledList.remove(root)) this.parking.drop(root);
+    if (final === 'release' && isLater(why) && this.isUp() && !this.parking.isFull) {
       this.parking.delay(root, why.delayMs);
       if (!this.busy) this.wake();
     } else this.pass(root, final, why);
@@ -262,17 +273,15 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
   }
 
   park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {
-    if (!this.isUp() || !this.parking.hasRoom(root)) return undefined;
-    this.unsettledList.remove(root);
-    this.reports.settled(root, 'release', undefined);
-    root.release();
-    if (!this.busy) this.wake();
+    if (!this.isUp() || !this.unsettledList.remove(root)) return undefined;
+    root.keepTime();
+    this.wake();
     return this.parking.park(root, listener);
   }
 
   isWaiting(): boolean {
-    if (this.stopped || this.finished || this.unsettledList.size >= this.window) return true;
-    return this.inbox.length === 0 && this.ended && this.parking.next() === undefined;
+    if (this.stopped || this.finished || this.unsettledList.size >= this.window || this.parking.isFull) return true;
+    return this.inbox.length === 0 && this.ended && !this.parking.isWanted;
   }
 
   drain(): void {
@@ -300,7 +309,7 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
   }
 
   release(reason: unknown): void {
-    this.reports.takeBack(reason);
+    this.reports.takeBackAll(reason);
     this.finish(this.unsubscribed ? undefined : () => this.subscriber.complete());
   }
 
@@ -319,8 +328,20 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
   private emptyInbox(): void {
     const left = this.inbox.clear();
     for (const delivery of left) this.reader?.settle(delivery.position, 'release', undefined, undefined);
-    const given = this.parking.clear(true);
-    if (this.definition.local === true) this.reports.overflowed('stopped', left.length + given);
+    const aside = this.parking.size;
+    this.parking.clear((root) => {
+      if (root.state === OPEN) this.reports.takeBack(root);
+      this.pass(root, 'release', undefined);
+    });
+    if (this.definition.local === true) this.reports.overflowed('stopped', left.length + aside);
+  }
+
+  /** What was delivered can no longer be settled: it comes again, or its source has failed for good. */
+  private lose(error: unknown): void {
+    this.parking.clear((root) => {
+      if (root.state === OPEN) this.reports.takeBack(root, error);
+    });
+    this.reports.takeBackAll(error);
   }
 
   private finishIfDone(): void {
@@ -352,8 +373,7 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
     this.reports.counts.reconnects += 1;
     if (this.definition.local !== true) {
       this.inbox.clear();
-      this.parking.clear(false);
-      this.reports.takeBack(error);
+      this.lose(error);
     }
     if (this.stopped) this.finishIfDone();
   }

@@ -32,6 +32,7 @@ export interface MessageSource {
 /** What only some messages need, kept apart so that the others stay small. */
 interface Extras {
   id?: string;
+  timeMs?: number;
   controller?: AbortController;
 }
 
@@ -78,7 +79,7 @@ export class Envelope<T> implements Message<T> {
     return this.facts.key;
   }
   get timeMs(): number {
-    return this.facts.timeMs ?? this.settler.wallMs(this);
+    return this.facts.timeMs ?? this.extras?.timeMs ?? this.settler.wallMs(this);
   }
   get meta(): unknown {
     return this.facts.meta;
@@ -146,38 +147,14 @@ export class Envelope<T> implements Message<T> {
     this.extras?.controller?.abort(ended(RELEASED));
   }
 
-  /** The same message once more, with a settlement of its own: for a source that emits it again. */
-  again(): Envelope<T> {
-    const fresh = new Envelope<T>(this.settler, this.payload, {
-      ...(this.facts as object),
-      ...timeAndId(this),
-    } as never);
-    fresh.stage = this.stage;
-    fresh.holder = this.holder;
-    return fresh;
-  }
-
-  /** What this object made of the message, with the settlement of `fresh`. */
-  onto(fresh: Message<unknown>): Message<T> {
-    return moved<T>(this, fresh);
+  /** Its time must not change when it is emitted anew. */
+  keepTime(): void {
+    this.extrasOf().timeMs ??= this.timeMs;
   }
 
   private extrasOf(): Extras {
     return (this.extras ??= {});
   }
-}
-
-/** What a second emission of the same message must not make up anew. */
-function timeAndId({ id, timeMs }: Message<unknown>): Pick<MessageSource, 'id' | 'timeMs'> {
-  return { id, timeMs };
-}
-
-function moved<T>(
-  from: Pick<Copy<T>, 'payload' | 'topic' | 'headers' | 'key' | 'stage'>,
-  fresh: Message<unknown>,
-): Message<T> {
-  const { payload, topic, headers, key } = from;
-  return new Copy<T>((fresh as Envelope<unknown>).root, payload, topic, headers, key, from.stage);
 }
 
 /**
@@ -248,10 +225,6 @@ class Copy<T> implements Message<T> {
 
   settle(outcome: Outcome, reason: unknown): boolean {
     return this.root.settle(outcome, reason, this.stage);
-  }
-
-  onto(fresh: Message<unknown>): Message<T> {
-    return moved<T>(this, fresh);
   }
 }
 

@@ -17,10 +17,10 @@ export interface RelayOwner {
   readonly bound?: RelayBound;
   /** The passed message was settled downstream; `original` waits for what the owner makes of it. */
   settled(original: Envelope<unknown>, outcome: Outcome, reason: unknown, passed: Envelope<unknown>): void;
-  /** `original` was put aside and is emitted again as `fresh`. */
-  replaced?(original: Envelope<unknown>, fresh: Envelope<unknown>): void;
-  /** `original` was put aside and will not come back. */
-  gone?(original: Envelope<unknown>): void;
+  /** `original` waits without credit behind the stage. */
+  aside?(original: Envelope<unknown>): void;
+  /** It has credit again: `go` lets it on, now or later. Default: at once. */
+  back?(original: Envelope<unknown>, go: () => void): void;
 }
 
 /**
@@ -40,7 +40,7 @@ export class Relays {
 
   pass<T>(message: Message<T>): Message<T> {
     const { settler } = message as Envelope<T>;
-    if (this.last?.above !== settler) this.last = new Relay(settler, this.owner, this);
+    if (this.last?.above !== settler) this.last = new Relay(settler, this.owner);
     return this.last.pass(message as Envelope<T>);
   }
 }
@@ -48,12 +48,10 @@ export class Relays {
 class Relay implements Settler {
   readonly above: Settler;
   private readonly owner: RelayOwner;
-  private readonly relays: Relays;
 
-  constructor(above: Settler, owner: RelayOwner, relays: Relays) {
+  constructor(above: Settler, owner: RelayOwner) {
     this.above = above;
     this.owner = owner;
-    this.relays = relays;
   }
 
   pass<T>(original: Envelope<T>): Message<T> {
@@ -123,18 +121,13 @@ class Relay implements Settler {
 
   park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {
     const original = originalOf(root);
+    const { owner } = this;
+    if (owner.back === undefined) return this.above.park?.(original.root, listener);
     const parked = this.above.park?.(original.root, {
-      back: (fresh) => {
-        const again = original.onto(fresh) as Envelope<unknown>;
-        this.owner.replaced?.(original, again);
-        listener.back(this.relays.pass(again));
-      },
-      gone: () => {
-        this.owner.gone?.(original);
-        listener.gone();
-      },
+      back: () => owner.back?.(original, () => listener.back()),
+      gone: () => listener.gone(),
     });
-    if (parked !== undefined) root.release();
+    if (parked !== undefined) owner.aside?.(original);
     return parked;
   }
 }

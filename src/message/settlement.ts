@@ -1,7 +1,9 @@
 import { isSluiceError, SluiceError } from '../errors.js';
 import { Envelope, held, isOpen, mark, type MessageSource, OPEN } from './envelope.js';
 import type { Message, MessagePatch } from './message.js';
-import type { Outcome, Settler } from './settler.js';
+import type { Outcome, Parked, ParkListener, Settler } from './settler.js';
+import { WaitingBatch } from './waiting-batch.js';
+import { WaitingParts } from './waiting-parts.js';
 
 export type { Outcome, Settler } from './settler.js';
 
@@ -25,6 +27,8 @@ export class Fork implements Settler {
   private added = 0;
   private open = 0;
   private sealed = false;
+  /** Made when the first part is put aside. */
+  private waiting: WaitingParts | undefined;
   /** The last nack of a part: what the parent ends with when no part was acked. */
   private nack: { readonly outcome: Outcome; readonly reason: unknown } | undefined;
 
@@ -47,10 +51,19 @@ export class Fork implements Settler {
   seal(note?: string): void {
     this.sealed = true;
     if (this.open === 0) this.end('ack', this.added === 0 ? note : undefined);
+    else this.waiting?.parkParent(this.open);
+  }
+
+  park(part: Envelope<unknown>, listener: ParkListener): Parked {
+    const waiting = (this.waiting ??= new WaitingParts(this.parent));
+    const parked = waiting.add(part, listener);
+    if (this.sealed) waiting.parkParent(this.open);
+    return parked;
   }
 
   settle(part: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
     this.open -= 1;
+    this.waiting?.drop(part);
     const parent = this.parent as Envelope<unknown>;
     if (parent.root.state !== OPEN) return;
     mark(parent, part.holder);
@@ -58,7 +71,9 @@ export class Fork implements Settler {
     if (!acked) this.nack = { outcome, reason };
     const decided = this.settleWhen === 'any' ? acked : !acked;
     if (decided) parent.settle(outcome, reason);
-    else if (this.sealed && this.open === 0) this.end(outcome, reason);
+    else if (!this.sealed) return;
+    else if (this.open === 0) this.end(outcome, reason);
+    else this.waiting?.parkParent(this.open);
   }
 
   private end(outcome: Outcome, reason: unknown): void {
@@ -158,6 +173,10 @@ export class Join implements Settler {
       else if (failed.has(index)) message.settle(outcome, failed.get(index));
       else message.settle('ack', undefined);
     }
+  }
+
+  park(_joined: Envelope<unknown>, listener: ParkListener): Parked {
+    return new WaitingBatch(this.messages, listener);
   }
 
   late(joined: Envelope<unknown>, outcome: Outcome, stage: string): void {

@@ -44,8 +44,8 @@ export interface Settler {
   /** True when a `requeue` would become `dead`. */
   isLastAttempt?(root: Envelope<unknown>): boolean;
   /**
-   * Takes the message back without giving it to the far side, so that it holds no credit while it waits for its turn.
-   * Gives `undefined` when that is not possible: the message then stays as it is.
+   * Lets the message wait without credit until it is brought back. It stays the same message, open, and may be settled
+   * where it waits. Gives `undefined` when that is not possible: the message then keeps its credit.
    */
   park?(root: Envelope<unknown>, listener: ParkListener): Parked | undefined;
 }
@@ -55,18 +55,16 @@ export interface Later {
   readonly delayMs: number;
 }
 
-/** A message that was put aside. Each of the two ends it; a second call does nothing. @internal */
+/** A message that waits without credit. @internal */
 export interface Parked {
-  /** Asks for it back: it is emitted to the listener as soon as there is credit. */
-  bring(): void;
-  /** Hands it back to the far side. */
-  release(): void;
+  /** Asks for it. True: it has its credit already. Otherwise its listener is told when it has. */
+  bring(): boolean;
 }
 
-/** Who put a message aside. @internal */
+/** Who let a message wait. @internal */
 export interface ParkListener {
-  /** It is emitted again, as a message with a settlement of its own. */
-  back(fresh: Message<unknown>): void;
-  /** Its source has handed it back or lost it. Must not deliver. */
+  /** It was asked for, and now has credit again. */
+  back(): void;
+  /** It was settled, handed back or lost where it waited. Must not deliver. */
   gone(): void;
 }

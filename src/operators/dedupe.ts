@@ -62,17 +62,6 @@ export function dedupe<T>(options: DedupeOptions<T>): Stage<T, T> {
           }
           original.settle(outcome, reason);
         },
-        replaced(original, fresh) {
-          const key = keys.get(original);
-          if (key === undefined) return;
-          keys.set(fresh, key);
-          forget(key, original);
-          remember(key, { under: fresh });
-        },
-        gone(original) {
-          const key = keys.get(original);
-          if (key !== undefined) forget(key, original);
-        },
       });
 
       function forget(key: string, original: Envelope<unknown>): void {

@@ -61,7 +61,11 @@ export class EachRunner<I, O> implements StageObserver<I> {
     return new Lanes<I>({
       keyOf,
       credit: this.options.laneCredit,
-      defer: (work) => this.clock.defer(work),
+      defer: (work) =>
+        this.clock.defer(() => {
+          work();
+          this.completeIfDone();
+        }),
       go: (message) => {
         this.waiting.push(message);
         this.drain();
@@ -183,6 +187,7 @@ export class EachRunner<I, O> implements StageObserver<I> {
   }
 
   private completeIfDone(): void {
-    if (this.completed && this.active.size === 0 && this.waiting.length === 0) this.output.complete();
+    if (!this.completed || this.active.size > 0 || this.waiting.length > 0) return;
+    if (this.lanes === undefined || this.lanes.size === 0) this.output.complete();
   }
 }

@@ -1,7 +1,7 @@
 import { Ring } from '../connection/ring.js';
-import type { Envelope } from '../message/envelope.js';
+import { type Envelope, handBack } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
-import type { Parked } from '../message/settler.js';
+import type { Parked, ParkListener } from '../message/settler.js';
 
 /** What lanes need of the stage they are in. */
 export interface LaneHost<T> {
@@ -14,40 +14,14 @@ export interface LaneHost<T> {
   defer(work: () => void): void;
 }
 
-/** One message behind another one of its key. */
-interface Entry<T> {
-  /** Missing while it is put aside. */
-  message: Message<T> | undefined;
-  parked: Parked | undefined;
-  /** Put aside and asked for: its lane has room for it. */
-  wanted: boolean;
-  /** Put aside and then lost by its source: it comes again by itself. */
-  gone: boolean;
-}
-
-/** The messages of one key: the one at work, and behind it those that wait, in their order. */
-interface Lane<T> {
-  readonly key: string;
-  /** Made with the first message that has to wait. */
-  queue: Ring<Entry<T>> | undefined;
-  /** The entries of the queue that were put aside and not asked for yet. */
-  aside: Ring<Entry<T>> | undefined;
-  isAtWork: boolean;
-  /** Messages that count against the credit: at work, waiting here, or asked for. */
-  held: number;
-  /** Entries that are put aside, asked for or not. */
-  away: number;
-  /** How many it may hold, as it stood at the last arrival. */
-  credit: number;
-}
-
 /**
  * Order per key without groups: a lane exists while it holds a message, and only its first is let through. What a lane
- * cannot hold within its share of the credit is put aside at the source, which emits it again once the lane has room: so
- * a key that is slow, or never done, leaves the credit to the others. Lanes that fall idle are forgotten, so the number
- * of keys ever seen costs nothing.
+ * cannot hold within its share of the credit waits without credit until the lane has room: so a key that is slow, or
+ * never done, leaves the credit to the others. Lanes that fall idle are forgotten, so the number of keys ever seen costs
+ * nothing.
  *
- * A source that cannot put aside, or has no room left for it, makes the lane hold more: order goes before share.
+ * In a lane nothing that holds credit waits behind something that does not. So whatever holds credit gets on, and what
+ * waits for credit gets it.
  *
  * @internal
  */
@@ -70,13 +44,14 @@ export class Lanes<T> {
     if (key === undefined) return true;
     const lane = this.lanes.get(key);
     if (lane === undefined) {
-      this.open(key, message);
+      const opened = new Lane<T>(key);
+      this.lanes.set(key, opened);
+      this.begin(opened, message);
       return true;
     }
-    const entry: Entry<T> = { message, parked: undefined, wanted: false, gone: false };
     lane.credit = this.creditOf(message);
-    if ((lane.away === 0 && lane.held < lane.credit) || !this.park(lane, entry)) lane.held += 1;
-    (lane.queue ??= new Ring()).push(entry);
+    if (lane.aside.length === 0 && lane.held < lane.credit) lane.here.push(message);
+    else lane.aside.push(new Aside(message, lane, this));
     return false;
   }
 
@@ -86,22 +61,39 @@ export class Lanes<T> {
     if (lane === undefined) return undefined;
     this.atWork.delete(message);
     lane.isAtWork = false;
-    lane.held -= 1;
     return this.advance(lane);
   }
 
-  /** Forgets all lanes; returns what waited in them. What was put aside goes back to its source. */
+  /** Forgets all lanes; returns what waited in them. */
   clear(): Message<T>[] {
-    const entries = [...this.lanes.values()].flatMap((lane) => lane.queue?.clear() ?? []);
+    const waiting: Message<T>[] = [];
+    for (const { here, aside } of this.lanes.values()) {
+      waiting.push(...here.clear());
+      for (const entry of aside.clear()) {
+        if (entry.isGone) continue;
+        entry.isGone = true;
+        waiting.push(entry.message);
+      }
+    }
     this.lanes.clear();
     this.atWork.clear();
-    for (const entry of entries) entry.parked?.release();
-    return entries.flatMap(({ message }) => message ?? []);
+    return waiting;
   }
 
-  private open(key: string, message: Message<T>): void {
-    const lane: Lane<T> = { key, queue: undefined, aside: undefined, isAtWork: true, held: 1, away: 0, credit: 1 };
-    this.lanes.set(key, lane);
+  /** The first that was aside has credit again. @internal */
+  back(lane: Lane<T>): void {
+    lane.isAsked = false;
+    lane.here.push((lane.aside.shift() as Aside<T>).message);
+    this.resume(lane);
+  }
+
+  /** One that was aside will not come back. Nothing may start now: its source is being stopped, or has lost its link. @internal */
+  gone(lane: Lane<T>): void {
+    this.host.defer(() => this.resume(lane));
+  }
+
+  private begin(lane: Lane<T>, message: Message<T>): void {
+    lane.isAtWork = true;
     this.atWork.set(message, lane);
   }
 
@@ -110,68 +102,92 @@ export class Lanes<T> {
     return credit ?? Math.max(1, Math.floor((message as Envelope<T>).root.settler.limit() / 4));
   }
 
-  private park(lane: Lane<T>, entry: Entry<T>): boolean {
-    const envelope = entry.message as Envelope<T>;
-    const { root } = envelope;
-    entry.parked = root.settler.park?.(root, {
-      back: (fresh) => {
-        lane.away -= 1;
-        entry.parked = undefined;
-        entry.message = envelope.onto(fresh);
-        this.resume(lane);
-      },
-      gone: () => {
-        // Nothing may start while a source is being stopped or has just lost its link.
-        lane.away -= 1;
-        if (entry.wanted) lane.held -= 1;
-        entry.parked = undefined;
-        entry.gone = true;
-        this.host.defer(() => this.resume(lane));
-      },
-    });
-    if (entry.parked === undefined) return false;
-    entry.message = undefined;
-    lane.away += 1;
-    (lane.aside ??= new Ring()).push(entry);
-    return true;
-  }
-
   private resume(lane: Lane<T>): void {
-    if (lane.isAtWork || this.lanes.get(lane.key) !== lane) return;
-    const next = this.advance(lane);
-    if (next !== undefined) this.host.go(next);
+    if (this.lanes.get(lane.key) !== lane) return;
+    if (lane.isAtWork) this.fill(lane);
+    else {
+      const next = this.advance(lane);
+      if (next !== undefined) this.host.go(next);
+    }
   }
 
-  /** Lets the first of a lane through when it is there, and asks for what the lane now has room for. */
+  /** Lets the first of a lane through when it has credit, and asks for what the lane now has room for. */
   private advance(lane: Lane<T>): Message<T> | undefined {
-    const { queue } = lane;
-    while (queue?.peek()?.gone === true) queue.shift();
-    const first = queue?.peek();
-    if (first === undefined) {
-      this.lanes.delete(lane.key);
-      return undefined;
-    }
-    const { message } = first;
-    if (message !== undefined) {
-      queue?.shift();
-      lane.isAtWork = true;
-      this.atWork.set(message, lane);
-    }
-    this.fill(lane, message === undefined && !first.wanted);
-    return message;
+    if (lane.here.length === 0) this.fill(lane);
+    const next = lane.here.shift();
+    if (next !== undefined) this.begin(lane, next);
+    else if (lane.aside.length === 0) this.lanes.delete(lane.key);
+    this.fill(lane);
+    return next;
   }
 
-  /** With `isIdle` the first is asked for whatever the lane holds: everything else waits behind it. */
-  private fill(lane: Lane<T>, isIdle: boolean): void {
-    let must = isIdle;
-    while (must || lane.held < lane.credit) {
-      const entry = lane.aside?.shift();
-      if (entry === undefined) return;
-      if (entry.gone) continue;
-      must = false;
-      lane.held += 1;
-      entry.wanted = true;
-      entry.parked?.bring();
+  /** One after the other, so that they come back in their order. An idle lane may always have its first. */
+  private fill(lane: Lane<T>): void {
+    const { aside, here } = lane;
+    while (!lane.isAsked && (lane.held === 0 || lane.held < lane.credit)) {
+      const first = aside.peek();
+      if (first === undefined) return;
+      if (first.isGone) aside.shift();
+      else if (first.bring()) {
+        aside.shift();
+        here.push(first.message);
+      } else lane.isAsked = true;
     }
+  }
+}
+
+/** The messages of one key, in their order: the one at work, those that wait here, those that wait without credit. */
+class Lane<T> {
+  readonly key: string;
+  readonly here: Ring<Message<T>> = new Ring();
+  readonly aside: Ring<Aside<T>> = new Ring();
+  isAtWork = false;
+  /** The first that is aside is asked for. */
+  isAsked = false;
+  /** How many it may hold, as it stood at the last arrival. */
+  credit = 1;
+
+  constructor(key: string) {
+    this.key = key;
+  }
+
+  /** What counts against its share. */
+  get held(): number {
+    return this.here.length + (this.isAtWork ? 1 : 0) + (this.isAsked ? 1 : 0);
+  }
+}
+
+/** A message that waits without credit, or with it when its source could not let it. */
+class Aside<T> implements ParkListener {
+  readonly message: Message<T>;
+  isGone = false;
+  private readonly lane: Lane<T>;
+  private readonly lanes: Lanes<T>;
+  private readonly parked: Parked | undefined;
+
+  constructor(message: Message<T>, lane: Lane<T>, lanes: Lanes<T>) {
+    this.message = message;
+    this.lane = lane;
+    this.lanes = lanes;
+    const { root } = message as Envelope<T>;
+    this.parked = root.settler.park?.(root, this);
+  }
+
+  /** True when it has credit now. */
+  bring(): boolean {
+    return this.parked === undefined || this.parked.bring();
+  }
+
+  back(): void {
+    if (!this.isGone) this.lanes.back(this.lane);
+  }
+
+  gone(): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    if (this.lane.aside.peek() === this) this.lane.isAsked = false;
+    // Of a batch only a part may be gone.
+    handBack(this.message);
+    this.lanes.gone(this.lane);
   }
 }

@@ -1,3 +1,4 @@
+import { Ring } from '../connection/ring.js';
 import type { Runnable, Trampoline } from '../connection/trampoline.js';
 import { SluiceError } from '../errors.js';
 import { handBack, isOpen, mark } from '../message/envelope.js';
@@ -35,6 +36,8 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
   /** Given to the target and unsettled. Known only with a budget. */
   private readonly held = new Set<Message<unknown>>();
   private queue: BranchQueue<I> | undefined;
+  /** Given to the target before, put aside in it and now back with credit: they come before what waits. */
+  private readonly returning = new Ring<Returning>();
   private completing = false;
   private isStopped = false;
   private listeners: Set<() => void> | undefined;
@@ -56,7 +59,8 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
     this.relays = new Relays({
       bound: this,
       settled: (original, outcome, reason) => void original.settle(outcome, reason),
-      replaced: (_original, fresh) => this.enter(fresh),
+      aside: (original) => this.left(original),
+      back: (original, go) => this.returns(original, go),
     });
   }
 
@@ -89,6 +93,7 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
 
   /** A turn: settling never delivers, so whatever became possible happens here. */
   run(): void {
+    while (this.returning.length > 0 && this.hasRoom()) this.letOn(this.returning.shift() as Returning);
     const { queue } = this;
     if (queue === undefined || queue.length === 0) return;
     const { trampoline } = this.owner;
@@ -107,7 +112,8 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
   }
 
   up(): void {
-    if (this.queue !== undefined && this.queue.length > 0) this.owner.trampoline.schedule(this);
+    if (this.returning.length > 0 || (this.queue !== undefined && this.queue.length > 0))
+      this.owner.trampoline.schedule(this);
   }
 
   ended(): void {
@@ -138,6 +144,7 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
       return;
     }
     this.enter(message);
+    message.signal.addEventListener('abort', () => this.left(message), { once: true });
     this.target.next(this.relays.pass(message));
     if (this.listeners !== undefined && this.isFull()) for (const listener of [...this.listeners]) listener();
   }
@@ -171,19 +178,28 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
     report({ type: 'message.overflowed', connector: this.label, policy: this.overflow, count: this.dropped });
   }
 
-  /**
-   * Counts the message until it ends, however that happens: a stage is free to forget one that its source took back, or
-   * that another branch of the same message had nacked, and then settles nothing.
-   */
+  /** What was put aside left its place to others, so it may have to wait for one. */
+  private returns(original: Message<unknown>, go: () => void): void {
+    const returning = { original, go };
+    if (this.returning.length === 0 && this.hasRoom()) this.letOn(returning);
+    else this.returning.push(returning);
+  }
+
+  private letOn({ original, go }: Returning): void {
+    this.enter(original);
+    go();
+  }
+
   private enter(message: Message<unknown>): void {
-    const { signal } = message;
-    // An aborted signal tells nobody any more.
-    if (signal.aborted) return;
-    this.held.add(message);
-    signal.addEventListener('abort', () => this.left(message), { once: true });
+    if (isOpen(message)) this.held.add(message);
   }
 
   private left(message: Message<unknown>): void {
     if (this.held.delete(message)) this.up();
   }
+}
+
+interface Returning {
+  readonly original: Message<unknown>;
+  readonly go: () => void;
 }

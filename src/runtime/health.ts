@@ -15,6 +15,8 @@ export interface SourceHealth {
   readonly credit: number;
   readonly unsettled: number;
   readonly unsettledBytes: number;
+  /** Messages that wait in lanes without credit, at most `maxParked` and the credit. */
+  readonly parked: number;
   /** Age of the message that has been unsettled longest: the best single gauge of a flow. */
   readonly oldestUnsettledMs: number;
   readonly counts: SourceCounts;
@@ -59,12 +61,13 @@ export interface HealthInput {
 /** The health of now. @internal */
 export function healthOf(input: HealthInput): Health {
   const sources = input.sources.map(
-    ({ connector, status, credit, unsettled, unsettledBytes, oldestUnsettledMs, counts }): SourceHealth => ({
+    ({ connector, status, credit, unsettled, unsettledBytes, parked, oldestUnsettledMs, counts }): SourceHealth => ({
       connector,
       status,
       credit,
       unsettled,
       unsettledBytes,
+      parked,
       oldestUnsettledMs: Math.round(oldestUnsettledMs),
       counts: { ...counts },
     }),

@@ -1,46 +1,44 @@
 import { describe, expect, it } from 'vitest';
-import { fork, type Message } from 'sluice';
+import type { Message } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Envelope } from '../../src/message/envelope.js';
 import type { Parked } from '../../src/message/settler.js';
-
-function park(
-  message: Message<unknown>,
-  back: (fresh: Message<unknown>) => void,
-  gone = (): void => undefined,
-): Parked {
-  const { root } = message as Envelope<unknown>;
-  return root.settler.park?.(root, { back, gone }) as Parked;
-}
+import { emitted, park } from '../helpers/parking.js';
 
 describe('a parked message', () => {
-  it('holds no credit and comes back only when there is credit for it', () => {
-    const clock = virtualClock();
-    const source = testSource<string>({ clock, credit: 4 });
-    const originals: Message<string>[] = [];
-    source.flow.subscribe((message) => originals.push(message));
-    for (const value of 'abcdef') source.offer(value);
+  it('holds no credit and comes back only when there is credit for it, as the same message', () => {
+    const { clock, out, shown } = emitted('abcdef', { credit: 4 });
+    expect(shown()).toBe('abcd');
+    let back = 0;
+    const { id, timeMs } = out[0] as Message<string>;
+    const parked = park(out[0], () => (back += 1));
+    clock.advance(10);
+    expect(shown()).toBe('abcde');
+    expect([parked.bring(), parked.bring()]).toEqual([false, false]);
     clock.advance(0);
-    expect(originals.map((message) => message.payload)).toEqual(['a', 'b', 'c', 'd']);
-    const back: Message<unknown>[] = [];
-    const parked = park(originals[0] as Message<string>, (fresh) => back.push(fresh));
+    expect(back).toBe(0);
+    out[1]?.ack();
     clock.advance(0);
-    expect(originals.map((message) => message.payload)).toEqual(['a', 'b', 'c', 'd', 'e']);
-    parked.bring();
-    parked.bring();
+    expect(back).toBe(1);
+    expect([out[0]?.id, out[0]?.timeMs]).toEqual([id, timeMs]);
+    expect(out[0]?.ack()).toBe(true);
     clock.advance(0);
-    expect(back).toEqual([]);
-    originals[1]?.ack();
-    clock.advance(0);
-    expect(back.length).toBe(1);
-    expect(originals[0]?.ack()).toBe(false);
-    expect(back[0]?.ack()).toBe(true);
-    clock.advance(0);
-    expect(originals.length).toBe(6);
+    expect(shown()).toBe('abcdef');
   });
 
-  it('is handed back on release, on a drain and on unsubscribe, and forgotten when the connection is lost', () => {
-    for (const end of ['release', 'unsubscribe', 'lose'] as const) {
+  it('may be settled where it waits', () => {
+    const { clock, source, out } = emitted('a');
+    let gone = 0;
+    const parked = park(out[0], undefined, () => (gone += 1));
+    expect(out[0]?.nack('no', 'dead')).toBe(true);
+    parked.bring();
+    clock.advance(0);
+    expect([gone, source.unsettled]).toEqual([1, []]);
+    expect(out[0]?.ack()).toBe(false);
+  });
+
+  it('is handed back on unsubscribe and forgotten when the connection is lost', () => {
+    for (const end of ['unsubscribe', 'lose'] as const) {
       const clock = virtualClock();
       const source = testSource<string>({ clock });
       const outcomes: string[] = [];
@@ -56,45 +54,29 @@ describe('a parked message', () => {
       });
       source.offer('a');
       clock.advance(0);
-      if (end === 'release') parked?.release();
-      else if (end === 'unsubscribe') subscription.unsubscribe();
+      if (end === 'unsubscribe') subscription.unsubscribe();
       else source.lose(new Error('cut'));
       parked?.bring();
-      parked?.release();
       clock.advance(60_000);
-      const lost = end === 'lose';
-      expect(outcomes.slice(0, 2)).toEqual(['delivered', lost ? 'taken-back' : 'release']);
+      expect(outcomes.slice(0, 2)).toEqual(['delivered', end === 'lose' ? 'taken-back' : 'release']);
       expect(outcomes).not.toContain('back');
-      expect(gone).toBe(end === 'release' ? 0 : 1);
+      expect(gone).toBe(1);
     }
   });
 
-  it('stays where it is when there is no room for it', () => {
-    const clock = virtualClock();
-    const source = testSource<string>({ clock, maxParked: 1 });
-    const parked: (Parked | undefined)[] = [];
-    const messages: Message<string>[] = [];
-    source.flow.subscribe((message) => {
-      messages.push(message);
-      parked.push(park(message, () => undefined));
-    });
-    source.offer('a');
-    source.offer('b');
+  it('lets its source take nothing new while there are too many of them', () => {
+    const { clock, out, shown } = emitted('abcd', { credit: 2, maxParked: 1 });
+    const parked = [park(out[0]), park(out[1])];
     clock.advance(0);
-    expect(parked.map((one) => one !== undefined)).toEqual([true, false]);
-    expect(messages[1]?.ack()).toBe(true);
-  });
-
-  it('is not possible for a part: the other parts still count on it', () => {
-    const clock = virtualClock();
-    const source = testSource<string>({ clock });
-    const parked: unknown[] = [];
-    source.flow.subscribe((message) => {
-      for (const part of fork(message, 2)) parked.push(park(part, () => undefined));
-    });
-    source.offer('a');
+    expect(shown()).toBe('ab');
+    parked[0]?.bring();
     clock.advance(0);
-    expect(parked).toEqual([undefined, undefined]);
+    expect(shown()).toBe('ab');
+    parked[1]?.bring();
+    clock.advance(0);
+    out[0]?.ack();
+    clock.advance(0);
+    expect(shown()).toBe('abc');
   });
 });
 

@@ -511,7 +511,7 @@ describe('each with lanes', () => {
     expect(source.queued.filter((item) => item.key === 'stuck')).toHaveLength(500);
   });
 
-  it('holds what it cannot put aside: the order goes before the share', () => {
+  it('keeps the order when no more may be put aside: its source then waits', () => {
     const clock = virtualClock();
     const source = testSource<number>({ clock, credit: 8, maxParked: 2 });
     for (let at = 0; at < 20; at += 1) source.offer(at);

@@ -1,0 +1,83 @@
+import { type Envelope, isOpen } from './envelope.js';
+import type { Message } from './message.js';
+import type { Parked, ParkListener } from './settler.js';
+
+/**
+ * The parts of one message that wait without credit. The credit is the message's: it is given back once no further part
+ * comes and every open one waits, and it is asked for again with the first of them.
+ *
+ * @internal
+ */
+export class WaitingParts implements ParkListener {
+  private readonly parent: Message<unknown>;
+  private readonly parts = new Map<Envelope<unknown>, WaitingPart>();
+  /** Set while the message itself waits. */
+  private parked: Parked | undefined;
+
+  constructor(parent: Message<unknown>) {
+    this.parent = parent;
+  }
+
+  add(part: Envelope<unknown>, listener: ParkListener): Parked {
+    const waiting = new WaitingPart(part, listener, this);
+    this.parts.set(part, waiting);
+    return waiting;
+  }
+
+  /** The part was settled where it waits. */
+  drop(part: Envelope<unknown>): void {
+    const waiting = this.parts.get(part);
+    if (waiting === undefined) return;
+    this.parts.delete(part);
+    waiting.listener.gone();
+  }
+
+  /** Lets the message wait when all of its `open` parts do. */
+  parkParent(open: number): void {
+    if (this.parked !== undefined || open === 0 || this.parts.size !== open || !isOpen(this.parent)) return;
+    const { root, settler } = this.parent as Envelope<unknown>;
+    this.parked = settler.park?.(root, this);
+  }
+
+  /** Asks for a part. True when the message has its credit. */
+  bring(waiting: WaitingPart): boolean {
+    if (this.parts.get(waiting.part) !== waiting) return true;
+    waiting.isWanted = true;
+    if (this.parked !== undefined && !this.parked.bring()) return false;
+    this.parked = undefined;
+    this.parts.delete(waiting.part);
+    return true;
+  }
+
+  back(): void {
+    this.parked = undefined;
+    const wanted = [...this.parts.values()].filter(({ isWanted }) => isWanted);
+    // First all are taken out, so that the message does not go to wait again under the ones that are still to be told.
+    for (const { part } of wanted) this.parts.delete(part);
+    for (const { listener } of wanted) listener.back();
+  }
+
+  gone(): void {
+    this.parked = undefined;
+    const all = [...this.parts.values()];
+    this.parts.clear();
+    for (const { listener } of all) listener.gone();
+  }
+}
+
+class WaitingPart implements Parked {
+  readonly part: Envelope<unknown>;
+  readonly listener: ParkListener;
+  isWanted = false;
+  private readonly all: WaitingParts;
+
+  constructor(part: Envelope<unknown>, listener: ParkListener, all: WaitingParts) {
+    this.part = part;
+    this.listener = listener;
+    this.all = all;
+  }
+
+  bring(): boolean {
+    return this.all.bring(this);
+  }
+}

@@ -1,0 +1,28 @@
+import type { Message } from 'sluice';
+import { testSource, virtualClock, type TestSource, type VirtualClock } from 'sluice/testing';
+import type { Envelope } from '../../src/message/envelope.js';
+import type { Parked } from '../../src/message/settler.js';
+
+/** Lets a message wait without credit. */
+export function park(
+  message: Message<unknown> | undefined,
+  back: () => void = () => undefined,
+  gone: () => void = () => undefined,
+): Parked {
+  const { root } = message as Envelope<unknown>;
+  return root.settler.park?.(root, { back, gone }) as Parked;
+}
+
+/** What a source with these values emits, as it does. */
+export function emitted(
+  values: string,
+  options: { credit?: number; maxParked?: number } = {},
+): { clock: VirtualClock; source: TestSource<string>; out: Message<string>[]; shown: () => string } {
+  const clock = virtualClock();
+  const source = testSource<string>({ clock, ...options });
+  const out: Message<string>[] = [];
+  source.flow.subscribe((message) => out.push(message));
+  for (const value of values) source.offer(value);
+  clock.advance(0);
+  return { clock, source, out, shown: () => out.map(({ payload }) => payload).join('') };
+}
