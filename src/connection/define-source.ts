@@ -76,6 +76,8 @@ export interface ReaderContext<T> {
 export interface Reader {
   /** There is credit: offer what there is, until an offer returns false. Also called when nothing had been refused. */
   resume(): void;
+  /** The credit is 0 and all is settled: say `end` if nothing is left. What is taken out to know may be offered. */
+  peek?(): void;
   /**
    * Passes one settlement on. `position` is the delivery's; `message` is missing for one that was never emitted, which is
    * handed back with `release`. Must not throw and must not offer.

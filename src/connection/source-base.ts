@@ -3,6 +3,7 @@ import type { Cancel, Clock } from '../clock.js';
 import type { Envelope } from '../message/envelope.js';
 import type { Status } from '../observability/status.js';
 import type { SourceSettings } from './define-source.js';
+import { Inbox } from './inbox.js';
 import { Listeners } from './listeners.js';
 import type { Scope, SourceCounts } from './scope.js';
 import { SourceReports } from './source-reports.js';
@@ -15,12 +16,14 @@ import { Unsettled } from './unsettled.js';
  *
  * @internal
  */
-export abstract class SourceBase {
+export abstract class SourceBase<T> {
   readonly connector: string;
   readonly clock: Clock;
   protected readonly settings: SourceSettings;
   protected readonly cell: StatusCell;
   protected readonly reports: SourceReports;
+  /** Offered beyond the credit: the rest of a chunk from a reader that could not stop at once. */
+  protected readonly inbox: Inbox<T> = new Inbox<T>();
   protected readonly unsettledList: Unsettled = new Unsettled();
   protected readonly waitingListeners: Listeners = new Listeners();
   /** How many may be unsettled now. */
@@ -41,6 +44,23 @@ export abstract class SourceBase {
   protected fits(message: { readonly bytes?: number | undefined }): boolean {
     const { size, bytes } = this.unsettledList;
     return size === 0 || message.bytes === undefined || bytes + message.bytes <= this.settings.creditBytes;
+  }
+
+  /** Nothing is out and nothing may go out, so no settlement will call the reader again. */
+  protected isPaused(): boolean {
+    return this.window === 0 && this.unsettledList.size === 0 && this.inbox.length === 0;
+  }
+
+  get free(): number {
+    return Math.max(0, this.window - this.unsettledList.size - this.inbox.length);
+  }
+
+  get waiting(): number {
+    return this.inbox.length;
+  }
+
+  get waitingBytes(): number {
+    return this.inbox.bytes;
   }
 
   wallMs(root: Envelope<unknown>): number {

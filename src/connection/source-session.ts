@@ -5,7 +5,7 @@ import { Envelope, mark, OPEN } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
 import type { Delivery, Reader, ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
-import { deliverAgain, Inbox } from './inbox.js';
+import { deliverAgain } from './inbox.js';
 import { LinkUse } from './link-use.js';
 import { isLater, Parking } from './parking.js';
 import { readerContext } from './reader-context.js';
@@ -21,13 +21,11 @@ import { trampolineOf, type Runnable, type Trampoline } from './trampoline.js';
  *
  * @internal
  */
-export class SourceSession<T, C> extends SourceBase implements Settler, Runnable, SourceHandle {
+export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runnable, SourceHandle {
   private readonly definition: SourceDefinition<T, C>;
   private readonly subscriber: Subscriber<Message<T>>;
   private readonly trampoline: Trampoline;
   private readonly supervisor: Supervisor<Reader>;
-  /** Offered beyond the credit: the rest of a chunk from a reader that could not stop at once. */
-  private readonly inbox = new Inbox<T>();
   private readonly parking: Parking;
   private readonly cleanups: Cancel[] = [];
   private reader: Reader | undefined;
@@ -106,10 +104,6 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
     return !this.ended && this.inbox.length === 0 && this.mayEmit() && !this.parking.isWanted;
   }
 
-  get free(): number {
-    return Math.max(0, this.window - this.unsettledList.size - this.inbox.length);
-  }
-
   get parked(): number {
     return this.parking.size;
   }
@@ -117,14 +111,6 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
   unfinished(): readonly Unfinished[] {
     const aside = this.parking.roots().filter(({ state }) => state === OPEN);
     return this.reports.unfinished([...this.unsettledList.toArray(), ...aside]);
-  }
-
-  get waiting(): number {
-    return this.inbox.length;
-  }
-
-  get waitingBytes(): number {
-    return this.inbox.bytes;
   }
 
   offer(delivery: Delivery<T>): boolean {
@@ -176,6 +162,7 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
       this.deliver(this.inbox.shift() as Delivery<T>);
     }
     if (this.ready) this.reader?.resume();
+    else if (this.isPaused() && !this.stopped && !this.ended) this.reader?.peek?.();
     this.running = false;
     if (this.trampoline.isExhausted) this.wake();
     if (this.isWaiting()) this.waitingListeners.tell();
@@ -257,10 +244,11 @@ export class SourceSession<T, C> extends SourceBase implements Settler, Runnable
 
   /** Passes a settlement on to the far side. */
   private pass(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
-    // What comes again has to be read again, also after the reader had reached its end.
-    if (outcome !== 'ack') this.ended = this.draining;
+    const comesAgain = outcome === 'requeue' || outcome === 'release';
     // There is no far side that would bring it again.
     if (this.definition.local === true && !this.stopped) deliverAgain(this.inbox, root, outcome);
+    // What comes again has to be read again, also after the reader had reached its end.
+    else if (comesAgain) this.ended = this.draining;
     const wasBusy = this.busy;
     this.busy = true;
     try {

@@ -66,11 +66,15 @@ export function frameReader(
       if (endsWithConnection) context.end();
     },
   };
+  const isOver = (): boolean => endsWithConnection && (stopped || !connection.isOpen);
   connection.attach(receiver);
   return {
     resume() {
-      if (endsWithConnection && (stopped || !connection.isOpen)) context.end();
+      if (isOver()) context.end();
       else connection.release(receiver);
+    },
+    peek() {
+      if (isOver()) context.end();
     },
     settle: () => undefined,
     stop() {

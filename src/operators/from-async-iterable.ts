@@ -18,7 +18,8 @@ export const VALUES_RULES: typeof SOURCE_RULES & { readonly topic: typeof text }
 
 /**
  * The values of an iterable, async or not, as messages. It is asked for a value only while there is credit, so a slow
- * consumer makes a generator wait. A requeued value is emitted again, in place, with its attempt raised.
+ * consumer makes a generator wait; while the credit is 0 and nothing is out, one value is fetched ahead, to know whether
+ * that was the end. A requeued value is emitted again, in place, with its attempt raised.
  *
  * Completes when the iterable has ended and everything was settled. Errors with SOURCE_FAILED when it throws; what was
  * emitted before may still settle. On unsubscribe its `return` is called, so a generator runs its `finally`.
@@ -59,22 +60,25 @@ type OpenReader = ReturnType<Parameters<typeof defineSource>[0]['open']>;
 
 function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContext<T>): OpenReader {
   const iterator = iterable[Symbol.iterator]();
+  function ask(): void {
+    try {
+      let step: IteratorResult<T>;
+      do {
+        step = iterator.next();
+        if (step.done === true) {
+          context.end();
+          return;
+        }
+      } while (context.offer({ payload: step.value, topic }));
+    } catch (error) {
+      context.lost(sourceFailed(error));
+    }
+  }
   return {
     resume() {
-      if (!context.ready) return;
-      try {
-        let step: IteratorResult<T>;
-        do {
-          step = iterator.next();
-          if (step.done === true) {
-            context.end();
-            return;
-          }
-        } while (context.offer({ payload: step.value, topic }));
-      } catch (error) {
-        context.lost(sourceFailed(error));
-      }
+      if (context.ready) ask();
     },
+    peek: ask,
     settle: () => undefined,
     close: () => void iterator.return?.(),
   };
@@ -98,11 +102,15 @@ function readAsync<T>(iterable: AsyncIterable<T>, topic: string, context: Reader
       (error: unknown) => context.lost(sourceFailed(error)),
     );
   }
+  function peek(): void {
+    if (over) context.end();
+    else if (!asking) ask();
+  }
   return {
     resume() {
-      if (over) context.end();
-      else if (!asking && context.ready) ask();
+      if (over || context.ready) peek();
     },
+    peek,
     settle: () => undefined,
     close() {
       over = true;

@@ -94,6 +94,10 @@ export class FileReader<T> implements Reader {
     }
   }
 
+  peek(): void {
+    if (!this.plan.follow && this.retries.isEmpty && this.walk.peek() === undefined) this.walk.more();
+  }
+
   settle(position: unknown, outcome: Outcome, _reason: unknown, message: Message<unknown> | undefined): void {
     // Without a message it was never emitted, and stays unsettled in the file.
     if (message === undefined) return;

@@ -56,6 +56,8 @@ export class FileWalk<T> {
   private readonly stopWatching: Cancel | undefined;
   private splitter: Splitter<T>;
   private records: Iterator<SplitRecord<T>> | undefined;
+  /** Was looked at and not given yet. */
+  private ahead: SplitRecord<T> | undefined;
   /** The record given last, for the line after it; none yet in this file. */
   private last: SplitRecord<T> | undefined;
   private start: FileStart;
@@ -86,10 +88,20 @@ export class FileWalk<T> {
 
   /** The next record at hand. Without one, {@link more} gets some. */
   next(): SplitRecord<T> | undefined {
-    const next = this.records?.next();
-    if (next === undefined || next.done === true) return undefined;
-    this.last = next.value;
-    return next.value;
+    const next = this.peek();
+    if (next === undefined) return undefined;
+    this.ahead = undefined;
+    this.last = next;
+    return next;
+  }
+
+  /** The same record, and it stays the next one. */
+  peek(): SplitRecord<T> | undefined {
+    if (this.ahead === undefined) {
+      const next = this.records?.next();
+      if (next !== undefined && next.done !== true) this.ahead = next.value;
+    }
+    return this.ahead;
   }
 
   /** Reads on; wakes the host when there are records. */

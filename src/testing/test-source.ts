@@ -181,6 +181,9 @@ export function testSource<T>(options: TestSourceOptions<T> = {}): TestSource<T>
         input ??= values?.subscribe({ next: offer, error: lose, complete: end });
         return {
           resume: pump,
+          peek() {
+            if (queue.length === 0) pump();
+          },
           settle(position, outcome, reason) {
             const record = position as Mutable<TestRecord<T>>;
             tell(outcome, record, reason);

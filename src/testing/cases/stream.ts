@@ -1,3 +1,4 @@
+import { BehaviorSubject } from 'rxjs';
 import { isSluiceError } from '../../errors.js';
 import { hold } from '../case-context.js';
 import type { ConformanceCase } from '../conformance-case.js';
@@ -54,7 +55,7 @@ export const STREAM_CASES: readonly ConformanceCase[] = [
   {
     id: 'SRC-04',
     label: 'O',
-    title: 'completes once, after the last message was settled',
+    title: 'completes once, after the last message was settled, also while its credit is 0',
     needs: { flags: ['finite'] },
     async run(t) {
       const total = 20;
@@ -71,6 +72,12 @@ export const STREAM_CASES: readonly ConformanceCase[] = [
       await t.until('it completes', () => consumer.completed === 1);
       t.same(consumer.count, total, 'deliveries');
       t.same(last?.ack(), false, 'a settlement after the end');
+      const credit = new BehaviorSubject(total);
+      const paused = (await t.start(total, { options: { credit }, handler: hold })).consumer;
+      await t.until('all are delivered', () => paused.count >= total);
+      credit.next(0);
+      paused.ackOpen();
+      await t.until('it completes with a credit of 0', () => paused.completed === 1);
     },
   },
   {
