@@ -14,11 +14,12 @@ export default defineConfig({
   },
   test: {
     // A condition is awaited as long as a busy machine needs.
-    expect: { requireAssertions: true, poll: { timeout: 15_000 } },
+    expect: { requireAssertions: true, poll: { timeout: 45_000 } },
     setupFiles: [source('./test/helpers/patience.ts')],
     restoreMocks: true,
     unstubGlobals: true,
-    testTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {

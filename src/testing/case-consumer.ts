@@ -71,6 +71,10 @@ export class CaseConsumer {
     return this.handle === undefined || this.handle.status === 'connected' || this.handle.status === 'degraded';
   }
 
+  get isClosed(): boolean {
+    return this.handle === undefined || this.handle.status === 'closed';
+  }
+
   ack(message: Message<Uint8Array>): boolean {
     const took = message.ack();
     if (took && this.plan.record) this.plan.history.settled(idOf(message), 'ack');

@@ -54,6 +54,7 @@ function harness(name: string, follow: boolean, features: Features): Harness {
     clock: 'real',
     can: ['sink', 'peek.committed', 'peek.opened'],
     maxMessages: 200,
+    withinMs: 45_000,
     async open() {
       const folder = await mkdtemp(join(tmpdir(), 'sluice-contract-'));
       let channels = 0;

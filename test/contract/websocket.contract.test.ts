@@ -67,6 +67,7 @@ const plain: Harness = {
   name: 'WebSocket, plain frames',
   clock: 'real',
   maxMessages: 200,
+  withinMs: 45_000,
   features: {
     ack: 'none',
     confirms: 'local',

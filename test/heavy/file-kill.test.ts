@@ -14,11 +14,16 @@ import { appendFileSync } from 'node:fs';
 import { each, run } from 'sluice';
 import { fileSink, fileSource } from 'sluice/file';
 import { onSignal } from 'sluice/on-signal';
-const [from, to, offsets] = process.argv.slice(2);
+const [from, to, offsets, most] = process.argv.slice(2);
 let seen = 0;
+const stay = setInterval(() => {}, 1000);
+let stopped;
+const stop = new Promise((resolve) => (stopped = resolve));
 const work = (line) => new Promise((resolve) => {
   if ((seen += 1) === 20) console.log('at work');
-  setTimeout(resolve, Math.random() * 3, line);
+  // It never gets to the end before it is killed or stopped, however late that comes.
+  if (seen > Number(most)) void stop.then(() => resolve(line));
+  else setTimeout(resolve, Math.random() * 3, line);
 });
 const copied = run(
   fileSource({ path: from, offsets, credit: ${CREDIT}, commitEvery: ${COMMIT_EVERY}, commitIntervalMs: 5 }).pipe(
@@ -26,7 +31,7 @@ const copied = run(
   ),
   fileSink({ path: to }),
 );
-onSignal(copied, { onStopped: (report) => console.log('unfinished ' + report.unfinished.length) });
+onSignal(copied, { onStop: stopped, onStopped: (report) => console.log('unfinished ' + report.unfinished.length) });
 await copied.done;
 console.log('done');
 process.exit(0);
@@ -45,10 +50,11 @@ async function savedLine(folder: Folder): Promise<number> {
   return (JSON.parse(text) as FileOffset).line;
 }
 
-async function bench(folder: Folder, count: number): Promise<() => Child> {
+/** Starts a copy that does at most so many lines before it waits for its end. */
+async function bench(folder: Folder, count: number): Promise<(most?: number) => Child> {
   const program = await childProgram(COPY, folder.of('program.mjs'));
   await folder.write('from', numbers(count).join('\n'));
-  return () => program.start(folder.of('from'), folder.of('to'), folder.of('offset'));
+  return (most = Infinity) => program.start(folder.of('from'), folder.of('to'), folder.of('offset'), String(most));
 }
 
 describe('a file copied by a process that is killed again and again', () => {
@@ -60,7 +66,7 @@ describe('a file copied by a process that is killed again and again', () => {
     let kills = 0;
     let repeated = 0;
     for (; kills < 30; kills += 1) {
-      const child = start();
+      const child = start(250);
       await child.says('at work');
       await new Promise((resolve) => setTimeout(resolve, random() * 60));
       child.process.kill('SIGKILL');
@@ -87,7 +93,7 @@ describe('a file copied by a process that is killed again and again', () => {
     await using folder = await temporaryFolder();
     const start = await bench(folder, count);
     for (let stops = 0; stops < 8; stops += 1) {
-      const child = start();
+      const child = start(400);
       await child.says('at work');
       child.process.kill('SIGTERM');
       expect(await child.ended, child.said).toBe(0);

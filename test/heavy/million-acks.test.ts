@@ -12,15 +12,19 @@ function stackDepth(): number {
 }
 
 describe('one million synchronous acks (CRD-03, law 3)', () => {
-  it.each([1, 128])('with credit %i neither the stack grows nor a 10 ms timer comes 100 ms late', async (credit) => {
+  it.each([1, 128])('with credit %i neither the stack grows nor a timer waits for 100 ms of work', async (credit) => {
     const broker = memoryBroker();
     for (let at = 0; at < COUNT; at += 1) broker.publish({ topic: 'in', payload: at });
     const depths = new Set<number>();
-    let latestMs = 0;
-    let dueMs = performance.now() + 10;
+    // In time that this process worked: how long it had to wait for a core says nothing about it.
+    let longestMs = 0;
+    let before = process.cpuUsage();
+    let turns = 0;
     const timer = setInterval(() => {
-      latestMs = Math.max(latestMs, performance.now() - dueMs);
-      dueMs = performance.now() + 10;
+      const { user, system } = process.cpuUsage(before);
+      longestMs = Math.max(longestMs, (user + system) / 1_000);
+      before = process.cpuUsage();
+      turns += 1;
     }, 10);
     await new Promise<void>((resolve) => {
       let seen = 0;
@@ -35,6 +39,7 @@ describe('one million synchronous acks (CRD-03, law 3)', () => {
     });
     clearInterval(timer);
     expect(Math.max(...depths) - Math.min(...depths)).toBeLessThanOrEqual(3);
-    expect(latestMs).toBeLessThan(100);
+    expect(turns).toBeGreaterThan(0);
+    expect(longestMs).toBeLessThan(100);
   });
 });

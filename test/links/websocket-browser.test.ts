@@ -25,19 +25,24 @@ webSocketSource(webSocketLink({ url, client: 'ws' })).subscribe({ error: (error)
 const duplex = webSocket(webSocketLink({ url, protocols: ['feed.v1'] }), { source: { overflow: 'drop-oldest', credit: 4 } });
 duplex.status$.subscribe((status) => say('status', status));
 const held = [];
+let cameLast = false;
+// Nobody settles until everything came: a browser cannot be made to wait, so the oldest of the rest is dropped.
+const settle = () => held.length === 4 && cameLast && held.forEach((one) => one.ack());
 const subscription = duplex.channel({ open: 'subscribe', close: 'unsubscribe', match: { ch: 'quotes' } }).subscribe((message) => {
   say('quote', JSON.parse(message.payload).n, message.meta.protocol);
   held.push(message);
-  // Nobody settles until everything came: a browser cannot be made to wait, so the oldest of the rest is dropped.
-  if (held.length === 4) setTimeout(() => held.forEach((one) => one.ack()), 200);
-  else if (held.length > 4) message.ack();
+  if (held.length > 4) message.ack();
+  else settle();
   if (held.length !== 8) return;
   subscription.unsubscribe();
   bytes.unsubscribe();
 });
 const bytes = duplex.source.subscribe((message) => {
-  if (message.payload instanceof Uint8Array) say('bytes', [...message.payload]);
   message.ack();
+  if (!(message.payload instanceof Uint8Array)) return;
+  say('bytes', [...message.payload]);
+  cameLast = true;
+  settle();
 });
 const broker = memoryBroker();
 broker.publish({ topic: 'out', payload: 'hello' });
@@ -76,7 +81,7 @@ function run(...values: readonly string[]): Promise<unknown[][]> {
     execFile(
       process.execPath,
       [...flags, join(folder, 'bundle.mjs'), ...values],
-      { timeout: 15_000 },
+      { timeout: 50_000 },
       (error, out, err) => {
         if (error !== null) reject(new Error(`${error.message}\n${out}\n${err}`));
         else

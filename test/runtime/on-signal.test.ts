@@ -1,24 +1,34 @@
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
-const PROGRAM = (handler: string): string => `
+const PROGRAM = (handler: string, drainTimeoutMs: number): string => `
 import { memoryBroker, memorySource, each, run } from 'sluice';
 import { onSignal } from 'sluice/on-signal';
 const broker = memoryBroker();
 for (let at = 0; at < 4; at += 1) broker.publish({ topic: 'in', payload: at });
 const stay = setInterval(() => {}, 1000);
 const sink = { next: (m) => { m.ack(); console.log('done ' + m.payload); }, error() {}, complete() {} };
+// Work that ends once the stop has begun, however long the signal took to come.
+let stopped;
+const stop = new Promise((resolve) => (stopped = resolve));
 const flow = memorySource(broker, { topic: 'in', credit: 2 }).pipe(each(${handler}, { concurrency: 2 }));
-onSignal(run(flow, sink, { drainTimeoutMs: 300 }), {
-  onStop: (signal) => console.log('stopping on ' + signal),
+onSignal(run(flow, sink, { drainTimeoutMs: ${drainTimeoutMs} }), {
+  onStop: (signal) => {
+    console.log('stopping on ' + signal);
+    stopped();
+  },
   onStopped: (report) => console.log('unfinished ' + report.unfinished.length),
 });
 console.log('ready');
 `;
 
-function start(handler: string, signal: NodeJS.Signals): Promise<{ code: number | null; said: string }> {
+function start(
+  handler: string,
+  signal: NodeJS.Signals,
+  drainTimeoutMs: number,
+): Promise<{ code: number | null; said: string }> {
   return new Promise((resolve) => {
-    const child = spawn('node', ['--import', 'tsx', '--input-type=module', '-e', PROGRAM(handler)], {
+    const child = spawn('node', ['--import', 'tsx', '--input-type=module', '-e', PROGRAM(handler, drainTimeoutMs)], {
       cwd: process.cwd(),
     });
     let said = '';
@@ -37,7 +47,7 @@ function start(handler: string, signal: NodeJS.Signals): Promise<{ code: number 
 
 describe('onSignal', () => {
   it('drains on SIGTERM and ends with exit code 0 (SHU-02)', async () => {
-    const { code, said } = await start('(n) => new Promise((r) => setTimeout(r, 100, n))', 'SIGTERM');
+    const { code, said } = await start('(n) => stop.then(() => n)', 'SIGTERM', 30_000);
     expect(said).toContain('stopping on SIGTERM');
     expect(said).toContain('unfinished 0');
     expect(said).toContain('done 1');
@@ -46,7 +56,7 @@ describe('onSignal', () => {
   });
 
   it('ends with exit code 1 and says how many were given back at the deadline (SHU-06)', async () => {
-    const { code, said } = await start('() => new Promise(() => {})', 'SIGINT');
+    const { code, said } = await start('() => new Promise(() => {})', 'SIGINT', 300);
     expect(said).toContain('unfinished 2');
     expect(code).toBe(1);
   });

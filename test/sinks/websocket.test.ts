@@ -44,7 +44,7 @@ describe('webSocketSink', () => {
         before = outcomes.length;
         expect(stands).toBe(true);
       },
-      { interval: 100, timeout: 15_000 },
+      { interval: 100, timeout: 45_000 },
     );
     expect(outcomes.length).toBeLessThan(2_000);
     server.sockets[0]?.resume();

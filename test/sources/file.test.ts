@@ -161,7 +161,7 @@ describe('fileSource', () => {
       if (slow === undefined) slow = message;
       else message.ack();
     });
-    await vi.waitFor(() => expect(consumer.messages).toHaveLength(12 * 1024), 10_000);
+    await vi.waitFor(() => expect(consumer.messages).toHaveLength(12 * 1024));
     expect(kept[100]!.buffer.byteLength).toBe(65_536);
     expect(kept.at(-1)!.buffer.byteLength).toBe(1023);
     slow!.ack();
@@ -802,7 +802,7 @@ describe('fileSource', () => {
       for (const value of numbers(0, 500)) sink.next(at.message(value));
       sink.complete();
       await sink.closed;
-      await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(numbers(0, 500)), 10_000);
+      await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(numbers(0, 500)));
       consumer.unsubscribe();
     });
 
@@ -822,7 +822,7 @@ describe('fileSource', () => {
         await rename(path, folder.of(`a.log.${String(round).padStart(6, '0')}`));
       }
       await folder.append('a.log', 'end\n');
-      await vi.waitFor(() => expect(texts(consumer.messages).at(-1)).toBe('end'), 10_000);
+      await vi.waitFor(() => expect(texts(consumer.messages).at(-1)).toBe('end'));
       expect(texts(consumer.messages)).toEqual([...written, 'end']);
       consumer.unsubscribe();
     });

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from 'sluice';
 import { virtualClock } from 'sluice/testing';
 import { faultProxy, type FaultProxy, type FaultProxyOptions } from 'sluice/testing-node';
+import { until } from '../helpers/until.js';
 
 /** One client and what it saw. */
 interface Client {
@@ -63,19 +64,17 @@ async function client(): Promise<Client> {
   return seen;
 }
 
-const becomes = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000, interval: 5 });
-
 describe('faultProxy', () => {
   it('passes bytes both ways, and the orderly end of one side', async () => {
     await start();
     const one = await client();
     one.socket.write('hello');
-    await becomes(() => expect(one.received).toBe('echo hello'));
+    await until(() => expect(one.received).toBe('echo hello'));
     expect(proxy.passed).toEqual({ up: 5, down: 10 });
     expect(proxy.open).toBe(1);
     one.socket.end();
-    await becomes(() => expect(one.ended).toBe(true));
-    await becomes(() => expect(proxy.open).toBe(0));
+    await until(() => expect(one.ended).toBe(true));
+    await until(() => expect(proxy.open).toBe(0));
     expect(proxy.accepted).toBe(1);
   });
 
@@ -91,21 +90,21 @@ describe('faultProxy', () => {
     await start();
     const one = await client();
     one.socket.write('a');
-    await becomes(() => expect(one.received).toBe('echo a'));
+    await until(() => expect(one.received).toBe('echo a'));
     proxy.rst();
-    await becomes(() => expect(one.error).toBe('ECONNRESET'));
+    await until(() => expect(one.error).toBe('ECONNRESET'));
     const two = await client();
     two.socket.write('b');
-    await becomes(() => expect(two.received).toBe('echo b'));
+    await until(() => expect(two.received).toBe('echo b'));
   });
 
   it('ends open connections in order', async () => {
     await start();
     const one = await client();
     one.socket.write('a');
-    await becomes(() => expect(one.received).toBe('echo a'));
+    await until(() => expect(one.received).toBe('echo a'));
     proxy.fin();
-    await becomes(() => expect(one.ended).toBe(true));
+    await until(() => expect(one.ended).toBe(true));
     expect(one.error).toBe('');
   });
 
@@ -114,13 +113,13 @@ describe('faultProxy', () => {
     const one = await client();
     proxy.refuse();
     const two = await client();
-    await becomes(() => expect(two.error).toBe('ECONNRESET'));
+    await until(() => expect(two.error).toBe('ECONNRESET'));
     one.socket.write('a');
-    await becomes(() => expect(one.received).toBe('echo a'));
+    await until(() => expect(one.received).toBe('echo a'));
     proxy.heal();
     const three = await client();
     three.socket.write('c');
-    await becomes(() => expect(three.received).toBe('echo c'));
+    await until(() => expect(three.received).toBe('echo c'));
   });
 
   it('swallows bytes one way while the other works and the connection stays', async () => {
@@ -128,14 +127,14 @@ describe('faultProxy', () => {
     const one = await client();
     proxy.blackhole('down');
     one.socket.write('a');
-    await becomes(() => expect(fromClients).toBe('a'));
+    await until(() => expect(fromClients).toBe('a'));
     proxy.heal();
     one.socket.write('b');
-    await becomes(() => expect(one.received).toBe('echo b'));
+    await until(() => expect(one.received).toBe('echo b'));
     proxy.blackhole('up');
     one.socket.write('c');
     served[0]?.write('!');
-    await becomes(() => expect(one.received).toBe('echo b!'));
+    await until(() => expect(one.received).toBe('echo b!'));
     expect(fromClients).toBe('ab');
     expect([one.ended, one.error]).toEqual([false, '']);
   });
@@ -148,13 +147,13 @@ describe('faultProxy', () => {
     // The first draw said whether the connection is hit.
     proxy.latency(40, 10, 'up');
     one.socket.write('a');
-    await becomes(() => expect(clock.pendingTimers).toBe(1));
+    await until(() => expect(clock.pendingTimers).toBe(1));
     one.socket.write('b');
-    await becomes(() => expect(clock.pendingTimers).toBe(2));
+    await until(() => expect(clock.pendingTimers).toBe(2));
     clock.advance(49);
     expect(proxy.passed.up).toBe(0);
     clock.advance(1);
-    await becomes(() => expect(fromClients).toBe('ab'));
+    await until(() => expect(fromClients).toBe('ab'));
   });
 
   it('keeps the order of chunks whose timers run in another one', async () => {
@@ -168,10 +167,10 @@ describe('faultProxy', () => {
     proxy.slice(1, 'up');
     proxy.latency(20, 10, 'up');
     one.socket.end('abcdef');
-    await becomes(() => expect(timers).toHaveLength(6));
+    await until(() => expect(timers).toHaveLength(6));
     for (const work of timers.reverse()) work();
-    await becomes(() => expect(fromClients).toBe('abcdef'));
-    await becomes(() => expect(one.received.replaceAll('echo ', '')).toBe('abcdef'));
+    await until(() => expect(fromClients).toBe('abcdef'));
+    await until(() => expect(one.received.replaceAll('echo ', '')).toBe('abcdef'));
   });
 
   it('cuts chunks into slices', async () => {
@@ -181,9 +180,9 @@ describe('faultProxy', () => {
     proxy.slice(1, 'up');
     proxy.latency(1, 0, 'up');
     one.socket.write('abcdef');
-    await becomes(() => expect(clock.pendingTimers).toBe(6));
+    await until(() => expect(clock.pendingTimers).toBe(6));
     clock.advance(1);
-    await becomes(() => expect(fromClients).toBe('abcdef'));
+    await until(() => expect(fromClients).toBe('abcdef'));
   });
 
   it('keeps to a rate', async () => {
@@ -193,11 +192,11 @@ describe('faultProxy', () => {
     proxy.rate(1_000, 'up');
     proxy.slice(10, 'up');
     one.socket.write('x'.repeat(100));
-    await becomes(() => expect(clock.pendingTimers).toBe(10));
+    await until(() => expect(clock.pendingTimers).toBe(10));
     clock.advance(50);
     expect(proxy.passed.up).toBe(50);
     clock.advance(50);
-    await becomes(() => expect(fromClients).toHaveLength(100));
+    await until(() => expect(fromClients).toHaveLength(100));
   });
 
   it('resets a connection after so many bytes', async () => {
@@ -206,11 +205,11 @@ describe('faultProxy', () => {
     proxy.slice(1, 'up');
     proxy.limit(3, 'up');
     one.socket.write('abcdef');
-    await becomes(() => expect(one.error).toBe('ECONNRESET'));
+    await until(() => expect(one.error).toBe('ECONNRESET'));
     expect(proxy.passed.up).toBe(3);
     const two = await client();
     two.socket.write('abcdef');
-    await becomes(() => expect(two.received.replaceAll('echo ', '')).toBe('abcdef'));
+    await until(() => expect(two.received.replaceAll('echo ', '')).toBe('abcdef'));
   });
 
   it('hits only its share of connections', async () => {
@@ -218,14 +217,14 @@ describe('faultProxy', () => {
     await start({ toxicity: 0.5, clock: { ...systemClock, random: () => (draws++ % 2 === 0 ? 0.1 : 0.9) } });
     const hit = await client();
     hit.socket.write('a');
-    await becomes(() => expect(hit.received).toBe('echo a'));
+    await until(() => expect(hit.received).toBe('echo a'));
     const spared = await client();
     spared.socket.write('b');
-    await becomes(() => expect(spared.received).toBe('echo b'));
+    await until(() => expect(spared.received).toBe('echo b'));
     proxy.rst();
-    await becomes(() => expect(hit.error).toBe('ECONNRESET'));
+    await until(() => expect(hit.error).toBe('ECONNRESET'));
     spared.socket.write('c');
-    await becomes(() => expect(spared.received).toBe('echo becho c'));
+    await until(() => expect(spared.received).toBe('echo becho c'));
   });
 
   it('ends a connection whose server cannot be reached', async () => {
@@ -238,7 +237,7 @@ describe('faultProxy', () => {
     await proxy.close();
     proxy = await faultProxy({ port });
     const one = await client();
-    await becomes(() => expect(one.error).toBe('ECONNRESET'));
+    await until(() => expect(one.error).toBe('ECONNRESET'));
   });
 
   it('refuses a port or share out of range', async () => {

@@ -21,6 +21,8 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
       const { channel, consumer } = await t.start(100);
       await t.until('all are acked', () => consumer.count >= 100);
       consumer.unsubscribe();
+      // Only then has it passed on what was acked: how long that takes is not for a case to guess.
+      await t.until('the source is closed', () => consumer.isClosed);
       await t.stays('the far side has time to hear of it', () => true, 1_000);
       const next = t.consume(channel);
       await t.up(next);
