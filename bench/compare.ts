@@ -1,36 +1,50 @@
-import { loadavg } from 'node:os';
-import Table from 'cli-table3';
-import type { Observable } from 'rxjs';
+import { settings } from './settings.js';
 
-/** One way to do the work; resolves with how many messages reached the far end. */
+/** One way to do the work. */
 export interface Contender {
   readonly name: string;
-  run(): Promise<number>;
+  /** What the work needs and what is not measured, for example a connection. */
+  before?(): Promise<unknown>;
+  /** Resolves with how many messages reached the far end. */
+  run(): Promise<number> | number;
+  after?(): Promise<unknown>;
+  /** Shown, but no target is held against it. */
+  readonly informs?: boolean;
 }
 
-/** What a comparison has to show; undefined when it only informs. */
+/** What a comparison has to show; nothing when it only informs. */
 export interface Target {
-  /** Least ratio of ours to the fastest rival of the same run, as a median. */
+  /** Least ratio of ours to each rival of the same run, as a median. */
   readonly atLeast?: number;
   /** Least messages a second of ours, as a median. */
   readonly perSecond?: number;
+  /** Judged by the processor time of this process in any case: where another process could be what limits both. */
+  readonly cpu?: boolean;
 }
 
-interface Spread {
-  readonly min: number;
-  readonly median: number;
-  readonly max: number;
+/** One line of the summary. */
+export interface Verdict {
+  readonly title: string;
+  readonly met: boolean;
+  readonly seen: string;
+  readonly wanted: string;
 }
 
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7);
-const WARM_UPS = 2;
+interface Times {
+  readonly wall: number[];
+  readonly cpu: number[];
+}
 
-/** Verdicts of this process, for its exit code. */
-const missed: string[] = [];
+/** Each runs for so long before it counts: compiled code is what a server runs. */
+const WARM_UP_S = settings.quick ? 0.4 : 1.5;
+const LABEL = 40;
+
+/** How a process ends whose benchmarks ran but missed a target. */
+export const MISSED = 3;
 
 /**
- * Runs all contenders in turn, round by round, so that whatever slows the machine slows all of them; prints the messages
- * a second and the ratio of ours to each rival in the same round. A message that did not arrive is an error.
+ * Runs all contenders in turn, round by round, so that whatever slows the machine slows all of them, and prints the
+ * messages a second and the ratio of ours to each rival in the same round. A message that did not arrive is an error.
  */
 export async function compare(
   title: string,
@@ -39,73 +53,84 @@ export async function compare(
   rivals: readonly Contender[],
   target: Target = {},
 ): Promise<void> {
+  if (settings.only !== undefined && !title.includes(settings.only)) return;
   const all = [ours, ...rivals];
-  const rates = new Map(all.map(({ name }) => [name, [] as number[]]));
-  for (let round = -WARM_UPS; round < ROUNDS; round += 1) {
+  const times = new Map<Contender, Times>(all.map((contender) => [contender, { wall: [], cpu: [] }]));
+  for (const contender of all)
+    for (let warm = 0; warm < WARM_UP_S;) warm += (await timed(title, count, contender)).wall;
+  for (let round = 0; round < settings.rounds; round += 1) {
     // Turned each round: nobody is always first after a collection.
     for (let at = 0; at < all.length; at += 1) {
-      const contender = all[(at + round + WARM_UPS) % all.length] as Contender;
-      globalThis.gc?.();
-      const startMs = performance.now();
-      const arrived = await contender.run();
-      const seconds = (performance.now() - startMs) / 1_000;
-      if (arrived !== count) throw new Error(`${title}, ${contender.name}: ${arrived} of ${count} messages arrived`);
-      if (round >= 0) rates.get(contender.name)?.push(count / seconds);
+      const contender = all[(at + round) % all.length] as Contender;
+      const { wall, cpu } = await timed(title, count, contender);
+      times.get(contender)?.wall.push(wall);
+      times.get(contender)?.cpu.push(cpu);
     }
   }
-  const own = rates.get(ours.name) as number[];
-  const table = new Table({
-    head: ['', 'messages/s', 'ours ÷ it: min', 'median', 'max'],
-    style: { head: [], border: [] },
-  });
-  table.push([ours.name, thousands(spread(own).median), '', '', '']);
+  const own = times.get(ours) as Times;
+  const [clock, other] = settings.cpu || target.cpu === true ? (['cpu', 'wall'] as const) : (['wall', 'cpu'] as const);
+  console.log(`\n${title}: ${thousands(count)} messages, ${settings.rounds} rounds`);
+  console.log(
+    `${''.padEnd(LABEL)}${`per ${clock} s`.padStart(13)}    ours ÷ it: min   med   max  best   (${other} med)`,
+  );
+  console.log(`  ${ours.name.padEnd(LABEL - 2)}${thousands(count / median(own[clock])).padStart(13)}`);
   let worst = Infinity;
-  for (const { name } of rivals) {
-    const theirs = rates.get(name) as number[];
-    const ratio = spread(own.map((rate, round) => rate / (theirs[round] as number)));
-    worst = Math.min(worst, ratio.median);
-    table.push([
-      name,
-      thousands(spread(theirs).median),
-      ...[ratio.min, ratio.median, ratio.max].map((x) => x.toFixed(2)),
-    ]);
+  for (const rival of rivals) {
+    const theirs = times.get(rival) as Times;
+    const ratio = ratios(theirs[clock], own[clock]);
+    if (rival.informs !== true) worst = Math.min(worst, median(ratio));
+    // The last one compares the fastest rounds of both: what is left when nothing disturbed.
+    const best = Math.min(...theirs[clock]) / Math.min(...own[clock]);
+    const spread = [Math.min(...ratio), median(ratio), Math.max(...ratio), best]
+      .map((x) => x.toFixed(2).padStart(6))
+      .join('');
+    console.log(
+      `  ${rival.name.padEnd(LABEL - 2)}${thousands(count / median(theirs[clock])).padStart(13)}${spread.padStart(35)}   (${median(ratios(theirs[other], own[other])).toFixed(2)})`,
+    );
   }
-  console.log(`\n${title} (${thousands(count)} messages, ${ROUNDS} rounds, load ${(loadavg()[0] ?? 0).toFixed(1)})`);
-  console.log(table.toString());
-  verdict(title, target.atLeast === undefined || worst >= target.atLeast, `ratio ${worst.toFixed(2)}`, target.atLeast);
-  const rate = spread(own).median;
-  verdict(title, target.perSecond === undefined || rate >= target.perSecond, `${thousands(rate)}/s`, target.perSecond);
-}
-
-/** Prints whether a target was met, and remembers it for the exit code. */
-export function verdict(title: string, met: boolean, seen: string, wanted: number | undefined): void {
-  if (wanted === undefined) return;
-  console.log(`${met ? 'met   ' : 'MISSED'} ${seen}, wanted at least ${wanted >= 1_000 ? thousands(wanted) : wanted}`);
-  if (!met) missed.push(title);
-  if (missed.length > 0) process.exitCode = 1;
-}
-
-function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] as number;
-  return { min: at(0), median: at(0.5), max: at(1) };
-}
-
-function thousands(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
-}
-
-/** Counts what a flow or Observable gives until it completes; messages are acked. */
-export function counted(observable: Observable<unknown>): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let count = 0;
-    observable.subscribe({
-      next(value) {
-        count += 1;
-        (value as { ack?: () => boolean }).ack?.();
-      },
-      error: (error: unknown) => reject(error as Error),
-      complete: () => resolve(count),
+  const { atLeast, perSecond } = target;
+  if (atLeast !== undefined)
+    verdict({ title, met: worst >= atLeast, seen: `× ${worst.toFixed(2)}`, wanted: `× ${atLeast.toFixed(2)}` });
+  if (perSecond !== undefined) {
+    const rate = count / median(own[clock]);
+    verdict({
+      title,
+      met: rate >= perSecond,
+      seen: `${thousands(rate)}/s`,
+      wanted: `${thousands(perSecond)}/s`,
     });
-  });
+  }
+}
+
+async function timed(title: string, count: number, contender: Contender): Promise<{ wall: number; cpu: number }> {
+  await contender.before?.();
+  globalThis.gc?.();
+  const startCpu = process.cpuUsage();
+  const startMs = performance.now();
+  const arrived = await contender.run();
+  const wall = (performance.now() - startMs) / 1e3;
+  const { user, system } = process.cpuUsage(startCpu);
+  await contender.after?.();
+  if (arrived !== count) throw new Error(`${title}, ${contender.name}: ${arrived} of ${count} messages arrived`);
+  return { wall, cpu: (user + system) / 1e6 };
+}
+
+/** Prints whether a target was met and tells it to the run; a miss makes the process fail. */
+export function verdict(said: Verdict): void {
+  console.log(`  ${said.met ? 'met' : 'MISSED'}: ${said.seen}, wanted ${said.wanted}`);
+  if (!said.met) process.exitCode = MISSED;
+  process.send?.(said);
+}
+
+const ratios = (theirs: readonly number[], own: readonly number[]): number[] =>
+  own.map((seconds, round) => (theirs[round] as number) / seconds);
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[(sorted.length - 1) >> 1] as number;
+}
+
+/** 1234567.8 as `1,234,568`. */
+export function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
 }

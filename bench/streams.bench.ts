@@ -5,14 +5,20 @@ import { Effect, Stream } from 'effect';
 import { from as ix } from 'ix/asynciterable';
 import { filter as ixFilter, map as ixMap } from 'ix/asynciterable/operators';
 import { fromAsyncIterable, payload, where } from 'sluice';
-import { compare, counted } from './compare.js';
+import { compare } from './compare.js';
+import { acked } from './counted.js';
+import { sized } from './settings.js';
 
 interface Row {
   readonly id: number;
   readonly price: number;
   readonly quantity: number;
 }
-const rows: Row[] = Array.from({ length: 100_000 }, (_, id) => ({ id, price: id % 100, quantity: 1 + (id % 7) }));
+const rows: Row[] = Array.from({ length: sized(200_000) }, (_, id) => ({
+  id,
+  price: id % 100,
+  quantity: 1 + (id % 7),
+}));
 const total = (row: Row): Row & { total: number } => ({ ...row, total: row.price * row.quantity });
 const keep = (row: Row): boolean => row.price >= 0;
 
@@ -32,9 +38,9 @@ async function countOf(source: AsyncIterable<unknown>): Promise<number> {
 }
 
 await compare(
-  'backpressured pipelines',
+  'pipelines with backpressure',
   rows.length,
-  { name: 'sluice, acked', run: () => counted(fromAsyncIterable(rows).pipe(where(keep), payload(total))) },
+  { name: 'sluice, acked', run: () => acked(fromAsyncIterable(rows).pipe(where(keep), payload(total))) },
   [
     {
       name: 'Node object streams',
@@ -83,6 +89,11 @@ await compare(
         await Effect.runPromise(Stream.runForEach(stream, () => Effect.sync(() => void (count += 1))));
         return count;
       },
+    },
+    {
+      name: 'Effect Stream, consumed in chunks',
+      run: () =>
+        Effect.runPromise(Stream.runCount(Stream.fromIterable(rows).pipe(Stream.filter(keep), Stream.map(total)))),
     },
   ],
   { atLeast: 1 },
