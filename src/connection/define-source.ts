@@ -78,6 +78,8 @@ export interface Reader {
   resume(): void;
   /** The credit is 0 and all is settled: say `end` if nothing is left. What is taken out to know may be offered. */
   peek?(): void;
+  /** Asked after a long silence: true when nothing is there for it. False, an error or no answer: it is `STALLED`. */
+  probe?(): boolean | PromiseLike<boolean>;
   /**
    * Passes one settlement on. `position` is the delivery's; `message` is missing for one that was never emitted, which is
    * handed back with `release`. Must not throw and must not offer.
@@ -109,10 +111,7 @@ export interface SourceDefinition<T, C = undefined> {
    * connection, a requeued message waits here for its next attempt, and a drain still emits what waits.
    */
   readonly local?: boolean;
-  /**
-   * Called with each subscription, before there is a connection; what it returns is called once when nothing more is
-   * wanted. For what the far side has to be told on every connection.
-   */
+  /** Called with each subscription, before any connection; what it returns is called once nothing more is wanted. */
   subscribed?(): Cancel;
   /** Begins to read, at once or later. Called again after every loss. */
   open(context: ReaderContext<T>, connection: C): Reader | PromiseLike<Reader>;
@@ -121,7 +120,7 @@ export interface SourceDefinition<T, C = undefined> {
 /**
  * Makes a source from how to read. The connector brings its protocol; the kit adds the window of credit (by count, by
  * bytes, as an Observable), the bounded inbox, hand-over in turns, reconnecting, generations, the deadline to settle,
- * and an end that cuts nothing off.
+ * the watch for a reader that stalls, and an end that cuts nothing off.
  *
  * Each subscription opens a reader of its own. The flow errors only on a failure that is not retriable; completes when
  * the reader ended, or a drain was asked for, and everything emitted was settled. On unsubscribe no further message is

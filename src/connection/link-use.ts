@@ -33,6 +33,12 @@ export class LinkUse<C> {
     return current === undefined ? NOT_YET : work(current.connection);
   }
 
+  /** Has the link open another connection; false when there is no link. */
+  renew(error: unknown): boolean {
+    this.link?.renew(error);
+    return this.link !== undefined;
+  }
+
   leave(): void {
     this.release?.();
     this.release = undefined;

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
+import type { SluiceError } from '../errors.js';
 import type { Envelope } from '../message/envelope.js';
 import type { Status } from '../observability/status.js';
 import type { SourceSettings } from './define-source.js';
@@ -7,6 +8,7 @@ import { Inbox } from './inbox.js';
 import { Listeners } from './listeners.js';
 import type { Scope, SourceCounts } from './scope.js';
 import { SourceReports } from './source-reports.js';
+import { StallWatch } from './stall-watch.js';
 import { StatusCell } from './status-cell.js';
 import { Unsettled } from './unsettled.js';
 
@@ -25,6 +27,7 @@ export abstract class SourceBase<T> {
   /** Offered beyond the credit: the rest of a chunk from a reader that could not stop at once. */
   protected readonly inbox: Inbox<T> = new Inbox<T>();
   protected readonly unsettledList: Unsettled = new Unsettled();
+  protected readonly stalls: StallWatch;
   protected readonly waitingListeners: Listeners = new Listeners();
   /** How many may be unsettled now. */
   protected window: number;
@@ -37,8 +40,22 @@ export abstract class SourceBase<T> {
     this.clock = clock;
     this.cell = new StatusCell(connector);
     this.reports = new SourceReports(connector, clock, scope, this.unsettledList);
+    this.stalls = new StallWatch({
+      connector,
+      clock,
+      timeoutMs: settings.stallTimeoutMs,
+      received: () => this.counts.emitted,
+      isWanting: () => this.ready,
+      degrade: (error) => this.cell.to(error === undefined ? 'connected' : 'degraded', error),
+      lose: (error, isRepeated) => this.openAnew(error, isRepeated),
+    });
     this.window = typeof settings.credit === 'number' ? settings.credit : 0;
   }
+
+  /** True while a delivery would be emitted at once. Readers that can leave a message where it is look here first. */
+  abstract readonly ready: boolean;
+  /** What is open is of no use: opens another one, if need be over another connection. */
+  protected abstract openAnew(error: SluiceError, withLink: boolean): void;
 
   /** A message larger than the whole window passes when it is alone, otherwise it would wait for ever. */
   protected fits(message: { readonly bytes?: number | undefined }): boolean {

@@ -36,6 +36,13 @@ export interface SourceOptions {
   readonly closeTimeoutMs?: number;
   /** Longest an opening may take. Default 10,000 ms. */
   readonly connectTimeoutMs?: number;
+  /**
+   * Longest a connected source with credit may go without a message. One that is silent for longer counts as stalled:
+   * it is degraded and opened anew, the second time with its connection. A topic that is quiet looks the same, so set it
+   * only where one never is; 0 turns it off. Default: 10,000 ms for a transport that can be asked whether it has messages,
+   * otherwise 0.
+   */
+  readonly stallTimeoutMs?: number;
   /** Waits between openings. Default `backoff()`. */
   readonly reconnect?: Backoff;
   /** What is given up when a transport that cannot wait brings more than fits. */
@@ -45,7 +52,8 @@ export interface SourceOptions {
 }
 
 /** The options of a source made whole. @internal */
-export interface SourceSettings extends Required<Omit<SourceOptions, 'overflow' | 'clock'>> {
+export interface SourceSettings extends Required<Omit<SourceOptions, 'overflow' | 'clock' | 'stallTimeoutMs'>> {
+  readonly stallTimeoutMs: number | undefined;
   readonly overflow: Overflow | undefined;
   readonly maxInbox: number;
   readonly maxInboxBytes: number;
@@ -62,6 +70,7 @@ export const SOURCE_RULES: { readonly [K in keyof SourceOptions]-?: OptionRule }
   settleWithinMs: numeric(0),
   closeTimeoutMs: numeric(0),
   connectTimeoutMs: numeric(1),
+  stallTimeoutMs: numeric(0),
   reconnect: having('delayMs'),
   overflow: oneOf('drop-oldest', 'drop-newest', 'close'),
   clock: having('defer'),
@@ -96,6 +105,7 @@ export function sourceSettings(definition: Decided, options: SourceOptions): Sou
     settleWithinMs: options.settleWithinMs ?? 30_000,
     closeTimeoutMs: options.closeTimeoutMs ?? 30_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    stallTimeoutMs: options.stallTimeoutMs,
     reconnect: options.reconnect ?? backoff(),
     overflow: options.overflow,
     // What cannot wait may queue up to its credit; what can only brings the rest of a chunk.

@@ -26,6 +26,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   private readonly subscriber: Subscriber<Message<T>>;
   private readonly trampoline: Trampoline;
   private readonly supervisor: Supervisor<Reader>;
+  private readonly link: LinkUse<C>;
   private readonly parking: Parking;
   private readonly cleanups: Cancel[] = [];
   private reader: Reader | undefined;
@@ -73,6 +74,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       up: (reader) => {
         this.reader = reader;
         if (this.draining) reader.stop?.();
+        this.stalls.start(reader);
         this.wake();
       },
       down: (error) => this.down(error),
@@ -81,7 +83,11 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
         this.finish(() => this.subscriber.error(error));
       },
     });
-    this.cleanups.push(() => link.leave());
+    this.link = link;
+    this.cleanups.push(
+      () => link.leave(),
+      () => this.stalls.stop(),
+    );
   }
 
   /** Begins to read. */
@@ -99,7 +105,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.supervisor.start();
   }
 
-  /** True while a delivery would be emitted at once. Readers that can leave a message where it is look here first. */
   get ready(): boolean {
     return !this.ended && this.inbox.length === 0 && this.mayEmit() && !this.parking.isWanted;
   }
@@ -358,12 +363,17 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   /** The link is gone: what was delivered over it can no longer be settled there, and comes again. */
   private down(error: unknown): void {
     this.reader = undefined;
+    this.stalls.stop();
     this.reports.counts.reconnects += 1;
     if (this.definition.local !== true) {
       this.inbox.clear();
       this.lose(error);
     }
     if (this.stopped) this.finishIfDone();
+  }
+
+  protected openAnew(error: SluiceError, withLink: boolean): void {
+    if (!withLink || !this.link.renew(error)) this.supervisor.lose(error);
   }
 
   private overflow(): void {

@@ -111,16 +111,23 @@ export class MemoryConnection {
     });
   }
 
-  /** Resolves when the broker answers. Calls back at once, so that it also works where promises do not. @internal */
+  /** Resolves when the broker answers. @internal */
   ping(): PromiseLike<void> {
-    const answered = (tell: () => void): void => this.toBroker.pass(() => this.toClient.pass(tell));
-    const pong: PromiseLike<void> = {
-      then(tell) {
-        if (typeof tell === 'function') answered(() => void tell());
-        return pong as never;
+    return this.ask(() => undefined);
+  }
+
+  /** What the broker answers. Calls back at once, so that it also works where promises do not. @internal */
+  ask<T>(question: () => T): PromiseLike<T> {
+    const asked: PromiseLike<T> = {
+      then: (tell) => {
+        this.toBroker.pass(() => {
+          const answer = question();
+          this.toClient.pass(() => void tell?.(answer));
+        });
+        return asked as never;
       },
     };
-    return pong;
+    return asked;
   }
 
   /** The client's end: what it sent before arrives first. Idempotent. */

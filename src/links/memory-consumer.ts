@@ -82,6 +82,12 @@ export class MemoryConsumer {
     if (this.topic.hasWaiters) this.topic.admitLater();
   }
 
+  /** Asks the broker whether there is nothing for it to take. */
+  isIdle(): PromiseLike<boolean> {
+    const isDone = ({ holder, size }: MemoryLane): boolean => size === 0 || (holder !== undefined && holder !== this);
+    return this.connection.ask(() => this.lanes.every(isDone));
+  }
+
   /** Passes a settlement on. */
   settle(record: MemoryRecord, outcome: Outcome, reason: unknown, message: Message<unknown> | undefined): void {
     const { toBroker } = this.connection;

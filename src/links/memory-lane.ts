@@ -35,6 +35,11 @@ export class MemoryLane {
     return this.returned.size > 0 ? this.returned.pop() : this.fresh.shift();
   }
 
+  /** How many can be taken. */
+  get size(): number {
+    return this.returned.size + this.fresh.length;
+  }
+
   peek(): MemoryRecord | undefined {
     return this.returned.peek() ?? this.fresh.peek();
   }

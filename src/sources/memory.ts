@@ -51,6 +51,7 @@ export function memorySource<T>(from: MemoryAccess, options: MemorySourceOptions
               if (!context.offer(record as Delivery<T>)) return;
             }
           },
+          probe: () => consumer.isIdle(),
           settle: (position, outcome, reason, message) =>
             consumer.settle(position as MemoryRecord, outcome, reason, message),
           stop: () => consumer.stop(),

@@ -120,7 +120,7 @@ const runner = { describe, it, expect: (actual: unknown, what?: string) => expec
 const perConnection: Harness = {
   name: 'memory',
   clock: 'virtual',
-  features: { ...features, ordered: true },
+  features: { ...features, ordered: true, stallDetectMs: 30_000 },
   can,
   open({ clock }) {
     const broker = memoryBroker({ clock, requeueDelayMs: 100 });
@@ -142,7 +142,7 @@ const shared: Harness = {
 const partitioned: Harness = {
   name: 'memory with partitions',
   clock: 'virtual',
-  features: { ...features, orderedPerKey: true },
+  features: { ...features, orderedPerKey: true, stallDetectMs: 30_000 },
   // There is one position per partition, and none of the channel.
   can: can.filter((verb) => verb !== 'peek.committed'),
   open({ clock }) {
@@ -154,6 +154,8 @@ const partitioned: Harness = {
 const inRealTime: Harness = {
   ...perConnection,
   name: 'memory in real time',
+  // It takes its time to be sure that a source is stalled, and a test has better things to do.
+  features: { ...features, ordered: true },
   clock: 'real',
   maxMessages: 200,
   withinMs: 45_000,

@@ -1,5 +1,15 @@
-import { describe, expect, it } from 'vitest';
-import { backoff, memoryBroker, memoryLink, memorySink, memorySource, run, type MemoryBroker } from 'sluice';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  backoff,
+  isSluiceError,
+  memoryBroker,
+  memoryLink,
+  memorySink,
+  memorySource,
+  observe,
+  run,
+  type MemoryBroker,
+} from 'sluice';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { collect } from '../helpers/collect.js';
 
@@ -161,6 +171,27 @@ describe('faults of the in-memory broker', () => {
     expect(payloadsOf(broker, clock, 'out')).toEqual([]);
   });
 
+  it('stall a source: it notices within 30 s, asks again until it is served, and an empty topic is no stall (G9)', () => {
+    const { clock, broker, publish } = bench();
+    const reported: string[] = [];
+    onTestFinished(
+      observe((event) => {
+        if (event.type === 'status.changed' && isSluiceError(event.reason, 'STALLED')) reported.push(event.to);
+      }),
+    );
+    const seen = collect(memorySource<number>(broker, { topic: 'in', clock, reconnect }), (message) => message.ack());
+    clock.advance(3_600_000);
+    expect(reported).toEqual([]);
+    broker.faults.stall();
+    publish(1);
+    clock.advance(30_000);
+    expect(reported.slice(0, 2)).toEqual(['degraded', 'reconnecting']);
+    clock.advance(300_000);
+    broker.faults.stall(false);
+    clock.advance(30_000);
+    expect([seen.payloads, broker.peek.unsettled('in')]).toEqual([[1], 0]);
+  });
+
   it('stall the confirmations: the sink gives up waiting and sends again', () => {
     const { clock, broker, publish } = bench();
     publish(1);
@@ -199,7 +230,7 @@ describe('faults of the in-memory broker', () => {
     clock.advance(0);
     broker.faults.pause();
     seen.messages[0]?.ack();
-    clock.advance(60_000);
+    clock.advance(9_000);
     expect([broker.peek.unsettled('in'), seen.payloads]).toEqual([1, [1]]);
     broker.faults.resume();
     clock.advance(0);

@@ -677,6 +677,7 @@ describe('fileSource', () => {
       await rename(path, folder.of('a.log.1'));
       await folder.write('a.log', 'c\nd\n');
       await vi.waitFor(() => expect(texts(first.messages)).toEqual(['a', 'b', 'c', 'd']));
+      await vi.waitFor(async () => expect((JSON.parse(await folder.read('state')) as FileOffset).line).toBe(2));
       first.unsubscribe();
       first.messages[1]!.nack(new Error('stopped'));
       const second = consume(fileSource({ path, offsets, follow: true, ...fast }));

@@ -112,6 +112,13 @@ export const RECONNECT_CASES: readonly ConformanceCase[] = [
       const noticed = (): boolean => t.events.slice(from).some((event) => 'reason' in event && isStalled(event.reason));
       await t.until('the stall is noticed', noticed);
       t.same(publisher.confirmed, 0, 'confirmed while nothing moves');
+      const { stallDetectMs } = t.features;
+      if (stallDetectMs !== undefined) {
+        const isReported = (): boolean =>
+          t.events.slice(from).some((event) => 'reason' in event && isSluiceError(event.reason, 'STALLED'));
+        await t.until('the source notices as well', isReported, stallDetectMs);
+        t.same(consumer.count, 0, 'delivered while nothing moves');
+      }
       await t.bench.net?.heal?.();
       await t.until('all are confirmed', () => publisher.isDone);
       await t.until('all are delivered', () => consumer.distinct.size >= 20);
@@ -157,5 +164,5 @@ function isPeerLost(reason: unknown): boolean {
 }
 
 function isStalled(reason: unknown): boolean {
-  return isSluiceError(reason, 'CONFIRM_TIMEOUT');
+  return isSluiceError(reason, 'CONFIRM_TIMEOUT') || isSluiceError(reason, 'STALLED');
 }
