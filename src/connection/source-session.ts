@@ -22,6 +22,7 @@ import { trampolineOf, type Runnable, type Trampoline } from './trampoline.js';
  * @internal
  */
 export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runnable, SourceHandle {
+  readonly parks: boolean = true;
   private readonly definition: SourceDefinition<T, C>;
   private readonly subscriber: Subscriber<Message<T>>;
   private readonly trampoline: Trampoline;

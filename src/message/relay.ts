@@ -119,6 +119,10 @@ class Relay implements Settler {
     return this.above.isLastAttempt?.(originalOf(root).root) ?? false;
   }
 
+  get parks(): boolean {
+    return this.above.parks === true;
+  }
+
   park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {
     const original = originalOf(root);
     const { owner } = this;

@@ -2,7 +2,6 @@ import { isSluiceError, SluiceError } from '../errors.js';
 import { Envelope, held, isOpen, mark, type MessageSource, OPEN } from './envelope.js';
 import type { Message, MessagePatch } from './message.js';
 import type { Outcome, Parked, ParkListener, Settler } from './settler.js';
-import { WaitingBatch } from './waiting-batch.js';
 import { WaitingParts } from './waiting-parts.js';
 
 export type { Outcome, Settler } from './settler.js';
@@ -51,14 +50,16 @@ export class Fork implements Settler {
   seal(note?: string): void {
     this.sealed = true;
     if (this.open === 0) this.end('ack', this.added === 0 ? note : undefined);
-    else this.waiting?.parkParent(this.open);
+    else this.waiting?.look();
+  }
+
+  get parks(): boolean {
+    return (this.parent as Envelope<unknown>).settler.parks === true;
   }
 
   park(part: Envelope<unknown>, listener: ParkListener): Parked {
-    const waiting = (this.waiting ??= new WaitingParts(this.parent));
-    const parked = waiting.add(part, listener);
-    if (this.sealed) waiting.parkParent(this.open);
-    return parked;
+    this.waiting ??= new WaitingParts(this.parent, () => (this.sealed ? this.open : Infinity));
+    return this.waiting.add(part, listener);
   }
 
   settle(part: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
@@ -71,9 +72,8 @@ export class Fork implements Settler {
     if (!acked) this.nack = { outcome, reason };
     const decided = this.settleWhen === 'any' ? acked : !acked;
     if (decided) parent.settle(outcome, reason);
-    else if (!this.sealed) return;
-    else if (this.open === 0) this.end(outcome, reason);
-    else this.waiting?.parkParent(this.open);
+    else if (this.sealed && this.open === 0) this.end(outcome, reason);
+    else this.waiting?.look();
   }
 
   private end(outcome: Outcome, reason: unknown): void {
@@ -175,8 +175,17 @@ export class Join implements Settler {
     }
   }
 
-  park(_joined: Envelope<unknown>, listener: ParkListener): Parked {
-    return new WaitingBatch(this.messages, listener);
+  /** Aborts once none of the members can be settled any more. */
+  outerSignal(): AbortSignal {
+    const over = new AbortController();
+    for (const { signal } of this.messages) {
+      const look = (): void => {
+        if (!this.isOpen()) over.abort(signal.reason);
+      };
+      if (signal.aborted) look();
+      else signal.addEventListener('abort', look, { once: true, signal: over.signal });
+    }
+    return over.signal;
   }
 
   late(joined: Envelope<unknown>, outcome: Outcome, stage: string): void {

@@ -44,6 +44,11 @@ export interface Settler {
   /** True when a `requeue` would become `dead`. */
   isLastAttempt?(root: Envelope<unknown>): boolean;
   /**
+   * True when {@link park} is possible. Not for what was joined: members that already hold credit would wait with it for
+   * the credit of the others, and two such batches for each other.
+   */
+  readonly parks?: boolean;
+  /**
    * Lets the message wait without credit until it is brought back. It stays the same message, open, and may be settled
    * where it waits. Gives `undefined` when that is not possible: the message then keeps its credit.
    */

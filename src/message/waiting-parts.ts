@@ -10,17 +10,21 @@ import type { Parked, ParkListener } from './settler.js';
  */
 export class WaitingParts implements ParkListener {
   private readonly parent: Message<unknown>;
+  /** How many parts are open; Infinity while further ones may come. */
+  private readonly openCount: () => number;
   private readonly parts = new Map<Envelope<unknown>, WaitingPart>();
   /** Set while the message itself waits. */
   private parked: Parked | undefined;
 
-  constructor(parent: Message<unknown>) {
+  constructor(parent: Message<unknown>, openCount: () => number) {
     this.parent = parent;
+    this.openCount = openCount;
   }
 
   add(part: Envelope<unknown>, listener: ParkListener): Parked {
     const waiting = new WaitingPart(part, listener, this);
     this.parts.set(part, waiting);
+    this.look();
     return waiting;
   }
 
@@ -32,16 +36,17 @@ export class WaitingParts implements ParkListener {
     waiting.listener.gone();
   }
 
-  /** Lets the message wait when all of its `open` parts do. */
-  parkParent(open: number): void {
-    if (this.parked !== undefined || open === 0 || this.parts.size !== open || !isOpen(this.parent)) return;
+  /** Lets the message wait when all of its open parts do. */
+  look(): void {
+    const { size } = this.parts;
+    if (this.parked !== undefined || size === 0 || size !== this.openCount() || !isOpen(this.parent)) return;
     const { root, settler } = this.parent as Envelope<unknown>;
     this.parked = settler.park?.(root, this);
   }
 
-  /** Asks for a part. True when the message has its credit. */
+  /** Asks for a part. True when the message has its credit; a part that was told to wait for {@link back} is told then. */
   bring(waiting: WaitingPart): boolean {
-    if (this.parts.get(waiting.part) !== waiting) return true;
+    if (waiting.isWanted) return false;
     waiting.isWanted = true;
     if (this.parked !== undefined && !this.parked.bring()) return false;
     this.parked = undefined;
@@ -55,6 +60,8 @@ export class WaitingParts implements ParkListener {
     // First all are taken out, so that the message does not go to wait again under the ones that are still to be told.
     for (const { part } of wanted) this.parts.delete(part);
     for (const { listener } of wanted) listener.back();
+    // The one that was asked for may have been settled meanwhile.
+    this.look();
   }
 
   gone(): void {

@@ -15,7 +15,8 @@ import type { EachOptions, Try, WorkResult } from './each.js';
 export interface BusyOptions<I> extends Omit<EachOptions<I>, 'concurrency' | 'lane' | 'laneCredit'> {
   /**
    * What becomes of a message that comes while work is going on: `ack` (default) gives it up with the note `busy`,
-   * `requeue` hands it back without counting an attempt; it comes again after a while.
+   * `requeue` hands it back without counting an attempt; it comes again after a while. Not for parts of
+   * one message: they would turn each other away for ever.
    */
   readonly busy?: 'ack' | 'requeue';
 }

@@ -2,11 +2,12 @@ import { Subject, type Subscriber, type Subscription } from 'rxjs';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import { configInvalid, checkOptions, oneOf } from '../connection/options.js';
 import { toSluiceError } from '../errors.js';
-import { type Envelope, handBack, mark, OPEN } from '../message/envelope.js';
+import { type Envelope, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { Fork, type ForkSettle } from '../message/settlement.js';
 import { report } from '../observability/observe.js';
 import { defineStage, type StageObserver } from './define-stage.js';
+import { OpenMessages } from './open-messages.js';
 
 /**
  * One way out of {@link fanout}: a stage, whose results come out of the fan-out, or a sink.
@@ -105,10 +106,9 @@ class Branch<I, O> {
   private readonly ended: () => void;
   private feed = new Subject<Message<I>>();
   private subscription: Subscription | undefined;
-  /** Came in and neither out nor to an end: what a failing branch takes with it. */
-  private readonly inside = new Set<Envelope<unknown>>();
+  /** What a failing branch takes with it. */
+  private readonly inside = new OpenMessages();
   private completing = false;
-  private sweepAt = 64;
 
   constructor(to: FanoutBranch<I, O>, output: Subscriber<Message<O>>, ended: () => void) {
     this.to = to;
@@ -123,7 +123,7 @@ class Branch<I, O> {
     const flow: Flow<O> = this.to(this.feed);
     this.subscription = flow.subscribe({
       next: (message) => {
-        this.inside.delete((message as Envelope<O>).root);
+        this.inside.remove(message);
         this.output.next(message);
       },
       error: (error: unknown) => this.failed(error),
@@ -135,18 +135,14 @@ class Branch<I, O> {
   }
 
   isBehind(limit: number): boolean {
-    if (this.inside.size >= limit) this.sweep();
-    return this.inside.size >= limit;
+    return this.inside.holds(limit);
   }
 
   next(part: Message<I>): void {
-    const { root } = part as Envelope<I>;
     if (typeof this.to === 'function') {
       if (this.subscription === undefined) this.start();
-      this.inside.add(root);
+      this.inside.add(part);
       this.feed.next(part);
-      // Parts that ended inside are only dropped from the set now and then: nothing else grows with them.
-      if (this.inside.size > this.sweepAt) this.sweep();
       return;
     }
     try {
@@ -171,27 +167,15 @@ class Branch<I, O> {
     this.subscription?.unsubscribe();
     this.subscription = undefined;
     if (typeof this.to !== 'function' && !this.completing) this.to.complete();
-    this.giveBack((part) => handBack(part));
   }
 
   private failed(error: unknown): void {
     this.subscription = undefined;
     const reason = toSluiceError(error, 'HANDLER_FAILED', 'A branch of fanout failed');
     report({ type: 'stage.failed', stage: 'fanout', reason });
-    this.giveBack((part) => void part.nack(reason));
+    for (const part of this.inside.takeOpen()) part.nack(reason);
     if (!this.completing) return;
     this.isOver = true;
     this.ended();
-  }
-
-  private giveBack(settle: (part: Envelope<unknown>) => void): void {
-    const left = [...this.inside];
-    this.inside.clear();
-    for (const part of left) if (part.state === OPEN) settle(part);
-  }
-
-  private sweep(): void {
-    for (const part of this.inside) if (part.state !== OPEN) this.inside.delete(part);
-    this.sweepAt = Math.max(64, this.inside.size * 2);
   }
 }

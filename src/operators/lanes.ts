@@ -28,6 +28,8 @@ export interface LaneHost<T> {
 export class Lanes<T> {
   private readonly host: LaneHost<T>;
   private readonly lanes = new Map<string, Lane<T>>();
+  /** For batches, which never wait without credit and so must not wait behind what does. */
+  private readonly batchLanes = new Map<string, Lane<T>>();
   private readonly atWork = new Map<Message<T>, Lane<T>>();
 
   constructor(host: LaneHost<T>) {
@@ -35,21 +37,23 @@ export class Lanes<T> {
   }
 
   get size(): number {
-    return this.lanes.size;
+    return this.lanes.size + this.batchLanes.size;
   }
 
   /** True when the message may go on now; otherwise it waits for the ones before it. */
   enter(message: Message<T>): boolean {
     const key = this.host.keyOf(message);
     if (key === undefined) return true;
-    const lane = this.lanes.get(key);
+    const parks = (message as Envelope<T>).root.settler.parks === true;
+    const lanes = parks ? this.lanes : this.batchLanes;
+    const lane = lanes.get(key);
     if (lane === undefined) {
-      const opened = new Lane<T>(key);
-      this.lanes.set(key, opened);
+      const opened = new Lane<T>(key, lanes);
+      lanes.set(key, opened);
       this.begin(opened, message);
       return true;
     }
-    lane.credit = this.creditOf(message);
+    lane.credit = parks ? this.creditOf(message) : Infinity;
     if (lane.aside.length === 0 && lane.held < lane.credit) lane.here.push(message);
     else lane.aside.push(new Aside(message, lane, this));
     return false;
@@ -67,7 +71,7 @@ export class Lanes<T> {
   /** Forgets all lanes; returns what waited in them. */
   clear(): Message<T>[] {
     const waiting: Message<T>[] = [];
-    for (const { here, aside } of this.lanes.values()) {
+    for (const { here, aside } of [...this.lanes.values(), ...this.batchLanes.values()]) {
       waiting.push(...here.clear());
       for (const entry of aside.clear()) {
         if (entry.isGone) continue;
@@ -76,6 +80,7 @@ export class Lanes<T> {
       }
     }
     this.lanes.clear();
+    this.batchLanes.clear();
     this.atWork.clear();
     return waiting;
   }
@@ -103,7 +108,7 @@ export class Lanes<T> {
   }
 
   private resume(lane: Lane<T>): void {
-    if (this.lanes.get(lane.key) !== lane) return;
+    if (lane.lanes.get(lane.key) !== lane) return;
     if (lane.isAtWork) this.fill(lane);
     else {
       const next = this.advance(lane);
@@ -116,7 +121,7 @@ export class Lanes<T> {
     if (lane.here.length === 0) this.fill(lane);
     const next = lane.here.shift();
     if (next !== undefined) this.begin(lane, next);
-    else if (lane.aside.length === 0) this.lanes.delete(lane.key);
+    else if (lane.aside.length === 0) lane.lanes.delete(lane.key);
     this.fill(lane);
     return next;
   }
@@ -139,6 +144,8 @@ export class Lanes<T> {
 /** The messages of one key, in their order: the one at work, those that wait here, those that wait without credit. */
 class Lane<T> {
   readonly key: string;
+  /** Where it is kept. */
+  readonly lanes: Map<string, Lane<T>>;
   readonly here: Ring<Message<T>> = new Ring();
   readonly aside: Ring<Aside<T>> = new Ring();
   isAtWork = false;
@@ -147,8 +154,9 @@ class Lane<T> {
   /** How many it may hold, as it stood at the last arrival. */
   credit = 1;
 
-  constructor(key: string) {
+  constructor(key: string, lanes: Map<string, Lane<T>>) {
     this.key = key;
+    this.lanes = lanes;
   }
 
   /** What counts against its share. */
@@ -186,7 +194,6 @@ class Aside<T> implements ParkListener {
     if (this.isGone) return;
     this.isGone = true;
     if (this.lane.aside.peek() === this) this.lane.isAsked = false;
-    // Of a batch only a part may be gone.
     handBack(this.message);
     this.lanes.gone(this.lane);
   }

@@ -16,7 +16,8 @@ import type { EachOptions, Try, WorkResult } from './each.js';
 export interface LatestOptions<I> extends Omit<EachOptions<I>, 'concurrency' | 'lane' | 'laneCredit'> {
   /**
    * What becomes of a message whose work is given up for a newer one: `ack` (default) with the note `superseded`, `requeue`
-   * hands it back without counting an attempt; it comes again after a while.
+   * hands it back without counting an attempt; it comes again after a while. Not for parts of
+   * one message: they would supersede each other for ever.
    */
   readonly superseded?: 'ack' | 'requeue';
 }

@@ -8,7 +8,7 @@ import { SluiceError, toSluiceError } from '../errors.js';
 import type { Message } from '../message/message.js';
 import { configInvalid } from '../options.js';
 import { report } from '../observability/observe.js';
-import { OpenMessages } from './open-messages.js';
+import { OpenMessages } from '../operators/open-messages.js';
 import type { Target, TargetOwner } from './target.js';
 
 /** What one subscription of a stage says. After its target left it, it says nothing any more. */

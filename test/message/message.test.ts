@@ -205,6 +205,17 @@ describe('join', () => {
     expect(outcomes(log)).toEqual(['ack']);
   });
 
+  it('aborts its signal once none of its members can be settled any more', () => {
+    const { messages } = messagesOf('a', 'b');
+    const batch = join(messages);
+    const { signal } = batch;
+    messages[0]?.ack();
+    expect(signal.aborted).toBe(false);
+    messages[1]?.nack('no');
+    expect(signal.aborted).toBe(true);
+    expect(join(messages).signal.aborted).toBe(true);
+  });
+
   it('refuses an empty list', () => {
     expect(() => join([])).toThrow(RangeError);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Message } from 'sluice';
+import { join, type Message } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Envelope } from '../../src/message/envelope.js';
 import { Lanes } from '../../src/operators/lanes.js';
@@ -91,5 +91,23 @@ describe('Lanes', () => {
     clock.advance(0);
     expect(lanes.clear().map((message) => message.payload)).toEqual(['a2']);
     expect(lanes.size).toBe(0);
+  });
+
+  it('keep batches apart: they hold their credit, so they must not wait behind what has none', () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock, credit: 4 });
+    const lanes = new Lanes<unknown>({ keyOf: () => 'k', credit: 1, defer: (work) => work(), go: () => undefined });
+    const out: Message<string>[] = [];
+    source.flow.subscribe((message) => out.push(message));
+    for (const text of 'abcdef') source.offer(text);
+    clock.advance(0);
+    const [a, b, c, d] = out as [Message<string>, Message<string>, Message<string>, Message<string>];
+    const batches = [join([c]), join([d])] as const;
+    expect([lanes.enter(a), lanes.enter(b)]).toEqual([true, false]);
+    expect(batches.map((batch) => lanes.enter(batch))).toEqual([true, false]);
+    clock.advance(0);
+    // Only `b` left its credit to another.
+    expect(out.length).toBe(5);
+    expect(lanes.leave(batches[0])).toBe(batches[1]);
   });
 });

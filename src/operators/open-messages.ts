@@ -17,6 +17,13 @@ export class OpenMessages {
   private others: Envelope<unknown>[] | undefined = undefined;
   private room = SMALLEST;
 
+  /** True when at least `count` are inside and open. */
+  holds(count: number): boolean {
+    const { last, others } = this;
+    if (others !== undefined && others.length + 1 >= count) this.compact(others);
+    return (others?.length ?? 0) + (last?.state === OPEN ? 1 : 0) >= count;
+  }
+
   add(message: Message<unknown>): void {
     const { last } = this;
     this.last = (message as Envelope<unknown>).root;

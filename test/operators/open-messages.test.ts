@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fork, join, type Message } from 'sluice';
-import { OpenMessages } from '../../src/router/open-messages.js';
+import { OpenMessages } from '../../src/operators/open-messages.js';
 import { recorder } from '../helpers/message.js';
 
 describe('OpenMessages', () => {
