@@ -40,7 +40,7 @@ const NAME = 'deadLetter';
 export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions = {}): Stage<T, T> {
   checkOptions<DeadLetterOptions>(NAME, options, { retryMs: numeric(0) });
   const { retryMs = 1_000 } = options;
-  const facts = { kind: 'stage', name: NAME } as const;
+  const facts = { kind: 'stage', name: NAME, atMostOne: true } as const;
 
   const stage: Stage<T, T> = (source: Flow<T>): Flow<T> => {
     const flow = new Observable<Message<T>>((output) => {

@@ -18,17 +18,22 @@ import { defineStage } from './define-stage.js';
  */
 export function decode<T>(mapper: Pick<Mapper<T>, 'decode' | 'name'>): Stage<Uint8Array, T> {
   const name = `decode(${mapper.name})`;
-  return defineStage(name, (output) => ({
-    next(message) {
-      mark(message, name);
-      let value: T;
-      try {
-        value = mapper.decode(message.payload);
-      } catch (error) {
-        message.nack(toSluiceError(error, 'DECODE_FAILED', `${name} failed`), 'dead');
-        return;
-      }
-      output.next(message.with(value));
-    },
-  }));
+  return defineStage(
+    name,
+    (output) => ({
+      next(message) {
+        mark(message, name);
+        let value: T;
+        try {
+          value = mapper.decode(message.payload);
+        } catch (error) {
+          message.nack(toSluiceError(error, 'DECODE_FAILED', `${name} failed`), 'dead');
+          return;
+        }
+        output.next(message.with(value));
+      },
+    }),
+    undefined,
+    { atMostOne: true },
+  );
 }

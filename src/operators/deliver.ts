@@ -46,5 +46,6 @@ export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
       };
     },
     [{ label: '', to: sink }],
+    { atMostOne: true },
   );
 }

@@ -20,21 +20,26 @@ export function encode<T>(mapper: Pick<Mapper<T>, 'encode' | 'contentType' | 'na
   // Most messages of a flow share their headers: the ones with the media type are then made once.
   let before: MessageHeaders | undefined;
   let after: MessageHeaders = {};
-  return defineStage(name, (output) => ({
-    next(message) {
-      mark(message, name);
-      let bytes: Uint8Array;
-      try {
-        bytes = mapper.encode(message.payload);
-      } catch (error) {
-        message.nack(toSluiceError(error, 'ENCODE_FAILED', `${name} failed`), 'dead');
-        return;
-      }
-      if (message.headers !== before) {
-        before = message.headers;
-        after = { ...before, [HEADERS.contentType]: mapper.contentType };
-      }
-      output.next(message.with(bytes, { headers: after }));
-    },
-  }));
+  return defineStage(
+    name,
+    (output) => ({
+      next(message) {
+        mark(message, name);
+        let bytes: Uint8Array;
+        try {
+          bytes = mapper.encode(message.payload);
+        } catch (error) {
+          message.nack(toSluiceError(error, 'ENCODE_FAILED', `${name} failed`), 'dead');
+          return;
+        }
+        if (message.headers !== before) {
+          before = message.headers;
+          after = { ...before, [HEADERS.contentType]: mapper.contentType };
+        }
+        output.next(message.with(bytes, { headers: after }));
+      },
+    }),
+    undefined,
+    { atMostOne: true },
+  );
 }

@@ -31,20 +31,25 @@ export interface LoopGuardOptions {
 export function loopGuard<T>(options: LoopGuardOptions = {}): Stage<T, T> {
   checkOptions<LoopGuardOptions>('loopGuard', options, { maxHops: integer(1) });
   const { maxHops = 16 } = options;
-  return defineStage('loopGuard', (output) => ({
-    next(message) {
-      mark(message, 'loopGuard');
-      const hops = hopsOf(headerText(message.headers, HEADERS.hops)) + 1;
-      if (hops > maxHops) {
-        message.nack(
-          new SluiceError('LOOP_DETECTED', `The message came by more than ${maxHops} times (maxHops).`),
-          'dead',
-        );
-        return;
-      }
-      output.next(message.with(message.payload, { headers: { ...message.headers, [HEADERS.hops]: String(hops) } }));
-    },
-  }));
+  return defineStage(
+    'loopGuard',
+    (output) => ({
+      next(message) {
+        mark(message, 'loopGuard');
+        const hops = hopsOf(headerText(message.headers, HEADERS.hops)) + 1;
+        if (hops > maxHops) {
+          message.nack(
+            new SluiceError('LOOP_DETECTED', `The message came by more than ${maxHops} times (maxHops).`),
+            'dead',
+          );
+          return;
+        }
+        output.next(message.with(message.payload, { headers: { ...message.headers, [HEADERS.hops]: String(hops) } }));
+      },
+    }),
+    undefined,
+    { atMostOne: true },
+  );
 }
 
 /** What is no count counts as endless: only somebody who wants a loop writes such a header. */

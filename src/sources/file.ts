@@ -23,6 +23,9 @@ import { findRotated } from './file-rotation.js';
 import { TrackedFile } from './file-tracked.js';
 import type { FileStart } from './file-walk.js';
 
+/** Credit of a source whose user names none. */
+const CREDIT = 128;
+
 /**
  * Options of {@link fileSource}.
  *
@@ -103,9 +106,10 @@ export function fileSource(options: FileSourceOptions): Flow<unknown> {
   const flow = defer(() => {
     // One subscription keeps its own place: after a failed read it goes on there.
     const own = plan.store === undefined ? { ...plan, store: memoryOffsets() } : { ...plan, store: plan.store };
-    return defineSource<unknown>({ connector: 'file', credit: 128, open: (context) => open(own, context) }, options);
+    return defineSource<unknown>({ connector: 'file', credit: CREDIT, open: (context) => open(own, context) }, options);
   });
-  return describeAs(flow, { kind: 'source', name: 'file' });
+  const { credit = CREDIT } = options;
+  return describeAs(flow, { kind: 'source', name: 'file', ...(typeof credit === 'number' ? { credit } : {}) });
 }
 
 type Plan = Omit<FilePlan<unknown>, 'store'> & { readonly store: OffsetStore | undefined };
