@@ -96,7 +96,8 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
       return;
     }
     if (this.waiting.length >= this.settings.maxQueued) {
-      message.nack(new SluiceError('OVERFLOW', `More than ${this.settings.maxQueued} messages wait (maxQueued).`));
+      const text = `More than ${this.settings.maxQueued} messages wait (maxQueued).`;
+      message.nack(new SluiceError('OVERFLOW', text, { retriable: true }));
       return;
     }
     this.waiting.push(message);

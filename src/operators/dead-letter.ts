@@ -1,5 +1,6 @@
 import { Observable } from 'rxjs';
 import { describeAs } from '../connection/describe.js';
+import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import { currentScope, withScope, type Scope } from '../connection/scope.js';
 import { SluiceError, toSluiceError } from '../errors.js';
@@ -29,7 +30,8 @@ const NAME = 'deadLetter';
  * records that the source itself could not read are kept as well.
  *
  * The message is acked once the sink has confirmed its dead letter. While the sink refuses, it is given back and comes
- * again after `retryMs` without counting an attempt: nothing is lost, and the source stops at its credit.
+ * again after `retryMs` without counting an attempt: nothing is lost, and the source stops at its credit. When its source
+ * completes the sink is completed, and the flow completes once the sink is closed.
  *
  * @example
  * import { deadLetter, decode, json, memorySink } from 'sluice';
@@ -45,6 +47,7 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
   const stage: Stage<T, T> = (source: Flow<T>): Flow<T> => {
     const flow = new Observable<Message<T>>((output) => {
       const outer = currentScope();
+      let isEnding = false;
       const letters = new Relays({
         settled(original, outcome) {
           if (outcome === 'ack') original.ack('dead letter');
@@ -79,12 +82,15 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
             output.next(passing.pass(message));
           },
           error: (error: unknown) => output.error(error),
-          complete: () => output.complete(),
+          complete() {
+            isEnding = true;
+            endSink(sink, NAME, () => output.closed || output.complete());
+          },
         }),
       );
       return () => {
         subscription.unsubscribe();
-        sink.complete();
+        if (!isEnding) sink.complete();
       };
     });
     return describeAs(flow, { ...facts, upstream: source });

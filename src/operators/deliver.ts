@@ -1,3 +1,4 @@
+import { endSink } from '../connection/end-sink.js';
 import type { Sink, Stage } from '../connection/flow.js';
 import { mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
@@ -9,7 +10,8 @@ import { defineStage } from './define-stage.js';
  * Each message once `sink` has confirmed it: sending in the middle of a flow. The message stays unsettled until what comes
  * after settles it; one that the sink refuses is nacked as the sink said and goes no further.
  *
- * When the flow completes or is unsubscribed the sink is completed. A sink that throws nacks the message with SINK_FAILED.
+ * When its source completes the sink is completed, and the flow completes once the sink is closed; on unsubscribe and on an
+ * error the sink is completed as well. A sink that throws nacks the message with SINK_FAILED.
  *
  * @example
  * import { deliver } from 'sluice';
@@ -28,6 +30,7 @@ export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
           else original.settle(outcome, reason);
         },
       });
+      let isEnding = false;
       return {
         next(message) {
           mark(message, name);
@@ -39,10 +42,12 @@ export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
           }
         },
         complete() {
-          sink.complete();
-          output.complete();
+          isEnding = true;
+          endSink(sink, name, () => output.closed || output.complete());
         },
-        teardown: () => sink.complete(),
+        teardown() {
+          if (!isEnding) sink.complete();
+        },
       };
     },
     [{ label: '', to: sink }],

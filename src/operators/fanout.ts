@@ -1,4 +1,5 @@
 import { Subject, type Subscriber, type Subscription } from 'rxjs';
+import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import { configInvalid, checkOptions, oneOf } from '../connection/options.js';
 import { toSluiceError } from '../errors.js';
@@ -94,7 +95,8 @@ class Fanout<I, O> implements StageObserver<I> {
   }
 
   private ended(): void {
-    if (this.completed && this.branches.every((branch) => branch.isOver)) this.output.complete();
+    if (this.output.closed || !this.completed || this.branches.some((branch) => !branch.isOver)) return;
+    this.output.complete();
   }
 }
 
@@ -155,12 +157,13 @@ class Branch<I, O> {
   complete(): void {
     this.completing = true;
     if (this.isOver) return;
-    if (typeof this.to === 'function' && this.subscription !== undefined) {
-      this.feed.complete();
-      return;
-    }
-    if (typeof this.to !== 'function') this.to.complete();
-    this.isOver = true;
+    if (typeof this.to !== 'function') {
+      endSink(this.to, 'fanout', () => {
+        this.isOver = true;
+        this.ended();
+      });
+    } else if (this.subscription === undefined) this.isOver = true;
+    else this.feed.complete();
   }
 
   stop(): void {

@@ -161,6 +161,6 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   }
 
   private finishIfDone(): void {
-    if (this.completed && this.unfinished === 0) this.output.complete();
+    if (this.completed && this.unfinished === 0 && !this.output.closed) this.output.complete();
   }
 }

@@ -1,3 +1,4 @@
+import { endSink } from '../connection/end-sink.js';
 import type { Sink } from '../connection/flow.js';
 import { toSluiceError } from '../errors.js';
 import type { Message } from '../message/message.js';
@@ -46,30 +47,29 @@ export class SinkTarget<I> implements Target<I> {
   }
 
   complete(): void {
-    const { sink } = this.shared;
-    this.leave(() => sink.complete());
     const ended = (): void => this.owner.ended();
-    if (sink.closed === undefined || this.shared.users > 0) ended();
-    else void sink.closed.then(ended, ended);
+    if (this.isLast()) endSink(this.shared.sink, this.label, ended);
+    else ended();
   }
 
   error(error: unknown): void {
-    this.leave(() => this.shared.sink.error(error));
+    if (!this.isLast()) return;
+    try {
+      this.shared.sink.error(error);
+    } catch (reason) {
+      report({ type: 'stage.failed', stage: this.label, reason });
+    }
   }
 
   stop(): void {
-    this.leave(() => this.shared.sink.complete());
+    if (this.isLast()) endSink(this.shared.sink, this.label, () => undefined);
   }
 
-  private leave(tell: () => void): void {
-    if (this.hasLeft) return;
+  /** Leaves; true when nobody else gives to the sink any more, and nobody has ended it. */
+  private isLast(): boolean {
+    if (this.hasLeft) return false;
     this.hasLeft = true;
     this.shared.users -= 1;
-    if (this.shared.users > 0) return;
-    try {
-      tell();
-    } catch (error) {
-      report({ type: 'stage.failed', stage: this.label, reason: error });
-    }
+    return this.shared.users === 0;
   }
 }

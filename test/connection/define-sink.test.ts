@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
   memoryBroker,
@@ -248,11 +248,14 @@ describe('defineSink', () => {
     expect(log).toEqual(['0 requeue CONFIG_INVALID']);
   });
 
-  it('nacks with OVERFLOW beyond maxQueued', () => {
+  it('nacks with OVERFLOW beyond maxQueued, which trying again can cure', () => {
     const r = rig({ maxUnconfirmed: 1, maxQueued: 1 });
     const { taken, log } = messages(r.clock, 3);
+    const reasons: unknown[] = [];
+    onTestFinished(observe((event) => void ('reason' in event && reasons.push(event.reason))));
     for (const message of taken) r.sink.next(message);
     expect(log).toEqual(['2 requeue OVERFLOW']);
+    expect(reasons).toContainEqual(expect.objectContaining({ code: 'OVERFLOW', retriable: true }));
   });
 
   it('keeps its link while it is in use and leaves it when it closes', async () => {

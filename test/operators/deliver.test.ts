@@ -74,7 +74,7 @@ describe('deliver', () => {
     const first = holding();
     const seen = collect(fromAsyncIterable<string>([], { clock }).pipe(deliver(first.sink)));
     clock.advance(1);
-    expect([seen.completed, first.completed()]).toEqual([true, 2]);
+    expect([seen.completed, first.completed()]).toEqual([true, 1]);
     const second = holding();
     collect(fromAsyncIterable(['a'], { clock }).pipe(deliver(second.sink))).subscription.unsubscribe();
     expect(second.completed()).toBe(1);
