@@ -27,7 +27,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/heavy/**'],
+          exclude: ['test/heavy/**', 'test/brokers/**', 'test/integration/**'],
           // The check of the whole project sees the type tests too; this one reports them by name.
           typecheck: { enabled: process.env['SKIP_TYPE_TESTS'] === undefined, include: ['test/types/**/*.test-d.ts'] },
         },
@@ -41,6 +41,18 @@ export default defineConfig({
           fileParallelism: false,
           // After the unit suite: what is measured here must not share the cores with it.
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          // Against brokers that the tests start, one file after the other; see test/brokers.
+          include: ['test/brokers/**/*.test.ts', 'test/integration/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
+import { BrokerMissing, type Broker } from './broker.js';
+
+/**
+ * Tests against one broker, started before the first of them and taken away after the last. Where it is not to be had they
+ * are skipped, with the reason; where `TEST_BROKERS` is `required` they fail.
+ *
+ * ```ts
+ * brokerSuite('the AMQP source', rabbitmq, (broker) => {
+ *   it('connects', async () => void (await (await connect(broker().url)).close()));
+ * });
+ * ```
+ */
+export function brokerSuite(name: string, open: () => Promise<Broker>, suite: (broker: () => Broker) => void): void {
+  describe(name, () => {
+    let opened: Broker | undefined;
+    let missing = '';
+    beforeAll(async () => {
+      try {
+        opened = await open();
+      } catch (error) {
+        if (!(error instanceof BrokerMissing) || process.env['TEST_BROKERS'] === 'required') throw error;
+        missing = error.message;
+      }
+    }, 180_000);
+    beforeEach((context) => {
+      if (opened === undefined) context.skip(`not run: ${missing}`);
+    });
+    afterAll(() => opened?.close());
+    suite(() => opened!);
+  });
+}

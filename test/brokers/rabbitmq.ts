@@ -1,0 +1,67 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'amqplib';
+import { BrokerMissing, type Broker } from './broker.js';
+import { findCommand } from './find-command.js';
+import { freePort } from './free-port.js';
+import { ownBroker } from './own-broker.js';
+import { someoneElses } from './someone-elses.js';
+
+// Erlang's port mapper, in the foreground and before the server looks for one: it would leave a daemon behind.
+const START = 'epmd -port "$ERL_EPMD_PORT" & until epmd -names >/dev/null; do sleep 0.02; done; exec "$@"';
+
+/**
+ * A RabbitMQ for a test: that of `TEST_AMQP_URL`, or one of its own.
+ *
+ * @throws BrokerMissing when neither is to be had
+ */
+export async function rabbitmq(): Promise<Broker> {
+  const there = someoneElses('RabbitMQ', 'TEST_AMQP_URL');
+  if (there !== undefined) return there;
+  // Not what Debian puts on the PATH: that changes to the user of the service.
+  const server = findCommand('/usr/lib/rabbitmq/bin/rabbitmq-server', 'rabbitmq-server');
+  if (server === undefined) {
+    throw new BrokerMissing('RabbitMQ: TEST_AMQP_URL is not set, and rabbitmq-server is not installed');
+  }
+  const [port, epmdPort, distributionPort] = [await freePort(), await freePort(), await freePort()];
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-rabbitmq-'));
+  await writeFile(join(folder, 'plugins'), '[].\n');
+  await writeFile(
+    join(folder, 'rabbitmq.conf'),
+    [
+      `listeners.tcp.1 = 127.0.0.1:${port}`,
+      'log.console = true',
+      'log.console.level = warning',
+      // A disk that is nearly full is not what is tested, unless a test says so.
+      'disk_free_limit.absolute = 1MB',
+    ].join('\n'),
+  );
+  const url = `amqp://guest:guest@127.0.0.1:${port}`;
+  return ownBroker({
+    name: 'RabbitMQ',
+    command: ['sh', '-c', START, 'sh', server],
+    env: {
+      HOME: folder, // where Erlang keeps its cookie
+      ERL_EPMD_PORT: String(epmdPort),
+      ERL_EPMD_ADDRESS: '127.0.0.1',
+      RABBITMQ_NODENAME: `sluice${port}@localhost`,
+      RABBITMQ_DIST_PORT: String(distributionPort),
+      RABBITMQ_MNESIA_BASE: join(folder, 'data'),
+      RABBITMQ_LOG_BASE: join(folder, 'logs'),
+      RABBITMQ_LOGS: '-',
+      RABBITMQ_PID_FILE: join(folder, 'pid'),
+      RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
+      RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
+      RABBITMQ_CONF_ENV_FILE: '/dev/null',
+      // The machine has other things to do than to spin for a message that may come.
+      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+sbwt none +sbwtdcpu none +sbwtdio none',
+      // The script becomes the server, instead of waiting for it and translating signals.
+      RUNNING_UNDER_SYSTEMD: 'true',
+    },
+    folder,
+    port,
+    url,
+    ready: async () => (await connect(url)).close(),
+  });
+}

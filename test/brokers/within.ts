@@ -1,0 +1,23 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+/**
+ * Tries until it resolves; rejects with the last reason after a time, or as soon as `hopeless` has one. Unlike
+ * `vi.waitFor` it works outside of a test.
+ */
+export async function within<T>(
+  timeoutMs: number,
+  attempt: () => Promise<T>,
+  hopeless: () => string | undefined = () => undefined,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const reason = hopeless();
+      if (reason !== undefined) throw new Error(reason, { cause: error });
+      if (Date.now() > deadline) throw error;
+    }
+    await pause(25);
+  }
+}
