@@ -618,12 +618,17 @@ describe('fileSource', () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.log', 'a\n');
       const told = events();
-      const consumer = consume(fileSource({ path, follow: true, ...fast, pollMs: 50 }));
+      let nowMs = 0;
+      let stepMs = 0;
+      // Time stands while the old file is written to, however long that takes.
+      const clock = { ...systemClock, elapsed: () => (nowMs += stepMs) };
+      const consumer = consume(fileSource({ path, follow: true, ...fast, clock }));
       await vi.waitFor(() => expect(consumer.messages).toHaveLength(1));
       await rename(path, folder.of('a.log.1'));
       await folder.append('a.log.1', 'b\n');
       await folder.write('a.log', 'd\n');
       await folder.append('a.log.1', 'c');
+      stepMs = 1;
       await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a', 'b', 'c', 'd']));
       expect(meta(consumer.messages[3]!)).toEqual({ path, line: 1, offset: 0, bytes: 2 });
       told.stop();
