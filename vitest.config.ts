@@ -18,6 +18,7 @@ export default defineConfig({
     setupFiles: [source('./test/helpers/patience.ts')],
     restoreMocks: true,
     unstubGlobals: true,
+    maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],

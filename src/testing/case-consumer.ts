@@ -99,6 +99,12 @@ export class CaseConsumer {
     this.subscription.unsubscribe();
   }
 
+  /** Unsubscribes and takes back what it holds, so that its source does not wait for it with nobody left to answer. */
+  end(): void {
+    this.unsubscribe();
+    this.handle?.release(new Error('The case is over.'));
+  }
+
   private next(message: Message<Uint8Array>): void {
     const { plan } = this;
     this.count += 1;

@@ -225,7 +225,7 @@ export class CaseContext {
       record,
       violated: (text) => void this.violations.push(text),
     });
-    this.cleanups.push(() => consumer.unsubscribe());
+    this.cleanups.push(() => consumer.end());
     return consumer;
   }
 

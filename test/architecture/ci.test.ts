@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -41,7 +51,68 @@ describe('the count of .ci/run', () => {
   });
 });
 
+// Stands for npm and npx: says what it was called with, leaves a report where it is asked for one, and fails at $FAIL.
+const STAND_IN = `#!/usr/bin/env bash
+echo "$(basename "$0") $*" >>"$CALLS"
+if [[ -n \${TEST_REPORT:-} ]]; then echo '{"numPassedTests":10,"numFailedTests":0,"numPendingTests":0}' >"$TEST_REPORT"; fi
+[[ -z $FAIL || "$*" != *"$FAIL"* ]]
+`;
+
+/** What .ci/run called, said last and ended with, where npm and npx are stand-ins and the one call fails. */
+function rehearse(fail: string): { readonly calls: string[]; readonly said: string[]; readonly code: number } {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-ci-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  for (const part of ['.ci', 'scripts']) cpSync(part, join(folder, part), { recursive: true });
+  mkdirSync(join(folder, 'bin'));
+  for (const name of ['npm', 'npx']) {
+    writeFileSync(join(folder, 'bin', name), STAND_IN);
+    chmodSync(join(folder, 'bin', name), 0o755);
+  }
+  const calls = join(folder, 'calls');
+  const { stdout, status } = spawnSync(join(folder, '.ci/run'), {
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      PATH: `${join(folder, 'bin')}:${process.env['PATH'] ?? ''}`,
+      CALLS: calls,
+      FAIL: fail,
+      TEST_REPORT: '',
+    },
+  });
+  return {
+    calls: readFileSync(calls, 'utf8').trim().split('\n'),
+    said: stdout.trimEnd().split('\n'),
+    code: status ?? -1,
+  };
+}
+
+const own = process.versions.node.split('.')[0];
+const others = ['20', '22', '24', '26'].filter((major) => major !== own);
+/** Reports: the one of `npm test`, and one of each other Node. */
+const passed = 10 * (1 + others.length);
+
 describe('.ci/run', () => {
+  it('runs the unit suite once on each of Node 20, 22, 24 and 26', () => {
+    const { calls, said, code } = rehearse('');
+    const majors = calls.flatMap((call) => /-p node@(\d+) .*--project unit$/.exec(call)?.[1] ?? []);
+    expect(majors).toEqual(others);
+    expect(calls.filter((call) => call === 'npm test')).toHaveLength(1);
+    expect([said.at(-1), code]).toEqual([`${passed} passed, 0 failed`, 0]);
+  });
+
+  it.each([
+    ['npm ci', 'ci', 'npm ci && npm test'],
+    ['a step', 'run lint', 'lint'],
+    ['a step of the lane beside it', 'run build', 'build'],
+    ['another Node', `node@${others[0]}`, `unit suite, Node ${others[0]}`],
+  ])('goes on after %s failed, names it and ends with 1', (_, fail, name) => {
+    const { calls, said, code } = rehearse(fail);
+    expect(calls.at(-1)).toContain(`-p node@${others.at(-1)} `);
+    expect(said).toContain(`failed step: ${name}`);
+    expect(said.at(-1)).toMatch(/^\d+ passed, 1 failed$/);
+    expect(code).toBe(1);
+  });
+
   const project = readTree('.ci', 'README.md', 'package.json');
   const script = project.get('.ci/run') ?? '';
   const { scripts } = JSON.parse(project.get('package.json') ?? '{}') as { scripts: Record<string, string> };

@@ -41,7 +41,7 @@ async function open(): Promise<Bench> {
       client: 'ws',
       topic: channel,
       heartbeatMs: 1_000,
-      connectTimeoutMs: 1_000,
+      connectTimeoutMs: 2_000,
       reconnect: backoff({ initialMs: 20, maxMs: 100, minMs: 5 }),
     });
   return {
