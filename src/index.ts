@@ -55,7 +55,7 @@ export { where } from './operators/where.js';
 export { batch, type BatchOptions } from './operators/batch.js';
 export { busy, type BusyOptions } from './operators/busy.js';
 export { dedupe, type DedupeOptions } from './operators/dedupe.js';
-export { fanout, type FanoutBranch, type FanoutOptions } from './operators/fanout.js';
+export { fanout, type FanoutBranch, type FanoutOptions, type FanoutOutput } from './operators/fanout.js';
 export { latest, type LatestOptions } from './operators/latest.js';
 export { lossy, type LossyMode } from './operators/lossy.js';
 export { tapMessage } from './operators/tap-message.js';

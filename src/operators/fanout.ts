@@ -13,7 +13,16 @@ import { OpenMessages } from './open-messages.js';
 /**
  * One way out of {@link fanout}: a stage, whose results come out of the fan-out, or a sink.
  */
-export type FanoutBranch<I, O> = Stage<I, O> | Sink<I>;
+export type FanoutBranch<I, O = unknown> = Stage<I, O> | Sink<I>;
+
+/**
+ * What comes out of the branches of {@link fanout}: what its stages give; sinks let nothing out.
+ */
+export type FanoutOutput<B extends readonly unknown[]> = B[number] extends infer T
+  ? T extends Stage<never, infer O>
+    ? O
+    : never
+  : never;
 
 /**
  * Options of {@link fanout}.
@@ -41,10 +50,17 @@ export interface FanoutOptions {
  * @see fork
  * @see route
  */
-export function fanout<I, O = never>(
-  branches: readonly FanoutBranch<I, O>[],
-  options: FanoutOptions = {},
-): Stage<I, O> {
+export function fanout<I, const B extends readonly FanoutBranch<I>[]>(
+  branches: B,
+  options?: FanoutOptions,
+): Stage<I, FanoutOutput<B>>;
+// The same where no flow around it says what the payload is, but the branches do. In one signature functions lose theirs.
+export function fanout<I, const B extends readonly FanoutBranch<I>[]>(
+  // eslint-disable-next-line @typescript-eslint/unified-signatures
+  branches: B & readonly FanoutBranch<I>[],
+  options?: FanoutOptions,
+): Stage<I, FanoutOutput<B>>;
+export function fanout<I, O>(branches: readonly FanoutBranch<I, O>[], options: FanoutOptions = {}): Stage<I, O> {
   checkOptions<FanoutOptions>('fanout', options, { settle: oneOf('all', 'any') });
   if (branches.length === 0) throw configInvalid('fanout', [`'branches' is empty: give at least one stage or sink`]);
   return defineStage(

@@ -62,8 +62,8 @@ describe('fanout', () => {
 
   it('goes on without a branch that completed early, and nacks what a sink throws on', () => {
     const run = runStage(
-      fanout<number, number>([
-        (source) => source.pipe(take(1)),
+      fanout([
+        (source: Flow<number>) => source.pipe(take(1)),
         sinkOf((part) => {
           if (part.payload === 2) throw new Error('no');
           part.ack();
