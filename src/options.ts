@@ -1,5 +1,8 @@
 import { SluiceError } from './errors.js';
 
+/** So many faults are in the text; all of them are in the details. */
+const MAX_TOLD = 10;
+
 /**
  * Says what is wrong with an option's value, as «expected …», or `undefined` when nothing is.
  *
@@ -126,8 +129,11 @@ export type OptionRules<O> = { readonly [K in keyof O]-?: OptionRule };
  * @throws SluiceError `CONFIG_INVALID`; `details.faults` lists each fault
  */
 export function checkOptions<O extends object>(owner: string, options: O, rules: OptionRules<O>): void {
+  const all: unknown = options;
+  if (typeof all !== 'object' || all === null || Array.isArray(all))
+    throw configInvalid(owner, [`expected an object with options, got ${shown(all)}`]);
   const faults: string[] = [];
-  const given = options as Record<string, unknown>;
+  const given = all as Record<string, unknown>;
   const known = rules as Record<string, OptionRule & { required?: boolean }>;
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(known, name)) continue;
@@ -152,7 +158,9 @@ export function checkOptions<O extends object>(owner: string, options: O, rules:
  * @see checkOptions
  */
 export function configInvalid(owner: string, faults: readonly string[]): SluiceError {
-  return new SluiceError('CONFIG_INVALID', `${owner}: ${faults.join('; ')}.`, { details: { owner, faults } });
+  const more = faults.length > MAX_TOLD ? `; and ${faults.length - MAX_TOLD} more` : '';
+  const text = `${owner}: ${faults.slice(0, MAX_TOLD).join('; ')}${more}.`;
+  return new SluiceError('CONFIG_INVALID', text, { details: { owner, faults } });
 }
 
 function nearest(name: string, known: readonly string[]): string | undefined {

@@ -41,6 +41,20 @@ const faultsOf = (options: object): readonly string[] => {
 };
 
 describe('checkOptions', () => {
+  it('take an object, and nothing else, with few words', () => {
+    expect(faultsOf([1, 2, 3])).toEqual(['expected an object with options, got an array']);
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`unknown ${at}`, at]));
+    const text = ((): string => {
+      try {
+        checkOptions<Options>('thing', { name: 'x', ...many }, rules);
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    })();
+    expect(text).toContain('and 40 more');
+  });
+
   it('accepts what fits', () => {
     expect(faultsOf({ name: 'x', credit: 0, rate: 0.5, mode: 'b', quiet: false, size: { max: 1 } })).toEqual([]);
     expect(faultsOf({ name: 'x', credit: undefined })).toEqual([]);

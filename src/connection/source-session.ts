@@ -85,10 +85,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       },
     });
     this.link = link;
-    this.cleanups.push(
-      () => link.leave(),
-      () => this.stalls.stop(),
-    );
+    this.cleanups.push(() => this.stalls.stop());
   }
 
   /** Begins to read. */
@@ -356,9 +353,19 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     for (const cleanup of this.cleanups) cleanup();
     this.waitingListeners.tell();
     this.waitingListeners.clear();
-    if (closing === undefined) tell?.();
-    // Who unsubscribed while it closed hears nothing any more.
-    else void closing.then(() => this.unsubscribed || tell?.());
+    // The link comes last: what the reader still has to say goes over its connection.
+    const end = (): void => {
+      this.link.leave();
+      tell?.();
+    };
+    if (closing === undefined) end();
+    else {
+      // Who unsubscribed while it closed hears nothing any more.
+      void closing.then(() => {
+        if (this.unsubscribed) this.link.leave();
+        else end();
+      });
+    }
   }
 
   /** The link is gone: what was delivered over it can no longer be settled there, and comes again. */

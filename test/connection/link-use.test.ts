@@ -77,6 +77,32 @@ describe('a source over a link', () => {
     expect(r.opened).toEqual([1, 1]);
   });
 
+  it('leaves the link only when its reader has closed, since what that still says goes over the connection (SHU-02)', async () => {
+    const clock = virtualClock();
+    const steps: string[] = [];
+    const link = defineLink<number>(
+      { connector: 'rig', connect: () => 1, disconnect: () => void steps.push('disconnected') },
+      { clock },
+    );
+    const flow = defineSource<number, number>(
+      {
+        connector: 'rig',
+        link,
+        credit: 4,
+        open: () => ({
+          resume: () => undefined,
+          settle: () => undefined,
+          close: () =>
+            new Promise<void>((resolve) => void clock.timer(10, resolve)).then(() => void steps.push('closed')),
+        }),
+      },
+      { clock },
+    );
+    flow.subscribe().unsubscribe();
+    await clock.run(20);
+    expect(steps).toEqual(['closed', 'disconnected']);
+  });
+
   it('opens once, and in the moment the link is back, however long that took (G10)', () => {
     const r = rig();
     const seen = r.source();

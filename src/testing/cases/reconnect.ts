@@ -88,7 +88,10 @@ export const RECONNECT_CASES: readonly ConformanceCase[] = [
         await t.up(consumer);
         const from = t.events.length;
         await t.bench.net?.blackhole?.(direction);
-        const lost = (): boolean => t.events.slice(from).some((event) => 'reason' in event && isPeerLost(event.reason));
+        // Whoever hears nothing notices; where that is the far side, it hangs up.
+        const isNoticed = (reason: unknown): boolean =>
+          isPeerLost(reason) || (direction !== 'down' && isSluiceError(reason, 'CONNECTION_LOST'));
+        const lost = (): boolean => t.events.slice(from).some((event) => 'reason' in event && isNoticed(event.reason));
         await t.until(`the loss is noticed with ${direction ?? 'both ways'} dead`, lost, peerDetectMs);
         await t.bench.net?.heal?.();
         await t.up(consumer);
