@@ -15,6 +15,8 @@ debian() {
 }
 
 debian /usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server
+debian /usr/sbin/mosquitto mosquitto
+debian /usr/bin/kcat kcat
 
 if ((${#missing[@]} > 0)); then
   echo "installing ${missing[*]}"
