@@ -1,7 +1,8 @@
 import { SluiceError } from '../errors.js';
-import { mayBreakRules } from './json-precheck.js';
+import { mustScan } from './json-precheck.js';
 import type { JsonRules } from './json-rules.js';
 import { scanJson, type InexactNumber } from './json-scan.js';
+import { mayBreakRules } from './json-value-check.js';
 import { checkSize } from './size.js';
 import { decodeUtf8 } from './utf8.js';
 
@@ -14,17 +15,21 @@ import { decodeUtf8 } from './utf8.js';
 export function decodeJson(bytes: Uint8Array, rules: JsonRules): unknown {
   checkSize('json', bytes, rules.maxBytes);
   const text = decodeUtf8(bytes, 'strip');
-  if (mayBreakRules(text, bytes, rules)) {
-    const inexact = scan(text, bytes, rules);
-    return inexact.length === 0 ? JSON.parse(text) : parseKeeping(text, inexact, rules.numbers === 'bigint');
-  }
+  if (mustScan(text, bytes, rules)) return scanned(text, bytes, rules);
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     // The engine's error is not kept as the cause: it quotes the payload, and where it happened is told better here.
     scan(text, bytes, rules);
     throw new SluiceError('DECODE_FAILED', 'invalid JSON: this engine cannot parse the payload.');
   }
+  return mayBreakRules(value, text, rules) ? scanned(text, bytes, rules) : value;
+}
+
+function scanned(text: string, bytes: Uint8Array, rules: JsonRules): unknown {
+  const inexact = scan(text, bytes, rules);
+  return inexact.length === 0 ? JSON.parse(text) : parseKeeping(text, inexact, rules.numbers === 'bigint');
 }
 
 function scan(text: string, bytes: Uint8Array, rules: JsonRules): InexactNumber[] {

@@ -6,7 +6,14 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
   ...parts('src/links', 'memory-queue', ['memory-consumer', 'memory-lane']),
   ...parts('src/links', 'memory-faults', ['memory-access']),
   ...parts('src/mappers', 'csv', ['csv-cell', 'csv-plan', 'csv-scan', 'csv-splitter']),
-  ...parts('src/mappers', 'json', ['json-decode', 'json-encodable', 'json-precheck', 'json-rules', 'json-scan']),
+  ...parts('src/mappers', 'json', [
+    'json-decode',
+    'json-encodable',
+    'json-precheck',
+    'json-rules',
+    'json-scan',
+    'json-value-check',
+  ]),
   ...parts('src/mappers', 'lines', ['chunk-splitter', 'codec', 'line-splitter', 'record-mapper', 'split-record']),
   ...parts('src/mappers', 'text', ['size']),
   ...parts('src/sources', 'file', [

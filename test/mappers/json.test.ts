@@ -38,6 +38,27 @@ describe('json decodes (S2.20, S2.50)', () => {
     expect(decode(JSON.stringify('x'.repeat(1_048_574)))).toHaveLength(1_048_574);
   });
 
+  it('lets a later equal key replace what breaks a rule, since nothing of it is left', () => {
+    expect(decode(`{"a":{"__proto__":1},"b":${nested(70)},"a":1,"b":2}`)).toStrictEqual({ a: 1, b: 2 });
+  });
+
+  it('passes many small objects and arrays, also in a long text', () => {
+    const points = Array.from({ length: 30_000 }, (_, at) => [at, { at }]);
+    expect(decode(JSON.stringify(points))).toStrictEqual(points);
+    expect(decode(JSON.stringify(points.slice(0, 9000), undefined, 2))).toHaveLength(9000);
+  });
+
+  it('reads the same while Object.prototype has keys that are enumerable', () => {
+    let value: unknown;
+    Object.defineProperty(Object.prototype, 'stray', { value: [[1]], enumerable: true, configurable: true });
+    try {
+      value = decode('{"a":[{}]}', { maxDepth: 3, maxKeys: 1 });
+    } finally {
+      delete (Object.prototype as { stray?: unknown }).stray;
+    }
+    expect(value).toStrictEqual({ a: [{}] });
+  });
+
   it('takes signs of trouble inside of texts for what they are', () => {
     const value = {
       text: '__proto__ "constructor": {"prototype"} 9007199254740993 1e400',
@@ -132,6 +153,18 @@ describe('json refuses to decode', () => {
     expect(codeOf(() => decode(nested(depth), large))).toBe('LIMIT_DEPTH');
     expect(codeOf(() => decode('['.repeat(depth), large))).toBe('LIMIT_DEPTH');
     expect(refusal(() => decode('{"a":'.repeat(depth), large)).details).toStrictEqual({ byte: 64 * 5 });
+  });
+
+  it.each([
+    ['side by side with closed ones', `[${'{"a":1},'.repeat(100)}${nested(64)}]`],
+    ['behind numbers', `[1,2.5,${nested(64)}]`],
+    ['behind brackets in texts', `{"a":"${']'.repeat(200)}","b":${nested(64)}}`],
+    ['with brackets in texts between', `${'["}],[",'.repeat(65)}0${']'.repeat(65)}`],
+    ['in a long text', `${'{"}, {":'.repeat(40_000)}0${'}'.repeat(40_000)}`],
+    ['in a long text of white space', `${'[\n\t'.repeat(40_000)}0${']'.repeat(40_000)}`],
+  ])('B05: nesting %s', (_, text) => {
+    expect(() => void JSON.parse(text)).not.toThrow();
+    expect(codeOf(() => decode(text))).toBe('LIMIT_DEPTH');
   });
 
   it.each([
@@ -389,18 +422,25 @@ describe('json', () => {
     );
   });
 
-  it('decides the same with and without the quick look before the scan', () => {
+  // Small enough for the texts above to reach them.
+  const limits = fc.record({
+    numbers: fc.constantFrom('error', 'string', 'bigint', 'round'),
+    maxDepth: fc.integer({ min: 0, max: 4 }),
+    maxKeys: fc.integer({ min: 0, max: 3 }),
+    maxItems: fc.integer({ min: 0, max: 3 }),
+    maxNameLength: fc.integer({ min: 1, max: 9 }),
+  });
+
+  it('decides the same with and without the scan', () => {
     fc.assert(
-      fc.property(fc.oneof(soup, values), fc.constantFrom('error', 'string', 'bigint'), (text, numbers) => {
+      fc.property(fc.oneof(soup, values), fc.option(limits, { nil: {} }), (text, options) => {
         // Duplicate keys as errors force the scan; texts that have some are left out.
-        const forced = codeOf(() => decode(text, { numbers, duplicateKeys: 'error' }));
-        fc.pre(
-          forced === undefined ||
-            !refusal(() => decode(text, { numbers, duplicateKeys: 'error' })).message.includes('duplicate'),
-        );
-        expect(codeOf(() => decode(text, { numbers }))).toBe(forced);
+        const forced = { ...options, duplicateKeys: 'error' } as const;
+        const code = codeOf(() => decode(text, forced));
+        fc.pre(code === undefined || !refusal(() => decode(text, forced)).message.includes('duplicate'));
+        expect(codeOf(() => decode(text, options))).toBe(code);
       }),
-      { numRuns: 2000 },
+      { numRuns: 4000 },
     );
   });
 
