@@ -23,6 +23,7 @@ export {
   runCase,
   type CaseRecord,
   type CaseResult,
+  type ConformanceOptions,
   type RunCaseOptions,
   type Runner,
 } from '../testing/connector-suite.js';
@@ -30,6 +31,7 @@ export type { Direction } from '../testing/direction.js';
 export type { Features, Flag, Reason } from '../testing/features.js';
 export type {
   Bench,
+  BenchKit,
   BenchSourceOptions,
   BrokerVerbs,
   Fed,

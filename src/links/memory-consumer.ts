@@ -9,6 +9,8 @@ import type { MemoryTopic } from './memory-topic.js';
 
 /** Who is told that there is something to take. Never called while anything is delivered or settled: it only schedules. */
 export interface MemoryWakeable {
+  /** How many more it wants. */
+  readonly free: number;
   wake(): void;
 }
 
@@ -29,6 +31,9 @@ export class MemoryConsumer {
   private at = 0;
   /** What it holds, in no particular order: each record knows its index, so that letting one go costs the same for all. */
   private readonly held: MemoryRecord[] = [];
+  /** Settlements under way: for the broker these messages are still out. */
+  private settling = 0;
+  private isHeldOff = false;
   private ended = false;
 
   constructor(connection: MemoryConnection, topic: MemoryTopic, queue: MemoryQueue, reader: MemoryWakeable) {
@@ -47,6 +52,9 @@ export class MemoryConsumer {
   take(): MemoryRecord | undefined {
     const { queue, lanes } = this;
     if (!this.connection.delivers) return undefined;
+    // A window counts at both ends: what the broker has not heard of could come again, and there is never more than it.
+    this.isHeldOff = this.settling > 0 && this.settling >= this.reader.free;
+    if (this.isHeldOff) return undefined;
     if (queue.isShared && queue.lastTaker === this && queue.consumers.length > 1) {
       // The others were woken as well: behind them in line, each has its turn.
       queue.lastTaker = undefined;
@@ -91,8 +99,16 @@ export class MemoryConsumer {
   /** Passes a settlement on. */
   settle(record: MemoryRecord, outcome: Outcome, reason: unknown, message: Message<unknown> | undefined): void {
     const { toBroker } = this.connection;
-    if (toBroker.isClear) this.settled(record, outcome, reason, message);
-    else toBroker.pass(() => this.settled(record, outcome, reason, message));
+    if (toBroker.isClear) {
+      this.settled(record, outcome, reason, message);
+      return;
+    }
+    this.settling += 1;
+    toBroker.pass(() => {
+      this.settling -= 1;
+      this.settled(record, outcome, reason, message);
+      if (this.isHeldOff) this.reader.wake();
+    });
   }
 
   private settled(

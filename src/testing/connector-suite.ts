@@ -44,7 +44,8 @@ export type CaseRecord = Readonly<Pick<ConformanceCase, 'id' | 'label' | 'title'
  */
 export type CaseResult =
   | { readonly status: 'passed' }
-  | { readonly status: 'failed'; readonly error: Error }
+  /** `seed` repeats it; in real time there is none. */
+  | { readonly status: 'failed'; readonly error: Error; readonly seed: number | undefined }
   | { readonly status: 'skipped'; readonly reason: Reason };
 
 const CASES: readonly ConformanceCase[] = [
@@ -56,10 +57,16 @@ const CASES: readonly ConformanceCase[] = [
   ...SHUTDOWN_CASES,
 ];
 
+/** What {@link conformance} may be told. */
+export interface ConformanceOptions {
+  /** Each case runs once for each of these, in virtual time: chance is another one then. Default: 1 alone. */
+  readonly seeds?: readonly number[];
+}
+
 /**
  * Registers the conformance cases with a test runner, one test per case. A case whose flags are not set, or whose verbs
- * the bench does not have, is skipped and says why; so is one that the harness skips with a reason of its own. Returns the
- * record of what applies, from which the table of connectors is made.
+ * the bench does not have, is skipped and says why; so is one that the harness skips with a reason of its own. A case that
+ * fails names the seed that repeats it. Returns the record of what applies, from which the table of connectors is made.
  *
  * @example
  * import { describe, expect, it } from 'vitest';
@@ -67,8 +74,17 @@ const CASES: readonly ConformanceCase[] = [
  * conformance(harness, { describe, it, expect });
  * @see Harness
  */
-export function conformance(harness: Harness, { describe, it, expect }: Runner): readonly CaseRecord[] {
+export function conformance(
+  harness: Harness,
+  { describe, it, expect }: Runner,
+  options: ConformanceOptions = {},
+): readonly CaseRecord[] {
   const { skip } = it;
+  const { seeds = [1] } = options;
+  // Real time takes its chances anyway.
+  const runs = harness.clock === 'virtual' ? seeds : [1];
+  const compare: RunCaseOptions =
+    expect === undefined ? {} : { equal: (actual, expected, what) => void expect(actual, what).toBe(expected) };
   const records = CASES.map((one) => recordOf(harness, one));
   describe(`conformance of ${harness.name}`, () => {
     for (const record of records) {
@@ -76,12 +92,10 @@ export function conformance(harness: Harness, { describe, it, expect }: Runner):
       if (record.status === 'skipped') skip(`${name} (skipped: ${record.reason})`, () => undefined);
       else {
         it(name, async () => {
-          const result = await runCase(harness, record.id, {
-            ...(expect === undefined
-              ? {}
-              : { equal: (actual, expected, what) => void expect(actual, what).toBe(expected) }),
-          });
-          if (result.status === 'failed') throw result.error;
+          for (const seed of runs) {
+            const result = await runCase(harness, record.id, { ...compare, seed });
+            if (result.status === 'failed') throw result.error;
+          }
         });
       }
     }
@@ -110,7 +124,8 @@ export async function runCase(harness: Harness, id: CaseId, options: RunCaseOpti
   const one = CASES.find((candidate) => candidate.id === id) as ConformanceCase;
   const record = recordOf(harness, one);
   if (record.status === 'skipped') return { status: 'skipped', reason: record.reason };
-  const virtual = harness.clock === 'virtual' ? virtualClock({ seed: options.seed ?? 1 }) : undefined;
+  const { seed = 1 } = options;
+  const virtual = harness.clock === 'virtual' ? virtualClock({ seed }) : undefined;
   const clock = virtual ?? systemClock;
   const restoreClock = useClock(clock);
   const stray = watchRxjs();
@@ -118,7 +133,7 @@ export async function runCase(harness: Harness, id: CaseId, options: RunCaseOpti
   let context: CaseContext | undefined;
   let stopObserving: (() => void) | undefined;
   try {
-    bench = await harness.open({ clock, random: () => clock.random() });
+    bench = await harness.open({ clock, random: () => clock.random(), seed });
     context = new CaseContext(harness, bench, clock, virtual, options.equal ?? mustEqual);
     const { events } = context;
     stopObserving = observe((event) => void events.push(event));
@@ -128,7 +143,9 @@ export async function runCase(harness: Harness, id: CaseId, options: RunCaseOpti
     context.same([...context.violations, ...stray.found].join('; '), '', 'what no connector may do');
     return { status: 'passed' };
   } catch (error) {
-    return { status: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
+    const failure = error instanceof Error ? error : new Error(String(error));
+    if (virtual !== undefined) failure.message += ` (${id} of ${harness.name}, seed ${seed})`;
+    return { status: 'failed', error: failure, seed: virtual?.seed };
   } finally {
     context?.end();
     if (virtual !== undefined) await virtual.run(60_000).catch(() => undefined);

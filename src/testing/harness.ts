@@ -123,6 +123,19 @@ export interface Bench {
 }
 
 /**
+ * What a bench is opened with.
+ *
+ * @see Harness
+ */
+export interface BenchKit {
+  readonly clock: Clock;
+  /** From 0 to just below 1; in virtual time the same for the same seed. */
+  readonly random: () => number;
+  /** 1 in an ordinary run. A bench may be a rougher one for others: slow, uneven, or with partitions. */
+  readonly seed: number;
+}
+
+/**
  * A connector on the bench: what it promises, and how to set it up.
  *
  * @example
@@ -159,5 +172,5 @@ export interface Harness {
   /** How long a case watches, in real time, that something does not happen. Default 50 ms. */
   readonly quietMs?: number;
   /** Called once per case, with the clock that is in force during it. */
-  open(kit: { readonly clock: Clock; readonly random: () => number }): Bench | Promise<Bench>;
+  open(kit: BenchKit): Bench | Promise<Bench>;
 }

@@ -42,7 +42,7 @@ describe('MemoryConnection', () => {
     producer.publish({ topic: 'small', payload: 1 }, receipt(log, '1'));
     producer.publish({ topic: 'small', payload: 2 }, receipt(log, '2'));
     producer.close();
-    const consumer = connection.consume({ topic: 'small' }, { wake: () => undefined });
+    const consumer = connection.consume({ topic: 'small' }, { free: 1, wake: () => undefined });
     expect(consumer.take()?.payload).toBe(1);
     clock.advance(0);
     expect([consumer.take(), broker.peek.published('small'), log]).toEqual([undefined, 1, ['1 confirmed']]);
@@ -67,8 +67,8 @@ describe('MemoryConnection', () => {
     const { clock, broker, connection } = rig();
     const wakes: number[] = [];
     broker.publish({ topic: 'a', payload: 1 });
-    const first = connection.consume({ topic: 'a' }, { wake: () => void wakes.push(1) });
-    const second = connection.consume({ topic: 'a' }, { wake: () => void wakes.push(2) });
+    const first = connection.consume({ topic: 'a' }, { free: 1, wake: () => void wakes.push(1) });
+    const second = connection.consume({ topic: 'a' }, { free: 1, wake: () => void wakes.push(2) });
     const record = first.take()!;
     first.close();
     first.end();

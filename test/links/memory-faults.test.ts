@@ -150,6 +150,22 @@ describe('faults of the in-memory broker', () => {
     expect(new Set(doubled(1)).size).toBe(20);
   });
 
+  it('delay settlements: the broker never has more out than the window, those under way included (CRD-08)', () => {
+    const { clock, broker, publish } = bench();
+    publish(...Array.from({ length: 100 }, (_, at) => at));
+    broker.faults.delay(50, 50);
+    const seen = collect(memorySource<number>(broker, { topic: 'in', clock, credit: 4 }), (message) => message.ack());
+    let most = 0;
+    for (let ms = 0; ms < 5_000; ms += 5) {
+      clock.advance(5);
+      most = Math.max(most, broker.peek.unsettled('in'));
+    }
+    expect([most, seen.payloads.length, broker.peek.unsettled('in')]).toEqual([4, 100, 0]);
+    broker.faults.dropLink();
+    clock.advance(5_000);
+    expect(seen.payloads).toHaveLength(100);
+  });
+
   it('stall: connected, but nothing is delivered and nothing confirmed (REC-06)', () => {
     const { clock, broker, publish } = bench();
     const sink = memorySink<number>(broker, { topic: 'out', clock, reconnect, confirmTimeoutMs: 1_000 });

@@ -61,7 +61,7 @@ describe('conformance', () => {
   it('fails a harness that cannot be set up, instead of skipping it', async () => {
     const harness: Harness = { ...tinyHarness(), open: () => Promise.reject(new Error('no broker')) };
     const result = await runCase(harness, 'DEL-01');
-    expect(result).toMatchObject({ status: 'failed', error: { message: 'no broker' } });
+    expect(result).toMatchObject({ status: 'failed', error: { message: 'no broker (DEL-01 of tiny, seed 1)' } });
   });
 
   it('runs in real time too', async () => {
@@ -69,6 +69,32 @@ describe('conformance', () => {
     for (const id of ['SRC-02', 'CRD-01', 'CRD-03', 'ACK-13', 'DEL-02', 'REC-04', 'SHU-02'] as const) {
       expect(await runCase(harness, id), id).toEqual({ status: 'passed' });
     }
+  });
+
+  it('runs each case for each seed, gives it to the bench, and names the one that fails', async () => {
+    const opened: number[] = [];
+    const right = tinyHarness();
+    const harness: Harness = {
+      ...right,
+      name: 'moody',
+      open(kit) {
+        opened.push(kit.seed);
+        if (kit.seed === 3) throw new Error('not today');
+        return right.open(kit);
+      },
+    };
+    const bodies = new Map<string, () => Promise<void>>();
+    const register = (name: string, body: () => Promise<void>): void => void bodies.set(name.slice(0, 6), body);
+    const runner: Runner = {
+      it: Object.assign(register, { skip: () => undefined }),
+      describe: (_name, body) => body(),
+    };
+    conformance(harness, runner, { seeds: [1, 2, 3, 4] });
+    await expect(bodies.get('CRD-04')?.()).rejects.toThrow(/^not today \(CRD-04 of moody, seed 3\)$/);
+    expect(opened).toEqual([1, 2, 3]);
+    expect(await runCase(harness, 'CRD-04', { seed: 3 })).toMatchObject({ status: 'failed', seed: 3 });
+    const real = await runCase({ ...harness, clock: 'real' }, 'CRD-04', { seed: 3 });
+    expect(real).toMatchObject({ status: 'failed', seed: undefined, error: { message: 'not today' } });
   });
 
   it('runs with other seeds', async () => {

@@ -111,7 +111,7 @@ export const RECONNECT_CASES: readonly ConformanceCase[] = [
       await t.up(consumer);
       await t.bench.net?.stall?.();
       const from = t.events.length;
-      const publisher = t.publish(channel, 20, { sink: { confirmTimeoutMs: 200 } });
+      const publisher = t.publish(channel, 20, { sink: { confirmTimeoutMs: 500 } });
       const noticed = (): boolean => t.events.slice(from).some((event) => 'reason' in event && isStalled(event.reason));
       await t.until('the stall is noticed', noticed);
       t.same(publisher.confirmed, 0, 'confirmed while nothing moves');

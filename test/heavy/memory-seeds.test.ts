@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { conformance, runCase, type CaseId, type Harness, type Runner } from 'sluice/testing';
+import { memoryHarness, memoryOverLink, memoryPartitioned } from '../helpers/memory-bench.js';
+
+const LIMIT_MS = 60_000;
+const MOST_SEEDS = 1_000;
+
+/** Registers nowhere: the records are what is wanted. */
+const nowhere: Runner = {
+  describe: (_name, body) => body(),
+  it: Object.assign(() => undefined, { skip: () => undefined }),
+};
+
+const casesOf = (harness: Harness): readonly CaseId[] =>
+  conformance(harness, nowhere).flatMap(({ id, status }) => (status === 'registered' ? [id] : []));
+
+describe('the cases of the suite on the memory connector, in short runs', () => {
+  it('hold for as many seeds as fit a minute, each another network (G14)', async () => {
+    const harnesses = [memoryHarness, memoryOverLink, memoryPartitioned].map((harness) => ({
+      ...harness,
+      maxMessages: 40,
+    }));
+    const cases = harnesses.map(casesOf);
+    const failures: string[] = [];
+    const endMs = performance.now() + LIMIT_MS;
+    let runs = 0;
+    for (let seed = 1; seed <= MOST_SEEDS && performance.now() < endMs; seed += 1) {
+      const at = seed % harnesses.length;
+      for (const id of cases[at] ?? []) {
+        const result = await runCase(harnesses[at] as Harness, id, { seed });
+        runs += 1;
+        if (result.status === 'failed') failures.push(result.error.message);
+      }
+    }
+    expect(failures).toEqual([]);
+    expect(runs).toBeGreaterThan(1_000);
+  });
+});
