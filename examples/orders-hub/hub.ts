@@ -55,7 +55,9 @@ export interface Hub {
 /** Reads orders from a file, routes them by rule, and sends them to live clients and to a file. */
 export async function startHub({ input, state, config }: HubOptions): Promise<Hub> {
   mkdirSync(state, { recursive: true });
-  const tally: Tally = { filtered: 0, dead: 0, delivered: 0, branches: {}, missed: 0 };
+  // Listed from the start and in their order, whichever comes first.
+  const branches = Object.fromEntries(config.classes.map(({ name }) => [name, 0]));
+  const tally: Tally = { filtered: 0, dead: 0, delivered: 0, branches, missed: 0 };
   const server = await webSocketServer({ port: 0 });
   const url = `ws://127.0.0.1:${server.address.port}`;
   const arrived = firstValueFrom(server.clients$.pipe(take(3), toArray()));

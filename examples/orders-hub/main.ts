@@ -1,58 +1,58 @@
 // Reads a file of orders, routes them by rule, sends them to live WebSocket clients and to a file, and loses none.
-//   npm start                          200,000 orders, made on first use
-//   npm start -- --input FILE          any CSV file whose columns a config in configs/ knows; --config FILE names another
-//   npm start -- --fresh               begins anew instead of going on from the saved offset
+// Needs nothing but `npm ci`. `npm start -- --help` lists what it can be told.
 import { rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { onSignal } from 'sluice/on-signal';
 import { configFor } from './config.js';
 import { generateOrders } from './generate-orders.js';
 import { startHub } from './hub.js';
+import { commandLine, USAGE, type CommandLine } from './options.js';
 import { accountOf, showHub } from './view.js';
 
-const { values } = parseArgs({
-  options: {
-    input: { type: 'string' },
-    config: { type: 'string' },
-    state: { type: 'string' },
-    rows: { type: 'string', default: '200000' },
-    fresh: { type: 'boolean', default: false },
-  },
-});
-const folder = fileURLToPath(new URL('./data/', import.meta.url));
-const input = values.input ?? join(folder, 'orders.csv');
-const state = values.state ?? join(folder, basename(input, '.csv'));
-if (values.fresh) rmSync(state, { recursive: true, force: true });
-if (values.input === undefined) await generateOrders(input, Number(values.rows));
+try {
+  const asked = commandLine(process.argv.slice(2));
+  if (asked === undefined) console.log(USAGE);
+  else await main(asked);
+} catch (error) {
+  console.error(`npm start: ${(error as Error).message}`);
+  // Not left to the event loop: a hub that failed may still hold its server open.
+  process.exit(1);
+}
 
-const hub = await startHub({ input, state, config: await configFor(input, values.config) });
-console.log(`Reading ${input}\nWriting ${state}`);
-const hide = showHub(hub, process.stdout);
-const finish = async (): Promise<boolean> => {
-  hide();
-  await hub.close();
-  const { text, balanced } = accountOf(hub);
-  console.log(text);
-  return balanced;
-};
+async function main({ input, rows, config, state, fresh }: CommandLine): Promise<void> {
+  if (rows !== undefined) await generateOrders(input, rows);
+  const found = await configFor(input, config);
+  if (fresh) rmSync(state, { recursive: true, force: true });
+  const hub = await startHub({ input, state, config: found });
+  console.log(`Reading ${input}\nWriting ${state}`);
+  const view = showHub(hub, process.stdout);
+  const finish = async (): Promise<boolean> => {
+    view.hide();
+    await hub.close();
+    const { text, balanced } = accountOf(hub);
+    console.log(text);
+    return balanced;
+  };
 
-let interrupted = false;
-const detach = onSignal(hub.running, {
-  onStop: (signal) => {
-    interrupted = true;
-    console.log(`\n${signal}: draining`);
-  },
-  onStopped: async (report) => {
-    await finish();
-    const { unfinished } = report as { readonly unfinished: readonly unknown[] };
-    console.log(`Stopped. ${unfinished.length} rows were handed back; start again to go on from here.`);
-  },
-});
-await hub.running.done;
-if (!interrupted) {
+  let interrupted = false;
+  const detach = onSignal(hub.running, {
+    onStop: (signal) => {
+      interrupted = true;
+      view.note(`${signal}: draining; Ctrl-C again ends at once`);
+    },
+    onStopped: async (report) => {
+      await finish();
+      const { unfinished } = report as { readonly unfinished: readonly unknown[] };
+      console.log(`Stopped. ${unfinished.length} rows were handed back; start again to go on from here.`);
+    },
+  });
+  try {
+    await hub.running.done;
+  } catch (error) {
+    view.hide();
+    throw error;
+  }
+  if (interrupted) return;
   detach();
   if (hub.running.health().sources[0]?.counts.emitted === 0) {
     console.log('Every row was done by an earlier run. npm start -- --fresh begins anew.');

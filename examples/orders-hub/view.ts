@@ -6,25 +6,46 @@ import type { Hub } from './hub.js';
 const TERMINAL_MS = 200;
 const LOG_MS = 1_000;
 
-/** Shows a hub at work until the returned function is called. */
-export function showHub(hub: Hub, out: NodeJS.WriteStream): () => void {
+/** What is shown of a hub at work. */
+export interface HubView {
+  /** Says something without disturbing the picture. */
+  note(text: string): void;
+  /** Ends it. */
+  hide(): void;
+}
+
+/** Shows a hub at work, as a table in a terminal and as lines elsewhere. */
+export function showHub(hub: Hub, out: NodeJS.WriteStream): HubView {
   const live = out.isTTY;
   const draw = createLogUpdate(out);
   let rows = 0;
   let atMs = performance.now();
   let rate = 0;
+  let below = 'Ctrl-C drains and stops';
+  const show = (): void => {
+    if (live) draw(`${tableOf(hub, rate)}\n${below}`);
+    else out.write(`${lineOf(hub, rate)}\n`);
+  };
   const look = (): void => {
     const nowMs = performance.now();
     const now = rowsOf(hub);
     rate = Math.round(((now - rows) * 1_000) / (nowMs - atMs));
     [rows, atMs] = [now, nowMs];
-    if (live) draw(tableOf(hub, rate));
-    else out.write(`${lineOf(hub, rate)}\n`);
+    show();
   };
   const timer = setInterval(look, live ? TERMINAL_MS : LOG_MS);
-  return () => {
-    clearInterval(timer);
-    if (live) draw.clear();
+  return {
+    note(text) {
+      below = text;
+      if (live) show();
+      else out.write(`${text}\n`);
+    },
+    hide() {
+      clearInterval(timer);
+      if (!live) return;
+      draw.clear();
+      draw.done();
+    },
   };
 }
 
@@ -33,12 +54,16 @@ export function accountOf(hub: Hub): { readonly text: string; readonly balanced:
   const { filtered, dead, delivered } = hub.tally;
   const read = rowsOf(hub);
   const handedBack = read - settledOf(hub);
-  const balanced = read === delivered + filtered + dead + handedBack;
-  const table = new Table({ head: ['rows', 'count'], colAligns: ['left', 'right'], style: { head: [], border: [] } });
-  table.push(['read', read], ['delivered', delivered], ['filtered', filtered], ['dead', dead]);
-  if (handedBack > 0) table.push(['handed back', handedBack]);
-  table.push(['missing', read - delivered - filtered - dead - handedBack]);
-  return { text: table.toString(), balanced };
+  const missing = read - delivered - filtered - dead - handedBack;
+  const text = compact([
+    ['read', read],
+    ['delivered', delivered],
+    ['filtered', filtered],
+    ['dead', dead],
+    ...(handedBack > 0 ? [['handed back', handedBack] as const] : []),
+    ['missing', missing],
+  ]);
+  return { text, balanced: missing === 0 };
 }
 
 function rowsOf(hub: Hub): number {
@@ -70,17 +95,26 @@ function lineOf(hub: Hub, rate: number): string {
 function tableOf(hub: Hub, rate: number): string {
   const { tally, clients } = hub;
   const source = hub.running.health().sources[0];
-  const table = new Table({ colAligns: ['left', 'right'], style: { border: [] } });
-  table.push(
+  return compact([
     ['rows read', rowsOf(hub)],
     ['rows a second', rate],
     ['unsettled of credit', `${source?.unsettled ?? 0} of ${source?.credit ?? 0}`],
-    ...Object.entries(tally.branches).map(([name, count]) => [`branch ${name}`, count]),
+    ...Object.entries(tally.branches).map(([name, count]) => [`branch ${name}`, count] as const),
     ['filtered', tally.filtered],
     ['dead letters', tally.dead],
     ['written', tally.delivered],
-    ...clients.map((client) => [`client ${client.name}`, client.received()]),
+    ...clients.map((client) => [`client ${client.name}`, client.received()] as const),
     ['missed by the slow client', tally.missed],
-  );
-  return `${table.toString()}\nCtrl-C drains and stops`;
+  ]);
+}
+
+/** A table without lines between its rows: with them it would be taller than many a terminal. */
+function compact(rows: readonly (readonly [name: string, value: string | number])[]): string {
+  const table = new Table({
+    colAligns: ['left', 'right'],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
+  for (const row of rows) table.push([...row]);
+  return table.toString();
 }

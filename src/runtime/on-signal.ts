@@ -1,4 +1,6 @@
+import { constants } from 'node:os';
 import process from 'node:process';
+import { currentClock } from '../clock.js';
 import type { SluiceError } from '../errors.js';
 
 /**
@@ -27,10 +29,13 @@ export interface OnSignalOptions {
   readonly onStopped?: (report: unknown) => void | Promise<void>;
 }
 
+// One press of Ctrl-C comes twice: the terminal signals every process of the job, and npm passes on the one that it got.
+const SAME_PRESS_MS = 1_000;
+
 /**
  * Stops `target` on SIGINT or SIGTERM and ends the process when it has drained: with exit code 0 when it was clean, with 1
- * when messages had to be given back unfinished. A second signal ends at once, with 128 and the signal's number. The
- * returned function takes the handlers off.
+ * when messages had to be given back unfinished. A second signal, a second or more after the first, ends at once, with 128
+ * and the signal's number. The returned function takes the handlers off.
  *
  * @example
  * import { run } from 'sluice';
@@ -41,10 +46,15 @@ export interface OnSignalOptions {
  */
 export function onSignal(target: Stoppable, options: OnSignalOptions = {}): () => void {
   const signals: readonly StopSignal[] = options.signals ?? ['SIGINT', 'SIGTERM'];
-  let stopping = false;
+  const clock = currentClock();
+  let stoppingSinceMs: number | undefined;
   const handler = (signal: StopSignal): void => {
-    if (stopping) process.exit(128 + (signal === 'SIGINT' ? 2 : 15));
-    stopping = true;
+    const nowMs = clock.elapsed();
+    if (stoppingSinceMs !== undefined) {
+      if (nowMs - stoppingSinceMs >= SAME_PRESS_MS) process.exit(128 + constants.signals[signal]);
+      return;
+    }
+    stoppingSinceMs = nowMs;
     options.onStop?.(signal);
     void end();
   };

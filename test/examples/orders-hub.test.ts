@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { configFor } from '../../examples/orders-hub/config.js';
 import { generateOrders } from '../../examples/orders-hub/generate-orders.js';
+import { commandLine } from '../../examples/orders-hub/options.js';
 
 const MAIN = fileURLToPath(new URL('../../examples/orders-hub/main.ts', import.meta.url));
+const CONFIG = fileURLToPath(new URL('../../examples/orders-hub/configs/orders.json', import.meta.url));
 const RETAIL = fileURLToPath(new URL('../../../shared/data/online-retail-10k.csv', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'orders-hub-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -122,5 +125,39 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     const results = records<Result>(join(state, 'orders.ndjson'));
     expect(results).toHaveLength(counts['delivered'] ?? -1);
     expect(results.some(({ customer }) => customer === 'guest')).toBe(true);
+  });
+
+  it('says in one line what is wrong with what it was told, and ends with 1', async () => {
+    const state = join(folder, 'none');
+    const { code, said } = await hub(join(folder, 'none.csv'), state);
+    expect(said).toMatch(/^npm start: .*none\.csv cannot be read: ENOENT[^\n]+\n$/);
+    expect([code, existsSync(state)]).toEqual([1, false]);
+  });
+
+  it.each([
+    ['--rows', 'many', '--rows has to be a whole number from 1, not many'],
+    ['--inptu', 'a.csv', `Unknown option '--inptu'. npm start -- --help lists what there is`],
+    ['a.csv', '', `Unexpected argument 'a.csv'. npm start -- --help lists what there is`],
+  ])('does not take %s %s', (name, value, text) => {
+    expect(() => commandLine([name, value].filter(Boolean))).toThrow(new Error(text));
+  });
+
+  it.each([
+    ['a file that is empty', '', undefined, /is empty/],
+    ['columns that no config has', 'a,b\n1,2\n', undefined, /no config has the columns a,b\./],
+    [
+      'columns that the config does not have',
+      'a,b\n1,2\n',
+      readFileSync(CONFIG, 'utf8'),
+      /no column order_id, customer/,
+    ],
+    ['a config that is half there', 'a,b\n', '{', /config\.json cannot be read/],
+    ['a config without what it needs', 'a,b\n', '{"columns":{}}', /config\.json is not complete: 'id'/],
+  ])('says what is wrong with %s', async (_, content, config, text) => {
+    const input = join(folder, 'input.csv');
+    writeFileSync(input, content);
+    const named = config === undefined ? undefined : join(folder, 'config.json');
+    if (named !== undefined) writeFileSync(named, config as string);
+    await expect(configFor(input, named)).rejects.toThrow(text);
   });
 });
