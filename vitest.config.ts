@@ -50,6 +50,7 @@ export default defineConfig({
           name: 'integration',
           // Against brokers that the tests start, one file after the other; see test/brokers.
           include: ['test/brokers/**/*.test.ts', 'test/integration/**/*.test.ts'],
+          globalSetup: [source('./test/brokers/announce.ts')],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,

@@ -1,33 +1,87 @@
 #!/usr/bin/env bash
-# Brings the brokers that the integration tests run against onto a Debian machine, as root: only what is missing, and
-# without starting any service. Run it again at any time.
+# Brings the brokers that the integration tests run against onto a Debian machine: only what is missing, and without starting
+# any service. Debian's packages need root. Ends with 1 when RabbitMQ, Mosquitto or a Kafka is missing afterwards, or when
+# the real Kafka is although Maven Central can be reached. Run it again at any time.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
-missing=()
+pom=test/brokers/kafka.pom.xml
+version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$pom")
+# Outside of the project: its copies share it, and nothing that is cleaned takes it away.
+jars=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/kafka-$version
 
-# debian <command that shows it is there> <package>
-debian() {
-  if [[ -x $1 ]] || command -v "$1" >/dev/null; then
-    echo "$2: is there"
-  else
-    missing+=("$2")
+has_rabbitmq() { [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]]; }
+has_mosquitto() { command -v mosquitto || [[ -x /usr/sbin/mosquitto ]]; } >/dev/null
+has_kcat() { command -v kcat kafkacat; } >/dev/null
+has_java() { java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'; }
+has_jars() { compgen -G "$jars/kafka_*.jar" >/dev/null; }
+
+packages() {
+  local missing=()
+  has_rabbitmq || missing+=(rabbitmq-server)
+  has_mosquitto || missing+=(mosquitto)
+  has_kcat || missing+=(kcat)
+  has_java || missing+=(default-jre-headless)
+  has_jars || command -v mvn >/dev/null || missing+=(maven)
+  ((${#missing[@]} > 0)) || return 0
+  if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+    echo "not installed, which takes root on Debian: ${missing[*]}"
+    return 0
   fi
-}
-
-debian /usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server
-debian /usr/sbin/mosquitto mosquitto
-debian /usr/bin/kcat kcat
-
-if ((${#missing[@]} > 0)); then
   echo "installing ${missing[*]}"
   # A test starts its own broker. This file tells Debian's packages to start none of theirs.
-  policy=/usr/sbin/policy-rc.d
+  local policy=/usr/sbin/policy-rc.d
   if [[ ! -e $policy ]]; then
-    trap 'rm -f "$policy"' EXIT
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod +x "$policy"
   fi
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  apt-get install -qq -y --no-install-recommends "${missing[@]}"
+  apt-get update -qq && apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# What cannot be reached is no fault of this machine: then the mock cluster of kcat has to do.
+unreachable=
+kafka_jars() {
+  has_jars && return
+  command -v mvn >/dev/null && has_java || return 0
+  echo "bringing Kafka $version from Maven Central"
+  local new said
+  mkdir -p "$(dirname "$jars")"
+  new=$(mktemp -d "$jars.XXXXXX")
+  said=$new/said
+  # In one step at the end, so that nobody finds half of it.
+  if mvn -q -B -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$new/jars" >"$said" 2>&1; then
+    mv -T "$new/jars" "$jars" 2>/dev/null || has_jars
+  elif grep -qiE 'unknown host|connection (refused|reset)|timed out|unreachable|no route to host|offline mode' "$said"; then
+    unreachable='Maven Central is not reached'
+  else
+    cat "$said"
+  fi
+  rm -rf "$new"
+}
+
+packages || echo 'apt-get failed'
+kafka_jars
+
+missing=0
+# verdict <name> <check> <what its absence means>
+verdict() {
+  if "$2"; then
+    echo "$1: there"
+  else
+    echo "$1: MISSING. $3"
+    missing=1
+  fi
+}
+has_kafka() { has_java && has_jars; }
+has_a_kafka() { has_kafka || has_kcat; }
+verdict RabbitMQ has_rabbitmq 'Its suites are skipped.'
+verdict Mosquitto has_mosquitto 'Its suites are skipped.'
+verdict 'a Kafka' has_a_kafka 'Its suites are skipped.'
+if [[ -n $unreachable ]]; then
+  echo "Kafka $version: $unreachable; its suites run against the mock cluster of kcat."
+else
+  verdict "Kafka $version" has_kafka 'Its suites run against the mock cluster of kcat, if at all.'
 fi
+exit "$missing"

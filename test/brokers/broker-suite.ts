@@ -11,18 +11,23 @@ import { BrokerMissing, type Broker } from './broker.js';
  * });
  * ```
  */
-export function brokerSuite(name: string, open: () => Promise<Broker>, suite: (broker: () => Broker) => void): void {
+export function brokerSuite<B extends Broker>(
+  name: string,
+  open: () => Promise<B>,
+  suite: (broker: () => B) => void,
+): void {
   describe(name, () => {
-    let opened: Broker | undefined;
+    let opened: B | undefined;
     let missing = '';
     beforeAll(async () => {
       try {
         opened = await open();
       } catch (error) {
         if (!(error instanceof BrokerMissing) || process.env['TEST_BROKERS'] === 'required') throw error;
-        missing = error.message;
+        missing = error.message.split('\n', 1)[0] ?? '';
+        console.warn(`skipped: ${name}: ${missing}`);
       }
-    }, 180_000);
+    }, 660_000);
     beforeEach((context) => {
       if (opened === undefined) context.skip(`not run: ${missing}`);
     });

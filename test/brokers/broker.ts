@@ -25,3 +25,12 @@ export interface Broker {
 export class BrokerMissing extends Error {
   override readonly name: string = 'BrokerMissing';
 }
+
+/** A broker that was found. `open` starts it where that is needed. */
+export interface Found<B extends Broker = Broker> {
+  readonly how: string;
+  open(): Promise<B>;
+}
+
+/** One way to come by a broker: what it found, or in words why it found nothing. */
+export type Way<B extends Broker = Broker> = () => Promise<Found<B> | string>;

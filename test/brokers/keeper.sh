@@ -24,7 +24,25 @@ run() {
   echo "ended $code"
 }
 
+# A container is not a child of what has started it.
+send() {
+  if [[ -z $BROKER_DOCKER ]]; then
+    kill -s "$1" -- "-$(<"$folder/group")"
+    return
+  fi
+  case $1 in
+    STOP) "$BROKER_DOCKER" compose pause ;;
+    CONT) "$BROKER_DOCKER" compose unpause ;;
+    TERM) "$BROKER_DOCKER" compose stop ;;
+    *)
+      "$BROKER_DOCKER" compose unpause
+      "$BROKER_DOCKER" compose kill -s "$1"
+      ;;
+  esac </dev/null >/dev/null
+}
+
 finish() {
+  [[ -z $BROKER_DOCKER ]] || "$BROKER_DOCKER" compose down --volumes --timeout 0 </dev/null >/dev/null
   while [[ -n $runner ]] && kill -0 "$runner"; do
     [[ -s $folder/group ]] && kill -KILL -- "-$(<"$folder/group")"
     sleep 0.01
@@ -44,6 +62,6 @@ while read -r verb name; do
       run "$@" &
       runner=$!
       ;;
-    signal) kill -s "$name" -- "-$(<"$folder/group")" ;;
+    signal) send "$name" ;;
   esac
 done

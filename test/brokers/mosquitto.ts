@@ -2,25 +2,42 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync } from 'mqtt';
-import { BrokerMissing, type Broker } from './broker.js';
+import type { Broker, Found } from './broker.js';
+import { composed } from './composed.js';
+import { environment } from './environment.js';
+import { findBroker } from './find-broker.js';
 import { findCommand } from './find-command.js';
 import { freePort } from './free-port.js';
 import { ownBroker } from './own-broker.js';
-import { someoneElses } from './someone-elses.js';
+
+const urlOf = (port: number): string => `mqtt://127.0.0.1:${port}`;
+
+async function ready(port: number): Promise<void> {
+  await (await connectAsync(urlOf(port), { reconnectPeriod: 0 }, false)).endAsync();
+}
 
 /**
  * A Mosquitto for a test, for MQTT 3.1.1 and 5: that of `TEST_MQTT_URL`, or one of its own. Its own keeps any number of
  * messages for sessions that are away, and writes them down at each change: the most that this broker can promise.
  *
- * @throws BrokerMissing when neither is to be had
+ * @throws BrokerMissing when there is none, or it does not start
  */
 export async function mosquitto(): Promise<Broker> {
-  const there = someoneElses('Mosquitto', 'TEST_MQTT_URL');
-  if (there !== undefined) return there;
+  return (await findMosquitto()).open();
+}
+
+/** Which one {@link mosquitto} gives. */
+export function findMosquitto(): Promise<Found> {
+  const inDocker = composed({ service: 'mosquitto', urlOf, ready });
+  return findBroker('Mosquitto', [environment('TEST_MQTT_URL'), installed, inDocker]);
+}
+
+async function installed(): Promise<Found | string> {
   const server = findCommand('mosquitto');
-  if (server === undefined) {
-    throw new BrokerMissing('Mosquitto: TEST_MQTT_URL is not set, and mosquitto is not installed');
-  }
+  return server === undefined ? 'mosquitto is not installed' : { how: 'installed', open: () => start(server) };
+}
+
+async function start(server: string): Promise<Broker> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-mosquitto-'));
   const config = [
@@ -36,13 +53,12 @@ export async function mosquitto(): Promise<Broker> {
   // As root it would become another user, who may not write here.
   if (process.getuid?.() === 0) config.push('user root');
   await writeFile(join(folder, 'mosquitto.conf'), `${config.join('\n')}\n`);
-  const url = `mqtt://127.0.0.1:${port}`;
   return ownBroker({
     name: 'Mosquitto',
     command: [server, '-c', join(folder, 'mosquitto.conf')],
     folder,
     port,
-    url,
-    ready: async () => (await connectAsync(url, { reconnectPeriod: 0 }, false)).endAsync(),
+    url: urlOf(port),
+    ready: () => ready(port),
   });
 }

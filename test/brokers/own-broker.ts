@@ -24,16 +24,20 @@ export interface Launch {
   readonly url: string;
   /** Resolves when clients are served; rejects when not yet. Asked again and again. */
   readonly ready: () => Promise<unknown>;
+  /** How long `ready` may take at most. Default 120000. */
+  readonly startMs?: number;
+  /** The `docker` to signal and remove a container with, when the command is `docker compose up`. */
+  readonly composed?: string;
 }
 
 /** Starts a broker that belongs to this test alone; see `keeper.sh` for what happens when the test does not end well. */
 export async function ownBroker(launch: Launch): Promise<Broker> {
-  const { name, command, folder, port, url } = launch;
+  const { name, command, folder } = launch;
   const keeper = spawn(KEEPER, [folder, ...command], {
     detached: true,
     stdio: ['pipe', 'pipe', 'ignore'],
     // By its folder a person, or a test, finds every process that belongs to a broker.
-    env: { ...process.env, ...launch.env, BROKER_FOLDER: folder },
+    env: { ...process.env, ...launch.env, BROKER_FOLDER: folder, BROKER_DOCKER: launch.composed ?? '' },
   });
   const closed = once(keeper, 'close');
   const state = { isRunning: false, code: '' };
@@ -50,12 +54,12 @@ export async function ownBroker(launch: Launch): Promise<Broker> {
     const started = once(keeper, 'started');
     order('start');
     await started;
-    await within(START_MS, launch.ready, () => (state.isRunning ? undefined : `It ended with ${state.code}.`)).catch(
-      async (cause: unknown) => {
-        const log = await readFile(join(folder, 'log'), 'utf8').catch(() => '');
-        throw new BrokerMissing(`${name} did not start. ${String(cause)}\n${log.slice(-2_000)}`, { cause });
-      },
-    );
+    await within(launch.startMs ?? START_MS, launch.ready, () =>
+      state.isRunning ? undefined : `It ended with ${state.code}.`,
+    ).catch(async (cause: unknown) => {
+      const log = await readFile(join(folder, 'log'), 'utf8').catch(() => '');
+      throw new BrokerMissing(`${name} did not start. ${String(cause)}\n${log.slice(-2_000)}`, { cause });
+    });
   }
 
   async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -84,5 +88,6 @@ export async function ownBroker(launch: Launch): Promise<Broker> {
     throw error;
   }
   const how = `${name}, started in ${Date.now() - from} ms`;
+  const { url, port } = launch;
   return { url, port, how, isOwn: true, start, kill, stop, close, [Symbol.asyncDispose]: close };
 }

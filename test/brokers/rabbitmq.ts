@@ -2,28 +2,43 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'amqplib';
-import { BrokerMissing, type Broker } from './broker.js';
+import type { Broker, Found } from './broker.js';
+import { composed } from './composed.js';
+import { environment } from './environment.js';
+import { findBroker } from './find-broker.js';
 import { findCommand } from './find-command.js';
 import { freePort } from './free-port.js';
 import { ownBroker } from './own-broker.js';
-import { someoneElses } from './someone-elses.js';
 
 // Erlang's port mapper, in the foreground and before the server looks for one: it would leave a daemon behind.
 const START = 'epmd -port "$ERL_EPMD_PORT" & until epmd -names >/dev/null; do sleep 0.02; done; exec "$@"';
 
+const urlOf = (port: number): string => `amqp://guest:guest@127.0.0.1:${port}`;
+const ready = async (port: number): Promise<void> => (await connect(urlOf(port))).close();
+
 /**
  * A RabbitMQ for a test: that of `TEST_AMQP_URL`, or one of its own.
  *
- * @throws BrokerMissing when neither is to be had
+ * @throws BrokerMissing when there is none, or it does not start
  */
 export async function rabbitmq(): Promise<Broker> {
-  const there = someoneElses('RabbitMQ', 'TEST_AMQP_URL');
-  if (there !== undefined) return there;
+  return (await findRabbitmq()).open();
+}
+
+/** Which one {@link rabbitmq} gives. */
+export function findRabbitmq(): Promise<Found> {
+  const inDocker = composed({ service: 'rabbitmq', urlOf, ready });
+  return findBroker('RabbitMQ', [environment('TEST_AMQP_URL'), installed, inDocker]);
+}
+
+async function installed(): Promise<Found | string> {
   // Not what Debian puts on the PATH: that changes to the user of the service.
   const server = findCommand('/usr/lib/rabbitmq/bin/rabbitmq-server', 'rabbitmq-server');
-  if (server === undefined) {
-    throw new BrokerMissing('RabbitMQ: TEST_AMQP_URL is not set, and rabbitmq-server is not installed');
-  }
+  if (server === undefined || findCommand('epmd') === undefined) return 'rabbitmq-server is not installed';
+  return { how: 'installed', open: () => start(server) };
+}
+
+async function start(server: string): Promise<Broker> {
   const [port, epmdPort, distributionPort] = [await freePort(), await freePort(), await freePort()];
   const folder = await mkdtemp(join(tmpdir(), 'sluice-rabbitmq-'));
   await writeFile(join(folder, 'plugins'), '[].\n');
@@ -37,7 +52,6 @@ export async function rabbitmq(): Promise<Broker> {
       'disk_free_limit.absolute = 1MB',
     ].join('\n'),
   );
-  const url = `amqp://guest:guest@127.0.0.1:${port}`;
   return ownBroker({
     name: 'RabbitMQ',
     command: ['sh', '-c', START, 'sh', server],
@@ -61,7 +75,7 @@ export async function rabbitmq(): Promise<Broker> {
     },
     folder,
     port,
-    url,
-    ready: async () => (await connect(url)).close(),
+    url: urlOf(port),
+    ready: () => ready(port),
   });
 }

@@ -1,0 +1,45 @@
+import type { Broker, Found, Way } from './broker.js';
+import { composed } from './composed.js';
+import { environment } from './environment.js';
+import { findBroker } from './find-broker.js';
+import { kafkaJars } from './kafka-jars.js';
+import { kafkaMock } from './kafka-mock.js';
+import { kafkaReady } from './kafka-ready.js';
+
+/** A Kafka for a test. */
+export interface KafkaBroker extends Broker {
+  /** Not so for the mock cluster: it keeps little, forgets all when it ends, and cannot be started again. */
+  readonly isReal: boolean;
+  /**
+   * Kafka tells its clients where to come back to. Who comes in by `port` is told `advertisedPort`: listen there with a
+   * `faultProxy` for `port`. Only where the test started a real one.
+   */
+  readonly behindProxy?: { readonly port: number; readonly advertisedPort: number };
+}
+
+const urlOf = (port: number): string => `127.0.0.1:${port}`;
+
+/** What is reached over an address is a real one. */
+function real(way: Way): Way<KafkaBroker> {
+  return async () => {
+    const found = await way();
+    return typeof found === 'string'
+      ? found
+      : { ...found, open: async () => ({ ...(await found.open()), isReal: true }) };
+  };
+}
+
+/**
+ * A Kafka for a test: that of `TEST_KAFKA_BROKERS`, a real one of its own, or the mock cluster of librdkafka.
+ *
+ * @throws BrokerMissing when there is none, or it does not start
+ */
+export async function kafka(): Promise<KafkaBroker> {
+  return (await findKafka()).open();
+}
+
+/** Which one {@link kafka} gives. */
+export function findKafka(): Promise<Found<KafkaBroker>> {
+  const inDocker = composed({ service: 'kafka', urlOf, ready: kafkaReady });
+  return findBroker('Kafka', [real(environment('TEST_KAFKA_BROKERS')), kafkaJars, real(inDocker), kafkaMock]);
+}
