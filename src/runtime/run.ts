@@ -66,7 +66,7 @@ export interface Running extends AsyncDisposable {
  * Starts `flow` into `sink` at once and answers for both: a sink that throws nacks that message, a fatal error of the
  * flow or the sink fails `done`, and a stop drains.
  *
- * When the flow completes, the sink flushes and closes, then `done` resolves. Every message is settled by the sink.
+ * When the flow completes, the sink flushes and closes, then `done` resolves. What reaches the sink is settled by it.
  *
  * @example
  * import { each, run } from 'sluice';

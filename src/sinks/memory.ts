@@ -14,8 +14,8 @@ export interface MemorySinkOptions extends SinkOptions {
  * Publishes each message to the in-memory broker and acks it once the broker has it.
  *
  * A topic without room holds the confirmation back and the sink is degraded (policy `wait`), or refuses: the message is
- * then nacked with `OVERFLOW`. A payload that is too large can never be stored and is nacked as `dead`. After a lost link everything
- * unconfirmed is sent again, so the broker may have it twice. `complete` waits for the confirmations.
+ * then nacked with `OVERFLOW`. A payload that is too large is nacked as `dead`. After a lost link everything unconfirmed
+ * is sent again, so the broker may have it twice. `complete` waits for the confirmations.
  *
  * @example
  * import { memoryBroker, memorySink, run } from 'sluice';
