@@ -20,6 +20,7 @@ export const CREDIT_CASES: readonly ConformanceCase[] = [
         await t.until(`a window of ${credit} is full`, () => consumer.count >= expected);
         await t.stays(`exactly ${expected} are delivered`, () => consumer.count === expected, 45_000);
         t.holds(consumer.isUp, 'the connection is still up');
+        t.same(consumer.handle?.counts.reconnects ?? 0, 0, 'reconnects while nothing was settled');
         if (backlog > expected) {
           consumer.ackOpen();
           await t.until('it goes on after a settlement', () => consumer.count > expected);
@@ -158,6 +159,13 @@ export const CREDIT_CASES: readonly ConformanceCase[] = [
       await t.stays('nothing more is delivered', () => consumer.count === 10);
       const unsettled = (await t.bench.peek?.unsettled?.(channel)) ?? 0;
       t.holds(unsettled >= 10 && unsettled <= 10 + 1, `${unsettled} are handed out for a window of 10`);
+      while (consumer.count < 100) {
+        const seen = consumer.count;
+        consumer.ackOpen();
+        await t.until('it goes on', () => consumer.count > seen);
+        const now = (await t.bench.peek?.unsettled?.(channel)) ?? 0;
+        t.holds(now <= 10 + 1, `${now} are handed out for a window of 10 while it is worked off`);
+      }
     },
   },
   {
@@ -240,6 +248,10 @@ export const CREDIT_CASES: readonly ConformanceCase[] = [
       const seen = consumer.count;
       consumer.ackOpen();
       await t.until('settled ones make room', () => consumer.count > seen);
+      const fewer = (await t.start(10, { bytes, options: { credit: 2, creditBytes: 100 * bytes }, handler: hold }))
+        .consumer;
+      await t.until('the number is used up', () => fewer.count >= 2);
+      await t.stays('the number comes first here', () => fewer.count === 2);
     },
   },
   {

@@ -1,6 +1,6 @@
 import type { MessageHeaders } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
-import type { CaseConsumer } from '../case-consumer.js';
+import { idOf, type CaseConsumer, type Handler } from '../case-consumer.js';
 import type { CaseContext } from '../case-context.js';
 import type { Outgoing } from '../case-publisher.js';
 import type { ConformanceCase } from '../conformance-case.js';
@@ -48,6 +48,7 @@ export const DELIVERY_CASES: readonly ConformanceCase[] = [
         await t.until(`${item.name} is delivered`, () => reader.count >= 1);
         const [message] = reader.messages as [Message<Uint8Array>];
         t.same(hex(message.payload), hex(item.outgoing.payload), `payload of ${item.name}`);
+        t.holds(isEqual(message.payload, item.outgoing.payload), `every byte of ${item.name} is the same`);
         for (const [name, value] of Object.entries(item.outgoing.headers ?? {})) {
           t.same(shown(message.headers[name]), shown(value), `header ${name} of ${item.name}`);
         }
@@ -97,15 +98,21 @@ export const DELIVERY_CASES: readonly ConformanceCase[] = [
     needs: { flags: ['consumerGroups'] },
     async run(t) {
       const channel = t.channel();
-      const groups = ['billing', 'audit'].map((group) =>
-        [1, 2].map(() => t.consume(channel, { options: { group, credit: 4 }, handler: ack, record: false })),
-      );
+      const seen = [new Set<string>(), new Set<string>()];
+      const groups = ['billing', 'audit'].map((group, at) => {
+        const handler: Handler = (message, consumer) => {
+          seen[at]?.add(idOf(message));
+          consumer.ack(message);
+        };
+        return [1, 2].map(() => t.consume(channel, { options: { group, credit: 4 }, handler, record: false }));
+      });
       for (const consumer of groups.flat()) await t.up(consumer);
       t.publish(channel, 50);
       const counts = (): number[] => groups.map(([a, b]) => (a?.count ?? 0) + (b?.count ?? 0));
       await t.until('each group got fifty', () => counts().every((count) => count >= 50));
       await t.stays('none got more', () => counts().every((count) => count === 50));
       t.same(counts().join(), '50,50', 'deliveries per group');
+      t.same(seen.map(({ size }) => size).join(), '50,50', 'different messages per group');
     },
   },
   {
@@ -175,10 +182,6 @@ export const DELIVERY_CASES: readonly ConformanceCase[] = [
   },
 ];
 
-function ack(message: Message<Uint8Array>, consumer: CaseConsumer): void {
-  consumer.ack(message);
-}
-
 function keep(message: Message<Uint8Array>, consumer: CaseConsumer): void {
   consumer.messages.push(message);
   message.ack();
@@ -204,7 +207,8 @@ function difficult(t: CaseContext): Difficult[] {
     { name: 'an empty payload', outgoing: { payload: new Uint8Array() } },
     { name: 'one byte', outgoing: { payload: utf8.encode('x') } },
     { name: 'text beyond ASCII', outgoing: { payload: utf8.encode('aä漢字😀\u0000\r\n') } },
-    { name: '64 KiB', outgoing: { payload: new Uint8Array(Math.min(65_536, maxMessageBytes)).fill(120) } },
+    { name: '64 KiB', outgoing: { payload: letters(Math.min(65_536, maxMessageBytes)) } },
+    { name: 'the largest payload', outgoing: { payload: letters(maxMessageBytes) } },
   ];
   if (binary) {
     all.push({ name: 'every byte value', outgoing: { payload: Uint8Array.from({ length: 256 }, (_, at) => at) } });
@@ -224,6 +228,15 @@ function difficult(t: CaseContext): Difficult[] {
     all.push({ name, outgoing: { payload, headers: given } });
   }
   return all;
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
+/** Letters that do not repeat themselves at any power of two, so that blocks in the wrong order show. */
+function letters(count: number): Uint8Array {
+  return Uint8Array.from({ length: count }, (_, at) => 97 + ((at + Math.floor(at / 23)) % 23));
 }
 
 function hex(bytes: Uint8Array): string {

@@ -3,6 +3,8 @@ import type { Message } from '../../message/message.js';
 import { fork, join } from '../../message/settlement.js';
 import { payload } from '../../operators/payload.js';
 import { where } from '../../operators/where.js';
+import { route } from '../../router/route.js';
+import type { Rule } from '../../router/rule.js';
 import { run } from '../../runtime/run.js';
 import { idOf } from '../case-consumer.js';
 import { ackEach, hold } from '../case-context.js';
@@ -206,7 +208,7 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
   {
     id: 'ACK-08',
     label: 'R',
-    title: 'keeps the settlement through stages: what is dropped is acked',
+    title: 'keeps the settlement through stages: what is dropped is acked, what is not routed goes as declared',
     async run(t) {
       const { consumer } = await t.start(20, {
         stage: (flow) =>
@@ -218,6 +220,19 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
       await t.until('half are delivered', () => consumer.count >= 10);
       await t.until('all are settled', () => consumer.handle?.unsettled === 0);
       t.same(consumer.handle?.counts.acked, 20, 'acked messages');
+      const isEven: Rule<Uint8Array, Uint8Array> = {
+        name: 'even',
+        when: (message) => (message.payload.at(-1) ?? 0) % 2 === 0,
+        to: (flow) => flow,
+      };
+      for (const otherwise of ['dead', 'drop'] as const) {
+        const routed = (await t.start(20, { stage: route([isEven], { otherwise }) })).consumer;
+        await t.until('half are routed', () => routed.count >= 10);
+        await t.until('all are settled', () => routed.handle?.unsettled === 0);
+        const { acked, dead } = routed.handle?.counts ?? {};
+        const expected = otherwise === 'dead' ? '10 acked, 10 dead' : '20 acked, 0 dead';
+        t.same(`${acked} acked, ${dead} dead`, expected, `counts when what no rule takes is ${otherwise}`);
+      }
     },
   },
   {
