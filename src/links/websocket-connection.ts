@@ -84,6 +84,8 @@ export class WebSocketConnection {
   private readonly wire: Wire;
   private readonly settings: ConnectionSettings;
   private readonly receivers = new Set<FrameReceiver>();
+  /** The receiver where there is just one, as nearly always: a look into a set for each frame costs more than the frame. */
+  private sole: FrameReceiver | undefined;
   /** Those who cannot take more. While there is one, nothing is read. */
   private readonly holders = new Set<FrameReceiver>();
   private readonly writable = new Listeners();
@@ -139,11 +141,13 @@ export class WebSocketConnection {
 
   attach(receiver: FrameReceiver): void {
     this.receivers.add(receiver);
+    this.findSole();
     if (!this.isOpen) receiver.ended?.();
   }
 
   detach(receiver: FrameReceiver): void {
     this.receivers.delete(receiver);
+    this.findSole();
     this.release(receiver);
   }
 
@@ -174,19 +178,34 @@ export class WebSocketConnection {
   private data(data: WebSocketData, bytes: number): void {
     this.heard();
     if (this.isClosing) return;
-    let frame: Frame | undefined;
-    let wanted = false;
-    for (const receiver of this.receivers) {
-      try {
-        if (receiver.match !== undefined && !receiver.match((frame ??= new Frame(data)))) continue;
-        wanted = true;
-        receiver.take(data, bytes);
-      } catch (error) {
-        // A throw would stop the client's reading for good while the socket stays open.
-        report({ type: 'stage.failed', stage: 'websocket', reason: error });
-      }
+    const { sole } = this;
+    if (sole !== undefined && sole.match === undefined) {
+      this.give(sole, data, bytes);
+      return;
     }
+    const frame = new Frame(data);
+    let wanted = false;
+    for (const receiver of this.receivers) if (this.give(receiver, data, bytes, frame)) wanted = true;
     if (!wanted) this.unclaimed += 1;
+  }
+
+  /** Says whether the receiver wanted it; without a frame it wants all. */
+  private give(receiver: FrameReceiver, data: WebSocketData, bytes: number, frame?: Frame): boolean {
+    let wanted = false;
+    try {
+      wanted = frame === undefined || receiver.match === undefined || receiver.match(frame);
+      if (wanted) receiver.take(data, bytes);
+    } catch (error) {
+      // A throw would stop the client's reading for good while the socket stays open.
+      report({ type: 'stage.failed', stage: 'websocket', reason: error });
+    }
+    return wanted;
+  }
+
+  private findSole(): void {
+    const { receivers } = this;
+    this.sole = undefined;
+    if (receivers.size === 1) for (const receiver of receivers) this.sole = receiver;
   }
 
   private heard(): void {
@@ -288,6 +307,7 @@ export class WebSocketConnection {
     this.asking = [];
     for (const receiver of [...this.receivers]) receiver.ended?.();
     this.receivers.clear();
+    this.findSole();
     this.settings.closed(code, reason, this.failure);
     this.writable.clear();
     this.ends.tell();

@@ -106,7 +106,7 @@ export function wsWire(socket: WsSocket, raw: RawSocket, clock: Clock): Wire {
     canPause: true,
     listen(events) {
       socket.on('message', (data: Uint8Array, isBinary: boolean) => {
-        events.data(isBinary ? bytesOf(data) : (data.toString as (encoding: string) => string)('utf8'), data.length);
+        events.data(isBinary ? bytesOf(data) : data.toString(), data.length);
       });
       socket.on('ping', () => events.heard());
       socket.on('pong', () => events.pong());
