@@ -89,6 +89,13 @@ export class Parking {
     this.host.wake();
   }
 
+  /** Hands back now what was to be handed back later; gives how many that were. */
+  hurry(): number {
+    const delayed = [...this.spots.values()].filter(({ listener }) => listener === undefined);
+    for (const spot of delayed) if (this.leave(spot)) this.host.giveBack(spot.root);
+    return delayed.length;
+  }
+
   /** Empties it; `end` says for each what becomes of it. */
   clear(end: (root: Envelope<unknown>) => void): void {
     for (const spot of [...this.spots.values()]) {

@@ -174,7 +174,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
 
   /** Nothing new is emitted while too much waits without credit. */
   private mayEmit(): boolean {
-    return !this.parking.isFull && this.hasPlace();
+    return !this.stopped && !this.parking.isFull && this.hasPlace();
   }
 
   private hasPlace(): boolean {
@@ -184,7 +184,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
 
   /** While it opens there is nobody yet to pass a settlement on to. */
   private isUp(): boolean {
-    return !this.stopped && (this.reader !== undefined || this.definition.local === true);
+    return this.reader !== undefined || this.definition.local === true;
   }
 
   private stamp(): void {
@@ -239,7 +239,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     }
     this.reports.settled(root, final, why);
     if (!this.unsettledList.remove(root)) this.parking.drop(root);
-    if (final === 'release' && isLater(why) && this.isUp() && !this.parking.isFull) {
+    if (final === 'release' && isLater(why) && !this.stopped && this.isUp() && !this.parking.isFull) {
       this.parking.delay(root, why.delayMs);
       if (!this.busy) this.wake();
     } else this.pass(root, final, why);
@@ -264,7 +264,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   }
 
   park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {
-    if (!this.isUp() || !this.unsettledList.remove(root)) return undefined;
+    if (this.finished || !this.isUp() || !this.unsettledList.remove(root)) return undefined;
     root.keepTime();
     this.wake();
     return this.parking.park(root, listener);
@@ -291,7 +291,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.unsubscribed = true;
     if (this.finished) return;
     this.stopIntake();
-    if (this.unsettledList.size === 0) {
+    if (this.unsettledList.size === 0 && this.parking.size === 0) {
       this.finish();
       return;
     }
@@ -319,12 +319,17 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   private emptyInbox(): void {
     const left = this.inbox.clear();
     for (const delivery of left) this.reader?.settle(delivery.position, 'release', undefined, undefined);
-    const aside = this.parking.size;
+    const delayed = this.parking.hurry();
+    if (this.definition.local === true) this.reports.overflowed('stopped', left.length + delayed);
+  }
+
+  /** What waits without credit goes back: nobody will ask for it any more. */
+  private emptyParking(): void {
+    if (this.definition.local === true) this.reports.overflowed('stopped', this.parking.size);
     this.parking.clear((root) => {
-      if (root.state === OPEN) this.reports.takeBack(root);
+      this.reports.takeBack(root);
       this.pass(root, 'release', undefined);
     });
-    if (this.definition.local === true) this.reports.overflowed('stopped', left.length + aside);
   }
 
   /** What was delivered can no longer be settled: it comes again, or its source has failed for good. */
@@ -336,8 +341,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   }
 
   private finishIfDone(): void {
-    if (this.finished || this.unsettledList.size > 0 || this.busy) return;
-    if (this.stopped || (this.ended && this.inbox.length === 0 && this.parking.size === 0)) {
+    if (this.finished || this.unsettledList.size > 0 || this.parking.size > 0 || this.busy) return;
+    if (this.stopped || (this.ended && this.inbox.length === 0)) {
       this.finish(this.unsubscribed ? undefined : () => this.subscriber.complete());
     }
   }
@@ -349,6 +354,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.stopped = true;
     this.endInterest?.();
     this.emptyInbox();
+    this.emptyParking();
     const closing = this.supervisor.stop();
     for (const cleanup of this.cleanups) cleanup();
     this.waitingListeners.tell();

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import type { Message } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Envelope } from '../../src/message/envelope.js';
-import type { Parked } from '../../src/message/settler.js';
 import { emitted, park } from '../helpers/parking.js';
 
 describe('a parked message', () => {
@@ -37,31 +36,40 @@ describe('a parked message', () => {
     expect(out[0]?.ack()).toBe(false);
   });
 
-  it('is handed back on unsubscribe and forgotten when the connection is lost', () => {
-    for (const end of ['unsubscribe', 'lose'] as const) {
-      const clock = virtualClock();
-      const source = testSource<string>({ clock });
-      const outcomes: string[] = [];
-      source.events$.subscribe((event) => outcomes.push(event.type));
-      let parked: Parked | undefined;
-      let gone = 0;
-      const subscription = source.flow.subscribe((message) => {
-        parked ??= park(
-          message,
-          () => outcomes.push('back'),
-          () => (gone += 1),
-        );
-      });
-      source.offer('a');
-      clock.advance(0);
-      if (end === 'unsubscribe') subscription.unsubscribe();
-      else source.lose(new Error('cut'));
-      parked?.bring();
-      clock.advance(60_000);
-      expect(outcomes.slice(0, 2)).toEqual(['delivered', end === 'lose' ? 'taken-back' : 'release']);
-      expect(outcomes).not.toContain('back');
-      expect(gone).toBe(1);
-    }
+  it('still comes back after an unsubscribe: it was emitted, so it may settle (SHU-01)', () => {
+    const { clock, source, out, stop } = emitted('a');
+    let back = 0;
+    const parked = park(out[0], () => (back += 1));
+    stop();
+    parked.bring();
+    clock.advance(0);
+    expect(back).toBe(1);
+    expect(out[0]?.ack()).toBe(true);
+    expect(source.unsettled).toEqual([]);
+  });
+
+  it('is handed back when nobody asks for it in time after an unsubscribe', () => {
+    const { clock, source, out, stop } = emitted('a');
+    let gone = 0;
+    park(out[0], undefined, () => (gone += 1));
+    stop();
+    clock.advance(60_000);
+    expect([gone, source.unsettled, out[0]?.ack()]).toEqual([1, [], false]);
+  });
+
+  it('is forgotten when the connection is lost', () => {
+    const { clock, source, out } = emitted('a');
+    const events: string[] = [];
+    const parked = park(
+      out[0],
+      () => events.push('back'),
+      () => events.push('gone'),
+    );
+    source.lose(new Error('cut'));
+    parked.bring();
+    clock.advance(60_000);
+    expect(events).toEqual(['gone']);
+    expect(out.map(({ payload }) => payload)).toEqual(['a', 'a']);
   });
 
   it('lets its source take nothing new while there are too many of them', () => {

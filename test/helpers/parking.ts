@@ -17,12 +17,18 @@ export function park(
 export function emitted(
   values: string,
   options: { credit?: number; maxParked?: number } = {},
-): { clock: VirtualClock; source: TestSource<string>; out: Message<string>[]; shown: () => string } {
+): { clock: VirtualClock; source: TestSource<string>; out: Message<string>[]; shown: () => string; stop: () => void } {
   const clock = virtualClock();
   const source = testSource<string>({ clock, ...options });
   const out: Message<string>[] = [];
-  source.flow.subscribe((message) => out.push(message));
+  const subscription = source.flow.subscribe((message) => out.push(message));
   for (const value of values) source.offer(value);
   clock.advance(0);
-  return { clock, source, out, shown: () => out.map(({ payload }) => payload).join('') };
+  return {
+    clock,
+    source,
+    out,
+    shown: () => out.map(({ payload }) => payload).join(''),
+    stop: () => subscription.unsubscribe(),
+  };
 }

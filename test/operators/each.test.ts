@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { concat, EMPTY, NEVER, Observable, of, throwError } from 'rxjs';
+import { concat, EMPTY, NEVER, Observable, of, take, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { backoff, type Clock, each, type EachOptions, type Message, SluiceError, useClock } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
@@ -546,6 +546,31 @@ describe('each with lanes', () => {
     source.lose(new Error('cut'));
     clock.advance(100_000);
     expect([out, ended]).toEqual([[0, 1, 2, 3, 4, 5, 6, 7], true]);
+  });
+
+  it('works off what waits in its lanes, in order, after take has ended the intake (law 6)', () => {
+    const clock = virtualClock();
+    const source = testSource<number>({ clock, credit: 8 });
+    for (let at = 0; at < 40; at += 1) source.offer(at);
+    const done: number[] = [];
+    let completed = 0;
+    const restore = useClock(clock);
+    source.flow
+      .pipe(
+        take(20),
+        each((n) => later(clock, 5, n), { concurrency: 4, lane: () => 'one' }),
+      )
+      .subscribe({
+        next(message) {
+          done.push(message.payload);
+          message.ack();
+        },
+        complete: () => (completed += 1),
+      });
+    restore();
+    clock.advance(10_000);
+    expect(done).toEqual(Array.from({ length: 20 }, (_, at) => at));
+    expect([completed, source.unsettled]).toEqual([1, []]);
   });
 
   it('nacks a message whose lane cannot be told, and takes undefined for no lane', () => {
