@@ -120,7 +120,7 @@ export const SINK_RULES: { readonly [K in keyof SinkOptions]-?: OptionRule } = {
  *
  * It opens with its first message. Every message it gets is settled: acked when the writer confirmed it, nacked when it
  * was refused or found no place. `complete` and `error` flush, then close; `closed` resolves after that, and later
- * messages are nacked with SINK_CLOSED.
+ * messages are handed back, which the event `stage.failed` tells once with SINK_CLOSED.
  *
  * @example
  * import { defineSink } from 'sluice/connection';

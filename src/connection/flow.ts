@@ -19,7 +19,7 @@ export type Stage<I, O> = (source: Flow<I>) => Flow<O>;
 
 /**
  * An Observer of messages that settles every message it gets, after the far side confirmed. `complete` flushes and
- * closes; a message given to it after that is nacked with `SINK_CLOSED`.
+ * closes; a message given to it after that is handed back, with the event `stage.failed` and SINK_CLOSED.
  *
  * @see defineSink
  */

@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Cancel } from '../clock.js';
 import { isSluiceError, SluiceError } from '../errors.js';
-import { isOpen, mark } from '../message/envelope.js';
+import { handBack, isOpen, mark } from '../message/envelope.js';
 import type { Message, NackThen } from '../message/message.js';
 import { report } from '../observability/observe.js';
 import type { Status } from '../observability/status.js';
@@ -14,6 +14,9 @@ import { Ring } from './ring.js';
 import type { SinkHandle } from './scope.js';
 import { StatusCell } from './status-cell.js';
 import { isThenable, Supervisor } from './supervisor.js';
+
+/** How long a message stays away that found the sink closed. */
+const COME_AGAIN_MS = 1_000;
 
 /**
  * A sink at work: the queue of messages that wait, the ones in flight in the order they were sent, and the writer.
@@ -37,6 +40,7 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   private started = false;
   private completing = false;
   private over = false;
+  private toldClosed = false;
   /** The writer asked for a pause. */
   private paused = false;
   /** The far side takes nothing for now, and said so. */
@@ -92,7 +96,7 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   readonly next = (message: Message<T>): void => {
     mark(message, this.connector);
     if (this.completing || this.over) {
-      message.nack(new SluiceError('SINK_CLOSED', `The ${this.connector} sink was completed.`));
+      this.refuseClosed(message);
       return;
     }
     if (this.waiting.length >= this.settings.maxQueued) {
@@ -108,6 +112,19 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
       this.pump();
     }
   };
+
+  /** Nothing is wrong with the message, so no attempt is counted, and nothing comes round and round. */
+  private refuseClosed(message: Message<T>): void {
+    if (!this.toldClosed) {
+      this.toldClosed = true;
+      const reason = new SluiceError(
+        'SINK_CLOSED',
+        `The ${this.connector} sink was completed and takes nothing any more.`,
+      );
+      report({ type: 'stage.failed', stage: this.connector, reason });
+    }
+    handBack(message, COME_AGAIN_MS);
+  }
 
   readonly error = (): void => this.complete();
 

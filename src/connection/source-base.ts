@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
-import type { SluiceError } from '../errors.js';
+import { type SluiceError, toSluiceError } from '../errors.js';
 import type { Envelope } from '../message/envelope.js';
 import type { Status } from '../observability/status.js';
 import type { SourceSettings } from './define-source.js';
@@ -56,6 +56,24 @@ export abstract class SourceBase<T> {
   abstract readonly ready: boolean;
   /** What is open is of no use: opens another one, if need be over another connection. */
   protected abstract openAnew(error: SluiceError, withLink: boolean): void;
+
+  /** There may be something to emit: a turn is due. */
+  abstract wake(): void;
+
+  protected watchCredit(credit: Observable<number>, failed: (reason: SluiceError) => void): Cancel {
+    const subscription = credit.subscribe({
+      next: (window) => {
+        // What is no number gives no credit: emitting without bound would be worse.
+        this.window = Number.isNaN(window) ? 0 : Math.min(65_535, Math.max(0, Math.floor(window)));
+        this.wake();
+      },
+      error: (error: unknown) => {
+        const text = `The credit of ${this.connector} failed, so nothing says how much may be emitted`;
+        failed(toSluiceError(error, 'SOURCE_FAILED', text));
+      },
+    });
+    return () => subscription.unsubscribe();
+  }
 
   /** A message larger than the whole window passes when it is alone, otherwise it would wait for ever. */
   protected fits(message: { readonly bytes?: number | undefined }): boolean {

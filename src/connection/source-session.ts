@@ -79,10 +79,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
         this.wake();
       },
       down: (error) => this.down(error),
-      fatal: (error) => {
-        this.lose(error);
-        this.finish(() => this.subscriber.error(error));
-      },
+      fatal: (error) => this.fail(error),
     });
     this.link = link;
     this.cleanups.push(() => this.stalls.stop());
@@ -92,13 +89,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   start(): void {
     const { credit, settleWithinMs } = this.settings;
     this.endInterest = this.definition.subscribed?.();
-    if (typeof credit !== 'number') {
-      const subscription = credit.subscribe((window) => {
-        this.window = Math.max(0, Math.floor(window));
-        this.wake();
-      });
-      this.cleanups.push(() => subscription.unsubscribe());
-    }
+    if (typeof credit !== 'number') this.cleanups.push(this.watchCredit(credit, (reason) => this.fail(reason)));
     if (settleWithinMs > 0) this.cleanups.push(this.reports.watchAge(settleWithinMs));
     this.supervisor.start();
   }
@@ -340,6 +331,11 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.reports.takeBackAll(error);
   }
 
+  private fail(error: SluiceError): void {
+    this.lose(error);
+    this.finish(() => this.subscriber.error(error));
+  }
+
   private finishIfDone(): void {
     if (this.finished || this.unsettledList.size > 0 || this.parking.size > 0 || this.busy) return;
     if (this.stopped || (this.ended && this.inbox.length === 0)) {
@@ -362,16 +358,11 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     // The link comes last: what the reader still has to say goes over its connection.
     const end = (): void => {
       this.link.leave();
-      tell?.();
+      // Who unsubscribed while it closed hears nothing any more.
+      if (closing === undefined || !this.unsubscribed) tell?.();
     };
     if (closing === undefined) end();
-    else {
-      // Who unsubscribed while it closed hears nothing any more.
-      void closing.then(() => {
-        if (this.unsubscribed) this.link.leave();
-        else end();
-      });
-    }
+    else void closing.then(end);
   }
 
   /** The link is gone: what was delivered over it can no longer be settled there, and comes again. */

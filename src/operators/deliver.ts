@@ -1,5 +1,6 @@
 import { endSink } from '../connection/end-sink.js';
 import type { Sink, Stage } from '../connection/flow.js';
+import { watchSink } from '../connection/watch-sink.js';
 import { mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { Relays } from '../message/relay.js';
@@ -31,6 +32,7 @@ export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
         },
       });
       let isEnding = false;
+      watchSink(sink, (error) => output.error(error));
       return {
         next(message) {
           mark(message, name);

@@ -2,6 +2,7 @@ import { Subject, type Subscriber, type Subscription } from 'rxjs';
 import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import { configInvalid, checkOptions, oneOf } from '../connection/options.js';
+import { watchSink } from '../connection/watch-sink.js';
 import { toSluiceError } from '../errors.js';
 import { type Envelope, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
@@ -81,6 +82,7 @@ class Fanout<I, O> implements StageObserver<I> {
     this.output = output;
     this.branches = ways.map((to) => new Branch(to, output, () => this.ended()));
     for (const branch of this.branches) branch.start();
+    for (const to of ways) if (typeof to !== 'function') watchSink(to, (error) => output.error(error));
   }
 
   next(message: Message<I>): void {

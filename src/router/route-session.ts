@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import type { Backoff } from '../connection/backoff.js';
 import type { Sink, Stage } from '../connection/flow.js';
 import { type Trampoline, trampolineOf } from '../connection/trampoline.js';
+import { watchSink } from '../connection/watch-sink.js';
 import { SluiceError } from '../errors.js';
 import { handBack, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
@@ -122,7 +123,10 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
 
   private shared(sink: Sink<I>): SharedSink<I> {
     let shared = this.sinks.get(sink);
-    if (shared === undefined) this.sinks.set(sink, (shared = { sink, users: 0 }));
+    if (shared === undefined) {
+      this.sinks.set(sink, (shared = { sink, users: 0 }));
+      watchSink(sink, (error) => this.error(error));
+    }
     return shared;
   }
 

@@ -2,6 +2,7 @@ import { Observable } from 'rxjs';
 import type { Clock } from '../clock.js';
 import type { Sink } from '../connection/flow.js';
 import type { SinkHandle, SourceCounts, SourceHandle } from '../connection/scope.js';
+import { SluiceError } from '../errors.js';
 import type { Status } from '../observability/status.js';
 
 /**
@@ -97,6 +98,14 @@ export function watchHealth(input: HealthInput, clock: Clock, everyMs: number): 
 
 function isDown({ status }: { readonly status: Status }): boolean {
   return status === 'reconnecting' || status === 'connecting' || status === 'degraded';
+}
+
+/** A sink ends with its run: another one would only find it closed. @internal */
+export function refuseClosed(sink: Sink<never>): void {
+  if (isSinkHandle(sink) && (sink.status === 'closing' || sink.status === 'closed')) {
+    const text = 'run: the sink was completed before; make one for each run, in a topology inside the factory.';
+    throw new SluiceError('SINK_CLOSED', text);
+  }
 }
 
 function isSinkHandle(sink: object): sink is SinkHandle {

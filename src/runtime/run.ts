@@ -10,7 +10,7 @@ import type { SluiceEvent } from '../observability/events.js';
 import { Cell } from './cell.js';
 import { describe, type Graph } from './describe.js';
 import { drain, type DrainReport } from './drain.js';
-import { healthOf, watchHealth, type Health } from './health.js';
+import { healthOf, refuseClosed, watchHealth, type Health } from './health.js';
 
 /**
  * Where a running flow stands.
@@ -72,7 +72,7 @@ export interface Running extends AsyncDisposable {
  * import { each, run } from 'sluice';
  * const running = run(orders.pipe(each(bill)), bills, { drainTimeoutMs: 10_000 });
  * const { clean, unfinished } = await running.stop();
- * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that was completed before
  * @see topology
  */
 export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): Running {
@@ -83,6 +83,7 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     healthEveryMs: numeric(1),
     clock: having('defer'),
   });
+  refuseClosed(sink as Sink<never>);
   const clock = options.clock ?? currentClock();
   const { name = 'flow', signal, drainTimeoutMs = 25_000, healthEveryMs = 1_000 } = options;
   const status = new Cell<RunStatus>('running');
@@ -130,16 +131,11 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
   function stop(): Promise<DrainReport> {
     if (stopping !== undefined) return stopping;
     status.set('draining');
-    stopping = drain({
-      clock,
-      sources,
-      timeoutMs: drainTimeoutMs,
-      ended,
-      cut: () => {
-        subscription.unsubscribe();
-        sink.complete();
-      },
-    });
+    const cut = (): void => {
+      subscription.unsubscribe();
+      void closeSink();
+    };
+    stopping = drain({ clock, sources, timeoutMs: drainTimeoutMs, ended, cut });
     return stopping;
   }
 
@@ -150,8 +146,10 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     () => status.end('done'),
     () => status.end('failed'),
   );
-  if (signal?.aborted === true) void stop();
-  else signal?.addEventListener('abort', () => void stop(), { once: true });
+  // What the stop reports is in `done` as well.
+  const stopOnSignal = (): void => void stop().catch(() => undefined);
+  if (signal?.aborted === true) stopOnSignal();
+  else signal?.addEventListener('abort', stopOnSignal, { once: true });
 
   return {
     name,

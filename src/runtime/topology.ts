@@ -3,7 +3,7 @@
 import { currentClock, type Cancel, type Clock } from '../clock.js';
 import { backoff, type Backoff } from '../connection/backoff.js';
 import { checkOptions, having, oneOf } from '../connection/options.js';
-import type { SluiceError } from '../errors.js';
+import { type SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Graph } from './describe.js';
 import type { DrainReport } from './drain.js';
@@ -51,10 +51,10 @@ export interface Topology extends AsyncDisposable {
  * flow that failed for good can be started anew: one that fails does not stop the others.
  *
  * @example
- * import { run, topology } from 'sluice';
+ * import { memorySink, run, topology } from 'sluice';
  * const app = topology({
- *   bills: () => run(orders, bills),
- *   audit: () => run(events, log),
+ *   bills: () => run(orders, memorySink(broker, { topic: 'bills' })), // a sink ends with its run: make it in here
+ *   audit: () => run(events, memorySink(broker, { topic: 'audit' })),
  * });
  * await app.stop(); // audit first, then bills
  * @throws SluiceError `CONFIG_INVALID` for an option out of range
@@ -75,12 +75,21 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
   let stopping: Promise<TopologyReport> | undefined;
   /** Why everything is stopped, when one flow's failure is the cause. */
   let failure: SluiceError | undefined;
+  let isStarted = false;
   let settle: { resolve: (reports: TopologyReport) => void; reject: (error: unknown) => void };
   const done = new Promise<TopologyReport>((resolve, reject) => (settle = { resolve, reject }));
 
   function start(name: string, failures: number): void {
     const startedMs = clock.elapsed();
-    const running = (flows[name] as () => Running)();
+    let running: Running;
+    try {
+      running = (flows[name] as () => Running)();
+    } catch (error) {
+      // At the first start whoever called hears of it; at a restart nobody is there but the schedule.
+      if (!isStarted) throw error;
+      failed(name, toSluiceError(error, 'SOURCE_FAILED', `${name} could not be started`), failures + 1);
+      return;
+    }
     current.set(name, running);
     running.done.then(
       (ended) => {
@@ -144,7 +153,14 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
     return (stopping ??= stopAll());
   }
 
-  for (const name of names) start(name, 0);
+  try {
+    for (const name of names) start(name, 0);
+  } catch (error) {
+    // What runs already is not left without anybody who could stop it.
+    for (const running of current.values()) void running.stop().catch(() => undefined);
+    throw error;
+  }
+  isStarted = true;
   endIfAll();
   const byName = <V>(of: (running: Running) => V): Readonly<Record<string, V>> =>
     Object.fromEntries([...current].map(([name, running]) => [name, of(running)]));

@@ -11,6 +11,7 @@ import {
 } from 'sluice';
 import { defineLink, defineSink, type Sending, type SinkOptions, type WriterContext } from 'sluice/connection';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
+import { isOpen } from '../../src/message/envelope.js';
 
 interface Rig {
   readonly clock: VirtualClock;
@@ -224,7 +225,12 @@ describe('defineSink', () => {
     await r.sink.closed;
     expect(r.counts).toMatchObject({ flushed: 1, closed: 1 });
     r.sink.next(taken[4] as Message<number>);
-    expect(log.at(-1)).toBe('4 requeue SINK_CLOSED');
+    expect(log.at(-1)).toBe('3 ack');
+    // Handed back after a while, without an attempt counted.
+    expect(isOpen(taken[4] as Message<number>)).toBe(false);
+    expect(taken.length).toBe(5);
+    r.clock.advance(1_000);
+    expect([taken.length, taken[5]?.payload, taken[5]?.attempt]).toEqual([6, 4, 1]);
   });
 
   it('nacks the rest closeTimeoutMs after complete', async () => {

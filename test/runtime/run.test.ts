@@ -1,19 +1,25 @@
 import { NEVER, Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
+  deliver,
   each,
+  fanout,
   memoryBroker,
   memorySink,
   memorySource,
   payload,
+  route,
   run,
   SluiceError,
+  useClock,
   type Fault,
   type Flow,
   type Message,
   type Sink,
+  type Stage,
 } from 'sluice';
-import { virtualClock } from 'sluice/testing';
+import { defineSink } from 'sluice/connection';
+import { testSource, virtualClock } from 'sluice/testing';
 
 function ackingSink<T>(seen: T[] = []): Sink<T> {
   return {
@@ -49,6 +55,56 @@ describe('run', () => {
     });
     await expect.poll(() => rest.length).toBe(46);
     expect(rest[0]).toBe(4);
+  });
+
+  it('ends with the failure of a sink inside the flow, and gives up nothing that it had read', async () => {
+    for (const into of ['deliver', 'route', 'fanout'] as const) {
+      const clock = virtualClock();
+      const restore = useClock(clock);
+      const source = testSource<number>({ clock, credit: 4, maxAttempts: 2 });
+      for (let at = 0; at < 50; at += 1) source.offer(at);
+      const broken = defineSink<number>({
+        connector: 'broken',
+        maxUnconfirmed: 4,
+        open: () => Promise.reject(new SluiceError('AUTH_FAILED', 'no')),
+      });
+      const stages: Readonly<Record<typeof into, Stage<number, number>>> = {
+        deliver: deliver(broken),
+        route: route([{ name: 'all', when: () => true, to: broken }]),
+        fanout: fanout([broken]),
+      };
+      const outcomes: string[] = [];
+      source.events$.subscribe(({ type }) => outcomes.push(type));
+      const running = run(stages[into](source.flow), ackingSink<number>());
+      const failed = expect(running.done).rejects.toMatchObject({ code: 'AUTH_FAILED' });
+      await clock.run(60_000);
+      await failed;
+      restore();
+      expect(outcomes.filter((type) => ['ack', 'dead', 'drop'].includes(type))).toEqual([]);
+      expect(source.unsettled).toEqual([]);
+    }
+  });
+
+  it('refuses a sink that was completed before', () => {
+    const sink = memorySink<number>(memoryBroker(), { topic: 'out' });
+    sink.complete();
+    expect(() => run(memorySource<number>(memoryBroker(), { topic: 'in' }), sink)).toThrow(
+      expect.objectContaining({ code: 'SINK_CLOSED' }) as Error,
+    );
+  });
+
+  it('is done after the deadline of a drain, too (SHU-06)', async () => {
+    const clock = virtualClock();
+    const source = testSource<number>({ clock });
+    source.offer(1);
+    const running = run(source.flow.pipe(each(() => NEVER as Observable<number>, { clock })), ackingSink(), {
+      clock,
+      drainTimeoutMs: 100,
+    });
+    clock.advance(0);
+    void running.stop();
+    await clock.run(60_000);
+    await expect(running.done).resolves.toMatchObject({ clean: false });
   });
 
   it('reports each unfinished message with the stage that held it at the deadline (SHU-06)', async () => {

@@ -10,6 +10,7 @@ import {
   topology,
   type Flow,
   type Message,
+  type Running,
 } from 'sluice';
 import { virtualClock } from 'sluice/testing';
 
@@ -43,6 +44,32 @@ describe('topology', () => {
     expect(order).toEqual(['third', 'second', 'first']);
     expect(Object.keys(reports).sort()).toEqual(['first', 'second', 'third']);
     await expect(app.done).resolves.toEqual(reports);
+  });
+
+  it('stops what it had started when a factory throws, and tries again when one throws at a restart', async () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    let first: Running | undefined;
+    const sound = (): Running => (first = run(memorySource(broker, { topic: 'a' }), sinkInto()));
+    const broken = (): Running => {
+      throw new Error('no');
+    };
+    expect(() => topology({ sound, broken })).toThrow('no');
+    await expect(first?.done).resolves.toMatchObject({ clean: true });
+    let starts = 0;
+    const app = topology(
+      {
+        flaky: () => {
+          starts += 1;
+          if (starts === 2) throw new Error('not yet');
+          return run(starts === 1 ? failing({ left: 1 }) : memorySource(broker, { topic: 'b' }), sinkInto());
+        },
+      },
+      { clock, restart: backoff({ initialMs: 10, minMs: 0 }) },
+    );
+    await clock.run(1_000);
+    expect([starts, app.running('flaky')?.health().ready]).toEqual([3, true]);
+    await app.stop();
   });
 
   it('starts a failed flow again and leaves the others alone', async () => {

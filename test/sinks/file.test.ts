@@ -459,10 +459,10 @@ describe('fileSink', () => {
         codes[name] = at.log.join(', ');
       }
       expect(codes).toEqual({
-        none: 'a requeue FILE_MISSING, b requeue SINK_CLOSED',
-        dir: 'a requeue FILE_IS_DIRECTORY, b requeue SINK_CLOSED',
-        loop: 'a requeue FILE_LINK_LOOP, b requeue SINK_CLOSED',
-        device: 'a requeue FILE_NOT_REGULAR, b requeue SINK_CLOSED',
+        none: 'a requeue FILE_MISSING, b release',
+        dir: 'a requeue FILE_IS_DIRECTORY, b release',
+        loop: 'a requeue FILE_LINK_LOOP, b release',
+        device: 'a requeue FILE_NOT_REGULAR, b release',
       });
     });
 

@@ -1,0 +1,14 @@
+import type { SluiceError } from '../errors.js';
+import type { Sink } from './flow.js';
+
+/**
+ * Calls `failed` when a sink has closed by itself, because it failed for good: it takes nothing any more, so a flow that
+ * gives to it has to end.
+ *
+ * @internal
+ */
+export function watchSink(sink: Sink<never>, failed: (error: SluiceError) => void): void {
+  void sink.closed?.then(() => {
+    if (sink.failure !== undefined) failed(sink.failure);
+  });
+}
