@@ -1,0 +1,54 @@
+import { isSluiceError, SluiceError } from '../errors.js';
+
+/** Reply codes of AMQP 0-9-1 (section 1.2, `reply-code`) that trying again does not change. */
+const ACCESS_REFUSED = 403;
+const NOT_FOUND = 404;
+const PRECONDITION_FAILED = 406;
+const NOT_ALLOWED = 530;
+/** A certificate that no second try repairs. */
+const UNTRUSTED =
+  /^(ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(GET|VERIFY)_|HOSTNAME_MISMATCH$)/;
+
+/**
+ * What the client said while something was opened, as an error of ours; whether trying again can help is known from its
+ * reply code.
+ *
+ * @internal
+ */
+export function amqpError(error: unknown, what: string): SluiceError {
+  if (isSluiceError(error)) return error;
+  const { code, message = 'closed' } = (error ?? {}) as { code?: unknown; message?: string };
+  const said = `${what}: ${message.slice(0, 200)}`;
+  const told = { cause: error, details: typeof code === 'number' || typeof code === 'string' ? { code } : {} };
+  if (/heartbeat timeout/i.test(message)) return new SluiceError('PEER_LOST', said, { ...told, retriable: true });
+  // A virtual host that is not there, or not for this user: the client shows only which frame came instead.
+  if (message.includes('got <ConnectionClose'))
+    return new SluiceError('AUTH_FAILED', `${what}: the broker refused the virtual host.`, told);
+  if (typeof code === 'string' && UNTRUSTED.test(code)) return new SluiceError('AUTH_FAILED', said, told);
+  const reply = replyCode(code, message);
+  // Somebody else reads it, perhaps this process before it lost its connection: they go.
+  const isTaken = reply === ACCESS_REFUSED && /exclusive use/i.test(message);
+  if ((reply === ACCESS_REFUSED && !isTaken) || reply === NOT_ALLOWED)
+    return new SluiceError('AUTH_FAILED', said, told);
+  if (reply === NOT_FOUND || reply === PRECONDITION_FAILED) return new SluiceError('CONFIG_INVALID', said, told);
+  return new SluiceError('CONNECTION_LOST', said, { ...told, retriable: true });
+}
+
+/**
+ * The same for what worked until now: something that is gone, or was settled twice, is put right by opening again. Only
+ * a permission that was taken away is not.
+ *
+ * @internal
+ */
+export function amqpLost(error: unknown, what: string): SluiceError {
+  const told = amqpError(error, what);
+  if (told.code !== 'CONFIG_INVALID') return told;
+  return new SluiceError('CONNECTION_LOST', told.message, { cause: error, details: told.details, retriable: true });
+}
+
+/** As a number, or only in the sentence: the client writes `403 (ACCESS-REFUSED)`. */
+function replyCode(code: unknown, message: string): number | undefined {
+  if (typeof code === 'number') return code;
+  const [, told] = /\b(\d{3}) \([A-Z-]+\)/.exec(message) ?? [];
+  return told === undefined ? undefined : Number(told);
+}

@@ -1,0 +1,80 @@
+import { Buffer } from 'node:buffer';
+import type { ConsumeMessage, Options } from 'amqplib';
+import { HEADERS, NO_HEADERS, type HeaderValue, type MessageHeaders } from '../message/headers.js';
+import type { Message } from '../message/message.js';
+
+/**
+ * Where a message of a queue stood.
+ *
+ * @see amqpSource
+ */
+export interface AmqpMeta {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly queue: string;
+  /** The broker thinks that it delivered it before. */
+  readonly redelivered: boolean;
+  readonly deliveryTag: number;
+  readonly replyTo: string | undefined;
+  readonly correlationId: string | undefined;
+}
+
+/** Written by sinks for the key of a message, which AMQP has no place for. */
+const KEY = 'x-message-key';
+const decoder = new TextDecoder();
+
+/** The headers of a delivery, with the properties that have a header's meaning. @internal */
+export function headersOf({ properties }: ConsumeMessage): MessageHeaders {
+  const own = properties.headers as Record<string, unknown> | undefined;
+  const { contentType } = properties as { contentType?: string };
+  if (own === undefined && contentType === undefined) return NO_HEADERS;
+  const headers = Object.create(null) as Record<string, HeaderValue>;
+  for (const [name, value] of Object.entries(own ?? {})) {
+    const header = headerOf(value);
+    if (header !== undefined && name !== KEY) headers[name] = header;
+  }
+  if (contentType !== undefined) headers[HEADERS.contentType] ??= contentType;
+  return headers;
+}
+
+function headerOf(value: unknown): HeaderValue | undefined {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value;
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  if (Array.isArray(value)) return value.flatMap((item) => (headerOf(item) as string | undefined) ?? []);
+  // Tables, as the broker's own x-death, have no form as a header; what is in them is for the broker's tools.
+  return undefined;
+}
+
+/** The key that a sink wrote. @internal */
+export function keyOf({ properties }: ConsumeMessage): string | undefined {
+  const key = (properties.headers as Record<string, unknown> | undefined)?.[KEY];
+  return typeof key === 'string' ? key : undefined;
+}
+
+/** What goes out beside the payload. @internal */
+export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, mandatory: boolean): Options.Publish {
+  const { id, key, headers, timeMs } = message;
+  const contentType = headers[HEADERS.contentType];
+  const out: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (name === HEADERS.contentType) continue;
+    out[name] = value instanceof Uint8Array ? Buffer.from(value) : typeof value === 'string' ? value : [...value];
+  }
+  if (key !== undefined) out[KEY] = key;
+  return {
+    persistent,
+    mandatory,
+    messageId: id,
+    // Seconds, as the specification has it.
+    timestamp: Math.floor(timeMs / 1_000),
+    headers: out,
+    ...(contentType === undefined
+      ? {}
+      : { contentType: typeof contentType === 'string' ? contentType : textOf(contentType) }),
+  };
+}
+
+function textOf(value: HeaderValue): string {
+  const first = value instanceof Uint8Array || typeof value === 'string' ? value : (value[0] ?? '');
+  return first instanceof Uint8Array ? decoder.decode(first) : first;
+}

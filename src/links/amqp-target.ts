@@ -1,0 +1,44 @@
+import { configInvalid } from '../options.js';
+
+/** What the client is to connect to, as it wants it. @internal */
+export interface AmqpTarget {
+  readonly protocol: 'amqp' | 'amqps';
+  readonly hostname: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly vhost: string;
+  /** In seconds. */
+  readonly heartbeat: number;
+}
+
+/**
+ * Takes the URL of a broker apart. What is wrong with it is told without it: it holds a password.
+ *
+ * Source: RabbitMQ URI specification; an empty path is the virtual host `/` here.
+ *
+ * @internal
+ */
+export function amqpTarget(url: string, heartbeatMs = 5_000): AmqpTarget {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^amqps?:$/.test(parsed.protocol) || parsed.hostname === '')
+    throw configInvalid('amqpLink', [`'url': expected amqp://host or amqps://host`]);
+  const isSecure = parsed.protocol === 'amqps:';
+  return {
+    protocol: isSecure ? 'amqps' : 'amqp',
+    hostname: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: parsed.port === '' ? (isSecure ? 5671 : 5672) : Number(parsed.port),
+    username: decoded(parsed.username) || 'guest',
+    password: decoded(parsed.password) || 'guest',
+    vhost: decoded(parsed.pathname.slice(1)) || '/',
+    heartbeat: Math.ceil(heartbeatMs / 1_000),
+  };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw configInvalid('amqpLink', [`'url': expected user, password and virtual host with % written as %25`]);
+  }
+}

@@ -1,0 +1,149 @@
+import type { ChannelModel } from 'amqplib';
+import { defineLink, type Link, type LinkContext, type LinkOptions } from '../connection/define-link.js';
+import { peerMissing } from '../connection/load-peer.js';
+import { anything, checkOptions, having, integer, numeric, required, text } from '../connection/options.js';
+import { closeAmqp } from './amqp-close.js';
+import { amqpError } from './amqp-errors.js';
+import { type AmqpTarget, amqpTarget } from './amqp-target.js';
+import { type AmqpTopology, checkTopology } from './amqp-topology.js';
+
+/**
+ * How the broker is known and this side makes itself known, over `amqps://`.
+ *
+ * @see AmqpLinkOptions
+ */
+export interface AmqpTls {
+  /** Who may have signed the broker's certificate, as PEM. Default: the roots that Node brings. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  readonly passphrase?: string;
+  /** The name the certificate has to be for. Default: the host of the URL. */
+  readonly servername?: string;
+}
+
+/**
+ * Options of {@link amqpLink}.
+ *
+ * @see AmqpTopology
+ */
+export interface AmqpLinkOptions extends LinkOptions {
+  /** `amqp://user:password@host:port/vhost` or `amqps://…`. */
+  readonly url: string;
+  /** What has to exist; declared whenever a source or sink opens. Default: nothing is declared. */
+  readonly topology?: AmqpTopology;
+  readonly tls?: AmqpTls;
+  /** How the broker's list of connections shows it. Default `sluice`. */
+  readonly name?: string;
+}
+
+/**
+ * One broker, for sources and sinks. Two connections: a broker that is short of memory stops reading from those that
+ * publish, and acks must not wait behind that.
+ *
+ * @see amqpLink
+ */
+export interface AmqpLink {
+  /** The connection that sources read and settle over. */
+  readonly reading: Link<AmqpConnection>;
+  /** The connection that sinks publish over. */
+  readonly writing: Link<AmqpConnection>;
+  /** @internal */
+  readonly topology: AmqpTopology;
+}
+
+/** An open connection to the broker. @internal */
+export interface AmqpConnection {
+  readonly model: ChannelModel;
+  /** The broker is short of memory or disk and reads nothing that is published. */
+  isBlocked: boolean;
+}
+
+/**
+ * Connections to a RabbitMQ broker, AMQP 0-9-1, each of which opens with its first user, closes with its last and comes
+ * back by itself. Every source and sink has a channel of its own on them, so a channel that the broker closes takes
+ * nothing else with it.
+ *
+ * A dead peer is found by heartbeats, after two to three times `heartbeatMs`. A refused login, a vhost that is not there
+ * and a declaration that does not agree with the broker's end the link and reach the flow's `error`; everything else is
+ * tried again and seen on `status$` of `reading` and `writing`. The password of the URL is in no error.
+ *
+ * @example
+ * import { amqpLink, amqpSource } from 'sluice/amqp';
+ * const link = amqpLink({ url: 'amqp://localhost', topology: { queues: [{ name: 'orders' }] } });
+ * amqpSource(link, { queue: 'orders' }).subscribe((message) => message.ack());
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range or a URL that is none
+ * Source: AMQP 0-9-1 specification, 4.2.7 (heartbeats); RabbitMQ guide «Connections», «Memory alarms».
+ * @see amqpSource
+ * @see amqpSink
+ */
+export function amqpLink(options: AmqpLinkOptions): AmqpLink {
+  checkOptions<AmqpLinkOptions>('amqpLink', options, {
+    url: required(text),
+    topology: having(),
+    tls: having(),
+    name: text,
+    reconnect: having('delayMs'),
+    connectTimeoutMs: numeric(1),
+    heartbeatMs: integer(1_000),
+    clock: having('defer'),
+  });
+  const { topology = {}, tls = {} } = options;
+  checkOptions<AmqpTls>('amqpLink tls', tls, {
+    ca: anything,
+    cert: anything,
+    key: anything,
+    passphrase: anything,
+    servername: text,
+  });
+  checkTopology(topology);
+  const target = amqpTarget(options.url, options.heartbeatMs);
+  const link = (role: string): Link<AmqpConnection> =>
+    defineLink<AmqpConnection>(
+      {
+        connector: 'amqp',
+        connect: (context) => connect(options, target, role, context),
+        disconnect: ({ model }) => closeAmqp(model),
+      },
+      options,
+    );
+  return { reading: link('reading'), writing: link('writing'), topology };
+}
+
+async function connect(
+  { tls, name = 'sluice', connectTimeoutMs = 10_000 }: AmqpLinkOptions,
+  target: AmqpTarget,
+  role: string,
+  context: LinkContext,
+): Promise<AmqpConnection> {
+  const { connect: dial } = await import('amqplib').catch(peerMissing('amqplib', '^2.0.0'));
+  const attempt: { isAbandoned: boolean; model: ChannelModel | undefined } = { isAbandoned: false, model: undefined };
+  const drop = (): void => void attempt.model?.close().catch(() => undefined);
+  context.abandoned(() => {
+    attempt.isAbandoned = true;
+    drop();
+  });
+  const settings = {
+    ...tls,
+    noDelay: true,
+    keepAlive: true,
+    timeout: connectTimeoutMs,
+    clientProperties: { connection_name: `${name} ${role}` },
+  };
+  let model: ChannelModel;
+  try {
+    model = await (dial as (to: AmqpTarget, how: typeof settings) => Promise<ChannelModel>)(target, settings);
+  } catch (error) {
+    throw amqpError(error, 'amqp could not connect');
+  }
+  attempt.model = model;
+  if (attempt.isAbandoned) drop();
+  const connection: AmqpConnection = { model, isBlocked: false };
+  let failure: unknown;
+  // Without a listener the process would end; `close` always comes after it.
+  model.on('error', (error) => (failure = error));
+  model.on('close', (error) => context.lost(amqpError(failure ?? error, 'amqp connection closed')));
+  model.on('blocked', () => (connection.isBlocked = true));
+  model.on('unblocked', () => (connection.isBlocked = false));
+  return connection;
+}

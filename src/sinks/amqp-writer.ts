@@ -1,0 +1,132 @@
+import { Buffer } from 'node:buffer';
+import type { ConfirmChannel, Message as AmqpMessage } from 'amqplib';
+import type { Sending, Writer, WriterContext } from '../connection/define-sink.js';
+import { SluiceError } from '../errors.js';
+import { closeAmqp } from '../links/amqp-close.js';
+import { amqpError, amqpLost } from '../links/amqp-errors.js';
+import { propertiesOf } from '../links/amqp-message.js';
+import type { AmqpConnection } from '../links/amqp.js';
+import type { AmqpSinkOptions } from './amqp.js';
+
+/** One message that is out. */
+interface Out {
+  readonly sending: Sending<Uint8Array>;
+  readonly id: string;
+  readonly routingKey: string;
+  isReturned: boolean;
+}
+
+/** Publishes over one channel, to one exchange. @internal */
+export class AmqpWriter implements Writer<Uint8Array> {
+  private readonly channel: ConfirmChannel;
+  private readonly connection: AmqpConnection;
+  private readonly context: WriterContext;
+  private readonly options: AmqpSinkOptions;
+  /** In the order they were sent: what the broker returns it returns in this order too. */
+  private readonly out = new Set<Out>();
+  private isBlocked = false;
+  private isOver = false;
+  private readonly blocked = (reason: string): void => this.setBlocked(true, reason);
+  private readonly unblocked = (): void => this.setBlocked(false);
+
+  constructor(channel: ConfirmChannel, connection: AmqpConnection, context: WriterContext, options: AmqpSinkOptions) {
+    this.channel = channel;
+    this.connection = connection;
+    this.context = context;
+    this.options = options;
+    let failure: unknown;
+    channel.on('error', (error) => (failure = error));
+    channel.on('close', () => this.lost(failure));
+    channel.on('drain', () => this.context.resume());
+    channel.on('return', (message) => this.returned(message));
+    connection.model.on('blocked', this.blocked);
+    connection.model.on('unblocked', this.unblocked);
+    if (connection.isBlocked) this.setBlocked(true);
+  }
+
+  refused(error: unknown): never {
+    this.isOver = true;
+    throw amqpError(error, `amqp exchange '${this.options.exchange}' and topology`);
+  }
+
+  send(sending: Sending<Uint8Array>): boolean {
+    const { message } = sending;
+    const { exchange, routingKey = message.topic, mandatory = true, persistent = true } = this.options;
+    const { maxBytes = 16 * 1024 * 1024 } = this.options;
+    const { payload } = message;
+    if (!(payload instanceof Uint8Array))
+      throw new SluiceError(
+        'ENCODE_FAILED',
+        'amqpSink sends bytes: encode the payload before, for example with encode(json()).',
+      );
+    if (payload.byteLength > maxBytes)
+      throw new SluiceError(
+        'PAYLOAD_TOO_LARGE',
+        `amqpSink sends at most ${maxBytes} bytes (maxBytes), this payload has ${payload.byteLength}.`,
+      );
+    const key = typeof routingKey === 'function' ? routingKey(message) : routingKey;
+    const out: Out = { sending, id: message.id, routingKey: key, isReturned: false };
+    const content = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    this.out.add(out);
+    try {
+      const properties = propertiesOf(message, persistent, mandatory);
+      const goOn = this.channel.publish(exchange, key, content, properties, (error: unknown) =>
+        this.answered(out, error),
+      );
+      return goOn && !this.isBlocked;
+    } catch (error) {
+      this.out.delete(out);
+      if (!this.isOver && (error as Error).name !== 'IllegalOperationError') throw error;
+      // The channel has just closed: it is sent again over the next one.
+      return false;
+    }
+  }
+
+  async flush(): Promise<void> {
+    await this.channel.waitForConfirms().catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    this.connection.model.off('blocked', this.blocked);
+    this.connection.model.off('unblocked', this.unblocked);
+    if (this.isOver) return;
+    this.isOver = true;
+    await closeAmqp(this.channel);
+  }
+
+  private answered(out: Out, error: unknown): void {
+    if (!this.out.delete(out) || this.isOver) return;
+    if (out.isReturned) {
+      const { exchange } = this.options;
+      const text = `No queue takes messages of the exchange '${exchange}' with the routing key '${out.routingKey}': bind one.`;
+      out.sending.fail(new SluiceError('UNROUTABLE', text, { details: { exchange, routingKey: out.routingKey } }));
+    } else if (error === null || error === undefined) out.sending.confirm();
+    else if (!/closed/i.test((error as Error).message)) {
+      const text = 'The broker refused a message: a queue it was routed to is full, or failed.';
+      out.sending.fail(new SluiceError('SINK_FAILED', text, { retriable: true, cause: error }));
+    }
+    // Of a closed channel nobody knows; the kit sends it again.
+  }
+
+  private returned({ properties, fields }: AmqpMessage): void {
+    const { messageId } = properties as { messageId?: string };
+    const { routingKey } = fields as { routingKey: string };
+    for (const out of this.out) {
+      if (out.isReturned || out.id !== messageId || out.routingKey !== routingKey) continue;
+      out.isReturned = true;
+      return;
+    }
+  }
+
+  private setBlocked(isBlocked: boolean, reason?: string): void {
+    this.isBlocked = isBlocked;
+    this.context.blocked(isBlocked, reason);
+    if (!isBlocked) this.context.resume();
+  }
+
+  private lost(failure: unknown): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.context.lost(amqpLost(failure, 'amqp channel closed'));
+  }
+}

@@ -1,0 +1,73 @@
+import { defineSink, SINK_RULES, type SinkOptions } from '../connection/define-sink.js';
+import type { Sink } from '../connection/flow.js';
+import { callable, checkOptions, either, flag, integer, required, text } from '../connection/options.js';
+import { declareTopology } from '../links/amqp-topology.js';
+import type { AmqpConnection, AmqpLink } from '../links/amqp.js';
+import type { Message } from '../message/message.js';
+import { AmqpWriter } from './amqp-writer.js';
+
+/**
+ * Options of {@link amqpSink}.
+ *
+ * @see amqpSink
+ */
+export interface AmqpSinkOptions extends SinkOptions {
+  /** `''` is the broker's own exchange, whose routing keys are names of queues. */
+  readonly exchange: string;
+  /** Default: the message's topic. */
+  readonly routingKey?: string | ((message: Message<Uint8Array>) => string);
+  /** A message that no queue takes fails with UNROUTABLE, instead of being thrown away by the broker. Default true. */
+  readonly mandatory?: boolean;
+  /** Written to disk before it is confirmed, in durable queues. Default true. */
+  readonly persistent?: boolean;
+  /** Largest payload; a broker ends the channel for one that is larger than its own limit. Default 16 MiB. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Publishes bytes, always with confirms. Confirmed means: every queue that the message was routed to has it, on disk where
+ * the queue is durable, on most replicas of a quorum queue. Then the message is acked.
+ *
+ * A message that no queue takes fails with UNROUTABLE, which is `dead` by default; one that the broker refuses, as a full
+ * queue with `reject-publish` does, with SINK_FAILED, and is tried again. What was not confirmed when the channel or the
+ * connection was lost is sent again with the same message id, so the far side may have it twice. While the broker is short
+ * of memory or disk (`connection.blocked`) nothing is sent and the sink is degraded. At most `maxUnconfirmed` (500) are out.
+ *
+ * @example
+ * import { encode, json, run } from 'sluice';
+ * import { amqpLink, amqpSink } from 'sluice/amqp';
+ * run(bills.pipe(encode(json())), amqpSink(amqpLink({ url: 'amqp://localhost' }), { exchange: 'bills' }));
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * Source: RabbitMQ guides «Publisher Confirms», «Connection-Blocked Notifications».
+ * @see amqpSource
+ */
+export function amqpSink(link: AmqpLink, options: AmqpSinkOptions): Sink<Uint8Array> {
+  checkOptions<AmqpSinkOptions>('amqpSink', options, {
+    ...SINK_RULES,
+    exchange: required((value) => (typeof value === 'string' ? undefined : 'expected a text')),
+    routingKey: either(text, callable),
+    mandatory: flag,
+    persistent: flag,
+    maxBytes: integer(1),
+  });
+  return defineSink<Uint8Array, AmqpConnection>(
+    {
+      connector: 'amqp',
+      link: link.writing,
+      maxUnconfirmed: 500,
+      async open(context, connection) {
+        const channel = await connection.model.createConfirmChannel();
+        const writer = new AmqpWriter(channel, connection, context, options);
+        try {
+          await declareTopology(channel, link.topology);
+          // Publishing to one that is not there would end the channel again and again.
+          if (options.exchange !== '') await channel.checkExchange(options.exchange);
+        } catch (error) {
+          writer.refused(error);
+        }
+        return writer;
+      },
+    },
+    options,
+  );
+}

@@ -1,0 +1,150 @@
+import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Cancel } from '../clock.js';
+import type { Reader, ReaderContext } from '../connection/define-source.js';
+import { SluiceError } from '../errors.js';
+import { AmqpAcks } from '../links/amqp-acks.js';
+import { closeAmqp } from '../links/amqp-close.js';
+import { amqpError, amqpLost } from '../links/amqp-errors.js';
+import { type AmqpMeta, headersOf, keyOf } from '../links/amqp-message.js';
+import type { Outcome } from '../message/settlement.js';
+import type { AmqpAttempts } from './amqp-attempts.js';
+import type { AmqpSourceOptions } from './amqp.js';
+
+interface Position {
+  readonly tag: number;
+  readonly id: string | undefined;
+  readonly attempt: number;
+}
+
+/** Reads one queue over one channel. @internal */
+export class AmqpReader implements Reader {
+  private readonly channel: Channel;
+  private readonly context: ReaderContext<Uint8Array>;
+  private readonly options: AmqpSourceOptions;
+  private readonly attempts: AmqpAttempts;
+  private readonly acks: AmqpAcks;
+  /** Requeued and still kept from the broker, by delivery tag. */
+  private readonly waiting = new Map<number, Cancel>();
+  private consumerTag: string | undefined;
+  private isOver = false;
+
+  constructor(
+    channel: Channel,
+    context: ReaderContext<Uint8Array>,
+    options: AmqpSourceOptions,
+    attempts: AmqpAttempts,
+  ) {
+    this.channel = channel;
+    this.context = context;
+    this.options = options;
+    this.attempts = attempts;
+    this.acks = new AmqpAcks(channel, context.clock);
+    let failure: unknown;
+    channel.on('error', (error) => (failure = error));
+    channel.on('close', () => this.lost(amqpLost(failure, `amqp channel of ${options.queue} closed`)));
+  }
+
+  async start(): Promise<void> {
+    const { queue, exclusive = false } = this.options;
+    const { consumerTag } = await this.channel.consume(queue, (message) => this.take(message), { exclusive });
+    this.consumerTag = consumerTag;
+  }
+
+  /** The broker refused what has to be there: trying again does not help. */
+  refused(error: unknown): never {
+    this.isOver = true;
+    throw amqpError(error, `amqp queue ${this.options.queue}`);
+  }
+
+  resume(): void {
+    // The broker sends by itself, as far as the prefetch goes.
+  }
+
+  settle(position: unknown, outcome: Outcome): void {
+    const { tag, id, attempt } = position as Position;
+    if (outcome === 'ack' || outcome === 'drop') this.acks.ack(tag);
+    else if (outcome === 'dead') this.acks.nack(tag, false);
+    else if (outcome === 'release') this.acks.nack(tag, true);
+    else {
+      if (id !== undefined) this.attempts.failed(id, attempt);
+      this.requeueLater(tag);
+      return;
+    }
+    if (id !== undefined && outcome !== 'release') this.attempts.done(id);
+  }
+
+  stop(): void {
+    if (this.consumerTag !== undefined && !this.isOver) this.channel.cancel(this.consumerTag).catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    if (this.isOver) return;
+    this.isOver = true;
+    for (const [tag, cancel] of this.waiting) {
+      cancel();
+      this.acks.nack(tag, true);
+    }
+    this.waiting.clear();
+    this.acks.flush();
+    this.acks.end();
+    // What is unsettled goes back with the channel.
+    await closeAmqp(this.channel);
+  }
+
+  private take(message: ConsumeMessage | null): void {
+    if (message === null) {
+      const { queue } = this.options;
+      const text = `The broker ended the reading of ${queue}: it was deleted, or moved to another node.`;
+      this.context.lost(new SluiceError('CONNECTION_LOST', text, { retriable: true }));
+      return;
+    }
+    const { content, fields, properties } = message;
+    const { messageId, timestamp, replyTo, correlationId } = properties as unknown as Record<string, unknown>;
+    const id = typeof messageId === 'string' ? messageId : undefined;
+    const attempt = this.attempts.of(message);
+    const { deliveryTag: tag, exchange, routingKey, redelivered } = fields;
+    const meta: AmqpMeta = {
+      exchange,
+      routingKey,
+      queue: this.options.queue,
+      redelivered,
+      deliveryTag: tag,
+      replyTo: replyTo as string | undefined,
+      correlationId: correlationId as string | undefined,
+    };
+    this.context.offer({
+      payload: content,
+      topic: routingKey,
+      headers: headersOf(message),
+      key: keyOf(message),
+      id,
+      timeMs: typeof timestamp === 'number' ? timestamp * 1_000 : undefined,
+      attempt,
+      bytes: content.byteLength,
+      meta,
+      position: { tag, id, attempt } satisfies Position,
+    });
+  }
+
+  private requeueLater(tag: number): void {
+    const { requeueDelayMs = 1_000 } = this.options;
+    if (this.isOver || requeueDelayMs === 0) {
+      this.acks.nack(tag, true);
+      return;
+    }
+    const cancel = this.context.clock.timer(requeueDelayMs, () => {
+      this.waiting.delete(tag);
+      this.acks.nack(tag, true);
+    });
+    this.waiting.set(tag, cancel);
+  }
+
+  private lost(error: SluiceError): void {
+    this.acks.end();
+    for (const cancel of this.waiting.values()) cancel();
+    this.waiting.clear();
+    if (this.isOver) return;
+    this.isOver = true;
+    this.context.lost(error);
+  }
+}

@@ -1,0 +1,82 @@
+import { defineSource, SOURCE_RULES, type SourceOptions } from '../connection/define-source.js';
+import type { Flow } from '../connection/flow.js';
+import { checkOptions, flag, integer, numeric, required, text } from '../connection/options.js';
+import { declareTopology } from '../links/amqp-topology.js';
+import type { AmqpConnection, AmqpLink } from '../links/amqp.js';
+import { AmqpAttempts } from './amqp-attempts.js';
+import { AmqpReader } from './amqp-reader.js';
+
+/**
+ * Options of {@link amqpSource}.
+ *
+ * @see amqpSource
+ */
+export interface AmqpSourceOptions extends SourceOptions {
+  readonly queue: string;
+  /**
+   * How many unsettled messages the broker hands out, 1 to 65,535. Default: the credit. More makes sense where lanes are
+   * used: what waits behind a slow key holds no credit, but the broker still counts it.
+   */
+  readonly prefetch?: number;
+  /** How long a requeued message stays away. Meanwhile the broker counts it as handed out. Default 1,000 ms. */
+  readonly requeueDelayMs?: number;
+  /** Nobody else may read the queue. Default false. */
+  readonly exclusive?: boolean;
+}
+
+const CREDIT = 200;
+
+/**
+ * The messages of a queue, as bytes. At-least-once: `ack` tells the broker, in order or not; acks of one turn go out
+ * together. `requeue` gives the message back after `requeueDelayMs`, `dead` rejects it, which moves it to the queue's
+ * dead-letter exchange and **throws it away where the queue has none**, `drop` acks it.
+ *
+ * What is unsettled when the channel or the connection is lost is delivered again by the broker; settling the first copy
+ * touches nothing. A queue that is deleted is declared again when the topology of the link names it, and ends the flow
+ * with CONFIG_INVALID otherwise. On unsubscribe what was not emitted goes back at once.
+ *
+ * `attempt` is exact on quorum queues, which count deliveries; on classic ones this process counts by message id. A message
+ * has to be settled within the broker's `consumer_timeout`, 30 minutes unless it was changed.
+ *
+ * @example
+ * import { decode, each, json } from 'sluice';
+ * import { amqpLink, amqpSource } from 'sluice/amqp';
+ * const link = amqpLink({ url: 'amqp://localhost' });
+ * amqpSource(link, { queue: 'orders', credit: 64 }).pipe(decode(json<Order>()), each(bill, { concurrency: 8 }));
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * Source: RabbitMQ guides «Consumer Acknowledgements», «Quorum Queues» (`x-delivery-count`).
+ * @see amqpSink
+ */
+export function amqpSource(link: AmqpLink, options: AmqpSourceOptions): Flow<Uint8Array> {
+  checkOptions<AmqpSourceOptions>('amqpSource', options, {
+    ...SOURCE_RULES,
+    queue: required(text),
+    prefetch: integer(1, 65_535),
+    requeueDelayMs: numeric(0),
+    exclusive: flag,
+  });
+  const { credit = CREDIT } = options;
+  // A prefetch of 0 would be one without limit.
+  const prefetch = options.prefetch ?? (typeof credit === 'number' ? Math.max(1, credit) : CREDIT);
+  const attempts = new AmqpAttempts();
+  return defineSource<Uint8Array, AmqpConnection>(
+    {
+      connector: 'amqp',
+      link: link.reading,
+      credit: CREDIT,
+      async open(context, { model }) {
+        const channel = await model.createChannel();
+        const reader = new AmqpReader(channel, context, options, attempts);
+        try {
+          await declareTopology(channel, link.topology);
+          await channel.prefetch(prefetch);
+          await reader.start();
+        } catch (error) {
+          reader.refused(error);
+        }
+        return reader;
+      },
+    },
+    options,
+  );
+}

@@ -1,0 +1,115 @@
+import { connect, type Channel } from 'amqplib';
+import { describe, expect, it } from 'vitest';
+import { backoff } from 'sluice';
+import { amqpLink, amqpSink, amqpSource, type AmqpLink } from 'sluice/amqp';
+import { conformance, type Bench, type Features, type Harness, type Verb } from 'sluice/testing';
+import { faultProxy } from 'sluice/testing-node';
+import type { Broker } from '../brokers/broker.js';
+import { brokerSuite } from '../brokers/broker-suite.js';
+import { rabbitmq } from '../brokers/rabbitmq.js';
+
+const features: Features = {
+  ack: 'manual',
+  confirms: 'durable',
+  flowControl: 'credit',
+  headers: 'binary',
+  backlog: true,
+  binary: true,
+  byteCredit: true,
+  deadLetter: true,
+  deliveryCount: true,
+  durableSubscription: true,
+  fanOut: true,
+  keyed: true,
+  nackRequeue: true,
+  nackDelay: 50,
+  orderedSingleConsumer: true,
+  persistent: true,
+  peerDetectMs: 15_000,
+  reconnects: true,
+  routingReport: true,
+  tls: true,
+};
+
+let channels = 0;
+
+async function asked<T>({ url }: Broker, work: (channel: Channel) => Promise<T>): Promise<T> {
+  const connection = await connect(url);
+  try {
+    return await work(await connection.createChannel());
+  } finally {
+    await connection.close();
+  }
+}
+
+async function open(broker: Broker): Promise<Bench> {
+  const proxy = await faultProxy({ port: broker.port });
+  const names: string[] = [];
+  // A link of its own for each end, as two applications would have.
+  const linkTo = (channel: string): AmqpLink =>
+    amqpLink({
+      url: broker.url.replace(`:${broker.port}`, `:${proxy.port}`),
+      topology: { queues: [{ name: channel, type: 'quorum' }] },
+      heartbeatMs: 1_000,
+      connectTimeoutMs: 2_000,
+      reconnect: backoff({ initialMs: 20, maxMs: 100, minMs: 5 }),
+    });
+  return {
+    channel(hint = 'queue') {
+      const name = `${hint} ${process.pid} ${(channels += 1)}`;
+      names.push(name);
+      return name;
+    },
+    source(queue, given) {
+      const { group, ...options } = given;
+      if (group !== undefined) throw new Error('There are no groups here, only readers of one queue.');
+      return amqpSource(linkTo(queue), { requeueDelayMs: 50, ...options, queue });
+    },
+    sink: (queue, options) => amqpSink(linkTo(queue), { ...options, exchange: '', routingKey: queue }),
+    net: {
+      cut: (how) => (how === 'rst' ? proxy.rst() : proxy.fin()),
+      refuse: () => proxy.refuse(),
+      blackhole: (direction) => proxy.blackhole(direction),
+      heal: () => proxy.heal(),
+    },
+    broker: {
+      stop: () => broker.stop(),
+      start: () => broker.start(),
+      kill: () => broker.kill(),
+      async restart() {
+        await broker.stop();
+        await broker.start();
+      },
+    },
+    peek: {
+      opened: () => proxy.accepted,
+      depth: (queue) => asked(broker, async (channel) => (await channel.checkQueue(queue)).messageCount),
+    },
+    async close() {
+      await proxy.close();
+      // The next case has it again, whatever this one ended with.
+      if (broker.isOwn) await broker.start();
+      await asked(broker, async (channel) => {
+        for (const name of names) await channel.deleteQueue(name);
+      });
+    },
+  };
+}
+
+// Someone else's broker is neither ended nor started.
+const own = process.env['TEST_AMQP_URL'] === undefined;
+const network: readonly Verb[] = ['sink', 'net.cut', 'net.refuse', 'net.blackhole', 'net.heal'];
+const ends: readonly Verb[] = own ? ['broker.stop', 'broker.start', 'broker.kill', 'broker.restart'] : [];
+
+brokerSuite('AMQP on RabbitMQ', rabbitmq, (broker) => {
+  const harness: Harness = {
+    name: 'AMQP, quorum queues',
+    clock: 'real',
+    features,
+    can: [...network, ...ends, 'peek.opened', 'peek.depth'],
+    maxMessages: 200,
+    withinMs: 90_000,
+    open: () => open(broker()),
+  };
+  conformance(harness, { describe, it, expect: (actual: unknown, what?: string) => expect(actual, what) });
+});

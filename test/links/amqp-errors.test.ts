@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { SluiceError } from 'sluice';
+import { amqpError, amqpLost } from '../../src/links/amqp-errors.js';
+
+const said = (message: string, code?: number | string): Error => Object.assign(new Error(message), { code });
+
+describe('amqpError', () => {
+  it.each([
+    ['a reset', said('read ECONNRESET', 'ECONNRESET'), 'CONNECTION_LOST', true],
+    ['a port with a reply code in it', said('connect ECONNREFUSED 127.0.0.1:54030'), 'CONNECTION_LOST', true],
+    ['a broker that stops', said('Connection closed: 320 (CONNECTION-FORCED)', 320), 'CONNECTION_LOST', true],
+    ['silence', said('Heartbeat timeout'), 'PEER_LOST', true],
+    ['a refused login', said('Handshake terminated by server: 403 (ACCESS-REFUSED)'), 'AUTH_FAILED', false],
+    ['a missing permission', said('access to queue refused', 403), 'AUTH_FAILED', false],
+    ['a vhost that is not allowed', said('Connection closed: 530 (NOT-ALLOWED)'), 'AUTH_FAILED', false],
+    ['a vhost that is not there', said('Expected ConnectionOpenOk; got <ConnectionClose>'), 'AUTH_FAILED', false],
+    ['an untrusted certificate', said('self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT'), 'AUTH_FAILED', false],
+    ['a queue in exclusive use', said('queue orders in exclusive use', 403), 'CONNECTION_LOST', true],
+    ['a queue that is not there', said('no queue orders', 404), 'CONFIG_INVALID', false],
+    ['a declaration that does not agree', said('406 (PRECONDITION-FAILED) with message'), 'CONFIG_INVALID', false],
+    ['nothing', undefined, 'CONNECTION_LOST', true],
+  ])('takes %s for what it is', (_, error, code, retriable) => {
+    const told = amqpError(error, 'amqp');
+    expect([told.code, told.retriable, told.cause]).toEqual([code, retriable, error]);
+  });
+
+  it('keeps an error of its own, and shortens the sentence of a broker', () => {
+    const own = new SluiceError('PEER_MISSING', 'npm install amqplib');
+    expect(amqpError(own, 'amqp')).toBe(own);
+    expect(amqpError(said('x'.repeat(1_000)), 'amqp').message.length).toBeLessThan(250);
+  });
+});
+
+describe('amqpLost', () => {
+  it('opens again what the broker closed for a fault, but not without a permission', () => {
+    const codes = [406, 404, 403, 320].map((code) => amqpLost(said('closed', code), 'amqp'));
+    expect(codes.map(({ code, retriable }) => [code, retriable])).toEqual([
+      ['CONNECTION_LOST', true],
+      ['CONNECTION_LOST', true],
+      ['AUTH_FAILED', false],
+      ['CONNECTION_LOST', true],
+    ]);
+  });
+});

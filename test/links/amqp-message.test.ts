@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { headersOf, keyOf, propertiesOf } from '../../src/links/amqp-message.js';
+import { delivered } from '../helpers/amqp.js';
+import { recorder } from '../helpers/message.js';
+
+const bytes = new Uint8Array([0, 255]);
+
+describe('a message in AMQP', () => {
+  it('carries id, key, time, content type and headers there and back (S2.50)', () => {
+    const headers = { 'content-type': 'text/csv', trace: 'a', raw: bytes, list: ['b', 'c'] };
+    const { message } = recorder();
+    const sent = message(new Uint8Array(), { headers, key: 'k' });
+    const properties = propertiesOf(sent, true, false);
+    expect(properties).toMatchObject({
+      persistent: true,
+      mandatory: false,
+      messageId: sent.id,
+      contentType: 'text/csv',
+    });
+    expect(properties.timestamp).toBe(Math.floor(sent.timeMs / 1_000));
+    expect(properties.headers).toEqual({ trace: 'a', raw: Buffer.from(bytes), list: ['b', 'c'], 'x-message-key': 'k' });
+    const came = delivered(1, properties);
+    expect({ ...headersOf(came) }).toEqual({ ...headers, raw: Buffer.from(bytes) });
+    expect(keyOf(came)).toBe('k');
+  });
+
+  it('reads numbers and flags as text, and leaves the tables of the broker to its tools', () => {
+    const came = delivered(1, { headers: { n: 1, yes: true, big: 2n, death: { count: 1 }, mixed: [1, { a: 1 }] } });
+    expect({ ...headersOf(came) }).toEqual({ n: '1', yes: 'true', big: '2', mixed: ['1'] });
+  });
+
+  it('has no headers and no key when none came, and none of the prototype', () => {
+    expect(Object.keys(headersOf(delivered(1)))).toEqual([]);
+    expect(keyOf(delivered(1, { headers: { 'x-message-key': 7 } }))).toBeUndefined();
+    const hostile = JSON.parse('{"__proto__": "x", "constructor": "y"}') as object;
+    const read = headersOf(delivered(1, { headers: hostile }));
+    expect(Object.getPrototypeOf(read)).toBeNull();
+    expect(Object.keys(read)).toEqual(['__proto__', 'constructor']);
+  });
+
+  it('writes a content type that came as bytes or as a list as text', () => {
+    const { message } = recorder();
+    const type = (value: Uint8Array | string[]): unknown =>
+      propertiesOf(message(bytes, { headers: { 'content-type': value } }), true, true).contentType;
+    expect([type(new TextEncoder().encode('a/b')), type(['c/d', 'e/f']), type([])]).toEqual(['a/b', 'c/d', '']);
+  });
+});

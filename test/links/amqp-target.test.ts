@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { amqpTarget } from '../../src/links/amqp-target.js';
+
+describe('amqpTarget', () => {
+  it.each([
+    ['amqp://host', ['amqp', 'host', 5672, 'guest', 'guest', '/']],
+    ['amqps://u:p@host', ['amqps', 'host', 5671, 'u', 'p', '/']],
+    ['amqp://u%40x:p%2Fq@host:1234/my%2Fhost', ['amqp', 'host', 1234, 'u@x', 'p/q', 'my/host']],
+    ['amqp://[::1]:99/', ['amqp', '::1', 99, 'guest', 'guest', '/']],
+  ])('takes %s apart', (url, expected) => {
+    const { protocol, hostname, port, username, password, vhost } = amqpTarget(url);
+    expect([protocol, hostname, port, username, password, vhost]).toEqual(expected);
+  });
+
+  it('asks for heartbeats in whole seconds, of 5 s by default', () => {
+    expect([amqpTarget('amqp://a').heartbeat, amqpTarget('amqp://a', 1_500).heartbeat]).toEqual([5, 2]);
+  });
+
+  it.each(['http://u:hidden@host', 'hidden', 'amqp://', 'amqp://u:hidden%zz@host'])(
+    'says what is wrong with %s without showing it',
+    (url) => {
+      let error: unknown;
+      try {
+        amqpTarget(url);
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+      expect(JSON.stringify([String(error), error])).not.toContain('hidden');
+    },
+  );
+});

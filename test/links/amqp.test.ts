@@ -1,0 +1,88 @@
+import { inspect } from 'node:util';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { backoff, observe } from 'sluice';
+import { amqpLink, type AmqpLink } from 'sluice/amqp';
+import { until } from '../helpers/until.js';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function server(take: (socket: Socket) => void): Promise<number> {
+  const made = createServer((socket) => {
+    socket.on('error', () => undefined);
+    take(socket);
+  });
+  servers.push(made);
+  await new Promise<void>((resolve) => made.listen(0, '127.0.0.1', resolve));
+  return (made.address() as AddressInfo).port;
+}
+
+/** Uses the reading half, and gives what ended it. */
+function used(link: AmqpLink): { readonly fatal: unknown[]; stop(): void } {
+  const fatal: unknown[] = [];
+  return { fatal, stop: link.reading.use({ down: () => undefined, fatal: (error) => void fatal.push(error) }) };
+}
+
+const reconnect = backoff({ initialMs: 5, maxMs: 10, minMs: 1 });
+
+describe('amqpLink', () => {
+  it.each([
+    [{}, `'url' is missing`],
+    [{ url: 'amqp://a', topologie: {} }, `did you mean 'topology'?`],
+    [{ url: 'amqp://a', heartbeatMs: 10 }, 'a whole number from 1000'],
+    [{ url: 'amqp://a', tls: { certificate: '' } }, `unknown option 'certificate'`],
+    [{ url: 'amqp://a', topology: { queues: [{}] } }, `topology.queues[0]: 'name' is missing`],
+    [{ url: 'mqtt://a' }, 'amqp://host or amqps://host'],
+  ])('refuses %j', (options, text) => {
+    expect(() => amqpLink(options as never)).toThrow(text);
+  });
+
+  it('connects on use, tries again, and never shows the password', async () => {
+    let tries = 0;
+    const port = await server((socket) => {
+      tries += 1;
+      socket.destroy();
+    });
+    const events: unknown[] = [];
+    const stop = observe((event) => void events.push(event));
+    const link = amqpLink({ url: `amqp://user:hidden@127.0.0.1:${port}`, reconnect });
+    expect(tries).toBe(0);
+    const use = used(link);
+    await until(() => expect(tries).toBeGreaterThanOrEqual(3));
+    use.stop();
+    stop();
+    expect(use.fatal).toEqual([]);
+    expect(inspect([events, link], { depth: 20 })).toContain('amqp could not connect');
+    expect(inspect([events, link], { depth: 20 })).not.toContain('hidden');
+  });
+
+  it('gives up a try that gets no answer, and leaves no socket of it (F5)', async () => {
+    let open = 0;
+    let tries = 0;
+    const port = await server((socket) => {
+      tries += 1;
+      open += 1;
+      socket.resume().on('close', () => (open -= 1));
+    });
+    const use = used(amqpLink({ url: `amqp://127.0.0.1:${port}`, reconnect, connectTimeoutMs: 50 }));
+    await until(() => expect(tries).toBeGreaterThanOrEqual(2));
+    use.stop();
+    await until(() => expect(open).toBe(0));
+    expect(use.fatal).toEqual([]);
+  });
+
+  it('goes on after a peer that speaks something else (F11)', async () => {
+    let tries = 0;
+    const port = await server((socket) => {
+      tries += 1;
+      socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+    });
+    const use = used(amqpLink({ url: `amqp://127.0.0.1:${port}`, reconnect }));
+    await until(() => expect(tries).toBeGreaterThanOrEqual(2));
+    use.stop();
+    expect(use.fatal).toEqual([]);
+  });
+});
