@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { conformance, runCase, type CaseId, type Harness, type Runner } from 'sluice/testing';
 import { memoryHarness, memoryOverLink, memoryPartitioned } from '../helpers/memory-bench.js';
 
-const LIMIT_MS = 60_000;
-const MOST_SEEDS = 1_000;
+/** The same ones each time; `SEEDS=1000` tries more. */
+const SEEDS = Number(process.env['SEEDS'] ?? 30);
 
 /** Registers nowhere: the records are what is wanted. */
 const nowhere: Runner = {
@@ -15,16 +15,15 @@ const casesOf = (harness: Harness): readonly CaseId[] =>
   conformance(harness, nowhere).flatMap(({ id, status }) => (status === 'registered' ? [id] : []));
 
 describe('the cases of the suite on the memory connector, in short runs', () => {
-  it('hold for as many seeds as fit a minute, each another network (G14)', async () => {
+  it('hold for many seeds, each another network (G14)', async () => {
     const harnesses = [memoryHarness, memoryOverLink, memoryPartitioned].map((harness) => ({
       ...harness,
       maxMessages: 40,
     }));
     const cases = harnesses.map(casesOf);
     const failures: string[] = [];
-    const endMs = performance.now() + LIMIT_MS;
     let runs = 0;
-    for (let seed = 1; seed <= MOST_SEEDS && performance.now() < endMs; seed += 1) {
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
       const at = seed % harnesses.length;
       for (const id of cases[at] ?? []) {
         const result = await runCase(harnesses[at] as Harness, id, { seed });
@@ -33,6 +32,6 @@ describe('the cases of the suite on the memory connector, in short runs', () => 
       }
     }
     expect(failures).toEqual([]);
-    expect(runs).toBeGreaterThan(1_000);
+    expect(runs).toBeGreaterThan(SEEDS * 30);
   });
 });
