@@ -135,6 +135,8 @@ function typeCheck(): void {
   );
   // Who imports what runs in Node alone has the types of Node.
   link('@types/node');
+  // It brings its own types, and who imports its entry has it.
+  link('amqplib');
   consume(
     'node.ts',
     entries.map(({ name }) => name),

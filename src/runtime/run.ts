@@ -83,7 +83,7 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     healthEveryMs: numeric(1),
     clock: having('defer'),
   });
-  refuseClosed(sink as Sink<never>);
+  refuseClosed(sink);
   const clock = options.clock ?? currentClock();
   const { name = 'flow', signal, drainTimeoutMs = 25_000, healthEveryMs = 1_000 } = options;
   const status = new Cell<RunStatus>('running');
