@@ -92,7 +92,8 @@ export { topicPattern, type TopicPattern, type TopicSyntax } from './router/topi
 export { memorySink, type MemorySinkOptions } from './sinks/memory.js';
 export type { SinkOptions } from './connection/define-sink.js';
 
-export { run, type Fault, type Running, type RunOptions, type RunStatus } from './runtime/run.js';
+export { run } from './runtime/run.js';
+export type { Fault, Running, RunOptions, RunStatus } from './runtime/running.js';
 export { topology, type Topology, type TopologyOptions, type TopologyReport } from './runtime/topology.js';
 export { describe, type Graph, type GraphEdge, type GraphNode } from './runtime/describe.js';
 export { mermaid } from './runtime/mermaid.js';

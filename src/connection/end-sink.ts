@@ -1,20 +1,37 @@
 import { report } from '../observability/observe.js';
 import type { Sink } from './flow.js';
 
+/** Something that was thrown or failed with, which may be `undefined` itself. @internal */
+export interface Failure {
+  readonly error: unknown;
+}
+
 /**
- * Completes a sink and calls `ended` once it is closed: everything flushed and confirmed, its connection given back. At
- * once for a sink that does not say when it is closed. A `complete` that throws is reported and ends it.
+ * Completes a sink, or with a reason hands it the error, and calls `ended` once it is closed: everything flushed and
+ * confirmed, its connection given back. At once for a sink that does not say when it is closed. One that throws is
+ * reported, and has ended with what it threw.
  *
  * @internal
  */
-export function endSink(sink: Sink<never>, stage: string, ended: () => unknown): void {
+export function endSink(
+  sink: Sink<never>,
+  stage: string,
+  ended: (thrown?: Failure) => unknown,
+  reason?: Failure,
+): void {
   try {
-    sink.complete();
+    if (reason === undefined) sink.complete();
+    else sink.error(reason.error);
   } catch (error) {
     report({ type: 'stage.failed', stage, reason: error });
-    ended();
+    ended({ error });
     return;
   }
   if (sink.closed === undefined) ended();
-  else void sink.closed.then(ended, ended);
+  else {
+    void sink.closed.then(
+      () => ended(),
+      (error: unknown) => ended({ error }),
+    );
+  }
 }

@@ -68,6 +68,8 @@ export type SluiceEvent =
   | { readonly type: 'sink.resent'; readonly connector: string; readonly count: number }
   /** A handler or stage threw where it must not; the message it held was nacked. */
   | { readonly type: 'stage.failed'; readonly stage: string; readonly reason: unknown }
+  /** A flow that `run` started ended with this error. */
+  | { readonly type: 'flow.failed'; readonly flow: string; readonly reason: unknown }
   /** What a source reads was replaced, cut or removed under it, while it stood at `position`. */
   | {
       readonly type: 'source.moved';

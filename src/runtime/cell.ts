@@ -24,6 +24,10 @@ export class Cell<T> {
     });
   }
 
+  get isOver(): boolean {
+    return this.over;
+  }
+
   get value(): T {
     return this.current;
   }

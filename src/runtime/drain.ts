@@ -49,11 +49,13 @@ export async function drain({ clock, sources, timeoutMs, ended, cut }: Draining)
   if (inTime) return { clean: true, unfinished: [], tookMs, error: undefined };
   const unfinished = sources.flatMap((source) => source.unfinished());
   const stages = [...new Set(unfinished.map(({ stage }) => stage))].join(', ');
-  const error = new SluiceError(
-    'DRAIN_TIMEOUT',
-    `${unfinished.length} messages unsettled after ${timeoutMs} ms (drainTimeoutMs)${stages === '' ? '' : `, held by ${stages}`}.`,
-    { details: { unfinished: unfinished.length } },
-  );
+  const what =
+    unfinished.length === 0
+      ? 'Everything is settled, but the flow or its sink has not ended'
+      : `${unfinished.length} messages unsettled, held by ${stages},`;
+  const error = new SluiceError('DRAIN_TIMEOUT', `${what} after ${timeoutMs} ms (drainTimeoutMs).`, {
+    details: { unfinished: unfinished.length },
+  });
   for (const source of sources) source.release(error);
   cut();
   return { clean: false, unfinished, tookMs, error };

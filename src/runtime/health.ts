@@ -1,5 +1,5 @@
 import { Observable } from 'rxjs';
-import type { Clock } from '../clock.js';
+import type { Cancel, Clock } from '../clock.js';
 import type { Sink } from '../connection/flow.js';
 import type { SinkHandle, SourceCounts, SourceHandle } from '../connection/scope.js';
 import { SluiceError } from '../errors.js';
@@ -53,10 +53,13 @@ export interface Health {
 
 /** What health looks at. */
 export interface HealthInput {
+  readonly name: string;
   readonly sources: readonly SourceHandle[];
   readonly sink: Sink<never>;
   /** A message unsettled for longer makes the flow not ready. */
   readonly unsettledAfterMs: number;
+  /** Why the flow ended, if it failed. */
+  failure(): SluiceError | undefined;
 }
 
 /** The health of now. @internal */
@@ -74,7 +77,9 @@ export function healthOf(input: HealthInput): Health {
     }),
   );
   const sinks = isSinkHandle(input.sink) ? [sinkHealth(input.sink)] : [];
+  const failure = input.failure();
   const reasons = [
+    ...(failure === undefined ? [] : [`${input.name} failed with ${failure.code}`]),
     ...[...sources, ...sinks].filter(isDown).map(({ connector, status }) => `${connector} is ${status}`),
     ...sources
       .filter((source) => source.oldestUnsettledMs > input.unsettledAfterMs)
@@ -83,16 +88,34 @@ export function healthOf(input: HealthInput): Health {
   return { ready: reasons.length === 0, reasons, sources, sinks };
 }
 
-/** Health now and then every `everyMs`, until unsubscribed. @internal */
-export function watchHealth(input: HealthInput, clock: Clock, everyMs: number): Observable<Health> {
+/**
+ * Health now and then every `everyMs`, and a last time once `running$` completes, until unsubscribed.
+ *
+ * @internal
+ */
+export function watchHealth(
+  input: HealthInput,
+  running$: Observable<unknown>,
+  clock: Clock,
+  everyMs: number,
+): Observable<Health> {
   return new Observable((watcher) => {
+    let cancel: Cancel | undefined;
     const look = (): void => {
-      watcher.next(healthOf(input));
       cancel = clock.timer(everyMs, look, true);
+      watcher.next(healthOf(input));
     };
-    let cancel = (): void => undefined;
-    look();
-    return () => cancel();
+    const subscription = running$.subscribe({
+      complete() {
+        watcher.next(healthOf(input));
+        watcher.complete();
+      },
+    });
+    if (!watcher.closed) look();
+    return () => {
+      subscription.unsubscribe();
+      cancel?.();
+    };
   });
 }
 

@@ -1,72 +1,25 @@
-// Kept in the declarations, for consumers whose own settings do not name it.
-/// <reference lib="esnext.disposable" preserve="true" />
 import { Observable, type Subscriber } from 'rxjs';
-import { currentClock, type Clock } from '../clock.js';
+import { currentClock } from '../clock.js';
 import type { Flow, Sink } from '../connection/flow.js';
+import { endSink, type Failure } from '../connection/end-sink.js';
 import { checkOptions, having, numeric, text } from '../connection/options.js';
 import { withScope, type SourceHandle } from '../connection/scope.js';
-import { toSluiceError } from '../errors.js';
+import { type SluiceError, toSluiceError } from '../errors.js';
 import type { SluiceEvent } from '../observability/events.js';
+import { report } from '../observability/observe.js';
 import { Cell } from './cell.js';
-import { describe, type Graph } from './describe.js';
+import { describe } from './describe.js';
 import { drain, type DrainReport } from './drain.js';
-import { healthOf, refuseClosed, watchHealth, type Health } from './health.js';
-
-/**
- * Where a running flow stands.
- *
- * @see Running
- */
-export type RunStatus = 'running' | 'draining' | 'done' | 'failed';
-
-/**
- * What happens to messages of a running flow that is worth somebody's attention. Never their payload.
- *
- * @see Running
- */
-export type Fault = Extract<SluiceEvent, { readonly message: unknown }>;
-
-/** Options of {@link run}. */
-export interface RunOptions {
-  /** What graphs and reports call it. Default: `flow`. */
-  readonly name?: string;
-  /** Stops it, like {@link Running.stop}, when it aborts. */
-  readonly signal?: AbortSignal;
-  /** Longest a stop may take before the rest is given back and reported. Default 25,000 ms. */
-  readonly drainTimeoutMs?: number;
-  /** How often {@link Running.health$} looks. Default 1,000 ms. */
-  readonly healthEveryMs?: number;
-  /** Default: the clock in force. */
-  readonly clock?: Clock;
-}
-
-/**
- * A flow at work.
- *
- * @see run
- */
-export interface Running extends AsyncDisposable {
-  readonly name: string;
-  /** Resolves with the report when it ended by itself or by a stop; rejects when it failed for good. */
-  readonly done: Promise<DrainReport>;
-  readonly status$: Observable<RunStatus>;
-  /** Each message that was nacked, is overdue, came late or was taken back. */
-  readonly faults$: Observable<Fault>;
-  /** Health now, then regularly. */
-  readonly health$: Observable<Health>;
-  /** Health now. */
-  health(): Health;
-  /** Drains in the order of {@link drain}; calling it again gives the same promise. */
-  stop(): Promise<DrainReport>;
-  /** What it is made of. */
-  describe(): Graph;
-}
+import { flowName } from './flow-name.js';
+import { healthOf, refuseClosed, watchHealth, type HealthInput } from './health.js';
+import type { Fault, Running, RunOptions, RunStatus } from './running.js';
 
 /**
  * Starts `flow` into `sink` at once and answers for both: a sink that throws nacks that message, a fatal error of the
  * flow or the sink fails `done`, and a stop drains.
  *
- * When the flow completes, the sink flushes and closes, then `done` resolves. What reaches the sink is settled by it.
+ * When the flow completes, the sink flushes and closes, then `done` resolves. When it fails, the sink gets the error, and
+ * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it.
  *
  * @example
  * import { each, run } from 'sluice';
@@ -85,22 +38,34 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
   });
   refuseClosed(sink);
   const clock = options.clock ?? currentClock();
-  const { name = 'flow', signal, drainTimeoutMs = 25_000, healthEveryMs = 1_000 } = options;
+  const { name = flowName(), signal, drainTimeoutMs = 25_000, healthEveryMs = 1_000 } = options;
   const status = new Cell<RunStatus>('running');
   const sources: SourceHandle[] = [];
   const watchers = new Set<Subscriber<Fault>>();
-  const healthInput = { sources, sink: sink as Sink<never>, unsettledAfterMs: 30_000 };
+  /** Why it ended, once it has failed. */
+  let failure: SluiceError | undefined;
+  const healthInput: HealthInput = {
+    name,
+    sources,
+    sink,
+    unsettledAfterMs: 30_000,
+    failure: () => failure,
+  };
   let stopping: Promise<DrainReport> | undefined;
   const startMs = clock.elapsed();
   let tellEnd: { resolve: () => void; reject: (error: Error) => void };
   const ended = new Promise<void>((resolve, reject) => (tellEnd = { resolve, reject }));
 
-  const closeSink = async (failure?: unknown): Promise<void> => {
-    sink.complete();
-    await sink.closed;
-    const cause = failure ?? sink.failure;
-    if (cause === undefined) tellEnd.resolve();
-    else tellEnd.reject(toSluiceError(cause, 'CONNECTION_LOST', `${name} failed`));
+  let isEnding = false;
+  const end = (reason?: Failure): void => {
+    if (isEnding) return;
+    isEnding = true;
+    const closed = (thrown?: Failure): void => {
+      const cause = reason ?? (sink.failure === undefined ? thrown : { error: sink.failure });
+      if (cause === undefined) tellEnd.resolve();
+      else tellEnd.reject(toSluiceError(cause.error, 'CONNECTION_LOST', `${name} failed`));
+    };
+    endSink(sink, name, closed, reason);
   };
   const scope = {
     addSource: (source: SourceHandle) => void sources.push(source),
@@ -118,8 +83,8 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
           message.nack(toSluiceError(error, 'SINK_FAILED', 'The sink threw'));
         }
       },
-      error: (error: unknown) => void closeSink(error),
-      complete: () => void closeSink(),
+      error: (error: unknown) => end({ error }),
+      complete: () => end(),
     }),
   );
   // A sink that gave up by itself would refuse everything that still comes.
@@ -128,26 +93,50 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     for (const source of sources) source.drain();
   });
 
-  function stop(): Promise<DrainReport> {
+  const over = (last: RunStatus): void => {
+    signal?.removeEventListener('abort', stopOnSignal);
+    status.end(last);
+    for (const watcher of [...watchers]) watcher.complete();
+  };
+  const done = ended.then(
+    async () => {
+      const tookMs = Math.round(clock.elapsed() - startMs);
+      const drained = await (stopping ?? { clean: true, unfinished: [], tookMs, error: undefined });
+      over('done');
+      return drained;
+    },
+    (error: unknown) => {
+      failure = error as SluiceError;
+      report({ type: 'flow.failed', flow: name, reason: error });
+      over('failed');
+      throw error;
+    },
+  );
+
+  function drainAll(): Promise<DrainReport> {
     if (stopping !== undefined) return stopping;
     status.set('draining');
     const cut = (): void => {
       subscription.unsubscribe();
-      void closeSink();
+      end();
+      // Also when the sink is what did not end in time.
+      tellEnd.resolve();
     };
     stopping = drain({ clock, sources, timeoutMs: drainTimeoutMs, ended, cut });
     return stopping;
   }
 
-  const done = ended.then(
-    () => stopping ?? { clean: true, unfinished: [], tookMs: Math.round(clock.elapsed() - startMs), error: undefined },
-  );
-  done.then(
-    () => status.end('done'),
-    () => status.end('failed'),
-  );
-  // What the stop reports is in `done` as well.
-  const stopOnSignal = (): void => void stop().catch(() => undefined);
+  /** What it reports, or fails with, is in `done` as well. */
+  function stopOnSignal(): void {
+    drainAll().catch(() => undefined);
+  }
+
+  function stop(): Promise<DrainReport> {
+    // Whoever stops hears of a failure from what this returns.
+    done.catch(() => undefined);
+    return drainAll();
+  }
+
   if (signal?.aborted === true) stopOnSignal();
   else signal?.addEventListener('abort', stopOnSignal, { once: true });
 
@@ -156,10 +145,11 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     done,
     status$: status.value$,
     faults$: new Observable((watcher) => {
+      if (status.isOver) watcher.complete();
       watchers.add(watcher);
       return () => void watchers.delete(watcher);
     }),
-    health$: watchHealth(healthInput, clock, healthEveryMs),
+    health$: watchHealth(healthInput, status.value$, clock, healthEveryMs),
     health: () => healthOf(healthInput),
     stop,
     describe: () => describe(flow, sink),

@@ -7,8 +7,9 @@ import { type SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Graph } from './describe.js';
 import type { DrainReport } from './drain.js';
+import { withFlowName } from './flow-name.js';
 import type { Health } from './health.js';
-import type { Running } from './run.js';
+import type { Running } from './running.js';
 
 /** Options of {@link topology}. */
 export interface TopologyOptions {
@@ -36,7 +37,10 @@ export type TopologyReport = Readonly<Record<string, DrainReport>>;
  * @see topology
  */
 export interface Topology extends AsyncDisposable {
-  /** Resolves when every flow has ended; rejects when one failed for good under `stop`. */
+  /**
+   * Resolves when every flow has ended; rejects when one failed for good under `stop`, or more often than the `tries` of
+   * `restart`. As with one flow, a failure that nobody waits for is an unhandled rejection.
+   */
   readonly done: Promise<TopologyReport>;
   /** The flow of that name as it runs now; a restart exchanges it. */
   running(name: string): Running | undefined;
@@ -83,11 +87,13 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
     const startedMs = clock.elapsed();
     let running: Running;
     try {
-      running = (flows[name] as () => Running)();
+      running = withFlowName(name, flows[name] as () => Running);
     } catch (error) {
       // At the first start whoever called hears of it; at a restart nobody is there but the schedule.
       if (!isStarted) throw error;
-      failed(name, toSluiceError(error, 'SOURCE_FAILED', `${name} could not be started`), failures + 1);
+      const reason = toSluiceError(error, 'SOURCE_FAILED', `${name} could not be started`);
+      report({ type: 'flow.failed', flow: name, reason });
+      failed(name, reason, failures + 1);
       return;
     }
     current.set(name, running);
@@ -104,7 +110,6 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
   }
 
   function failed(name: string, error: SluiceError, failures: number): void {
-    report({ type: 'stage.failed', stage: name, reason: error });
     const over = stopping !== undefined;
     if (over || options.onFailure === 'stop' || failures >= schedule.tries) {
       reports[name] = { clean: false, unfinished: [], tookMs: 0, error };

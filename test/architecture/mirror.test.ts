@@ -55,6 +55,7 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
   ...parts('src/testing', 'connector-suite', ['cases/credit', 'cases/delivery', 'cases/reconnect']),
   ...parts('src/testing', 'connector-suite', ['cases/settlement', 'cases/shutdown', 'cases/stream']),
   ...parts('src/runtime', 'run', ['drain', 'health', 'cell']),
+  ...parts('src/runtime', 'topology', ['flow-name']),
   ...parts('src/runtime', 'describe', ['mermaid']),
   'src/connection/scope.ts': {
     test: 'test/runtime/run.test.ts',

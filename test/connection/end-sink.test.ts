@@ -51,6 +51,29 @@ describe('endSink', () => {
     expect(log).toEqual(['plain', 'slow']);
   });
 
+  it('hands a reason to the sink instead, and says what a sink ended with', async () => {
+    const { seen, stop } = events('stage.failed');
+    const failed = recordingSink();
+    const said: unknown[] = [];
+    endSink(failed, 'stage', (thrown) => said.push(thrown), { error: new Error('cut') });
+    expect([failed.ended, said]).toEqual([['error cut'], [undefined]]);
+    const { sink } = slowSink();
+    const full = new Error('full');
+    const ended = new Promise((resolve) => {
+      endSink({ ...sink, closed: Promise.reject(full) }, 'stage', resolve);
+    });
+    expect(await ended).toEqual({ error: full });
+    const thrower = {
+      ...failed,
+      complete: (): never => {
+        throw full;
+      },
+    };
+    endSink(thrower, 'stage', (thrown) => said.push(thrown));
+    stop();
+    expect([said[1], seen.length]).toEqual([{ error: full }, 1]);
+  });
+
   it('calls back for a sink that fails to close, and reports one that throws', async () => {
     const { seen, stop } = events('stage.failed');
     const log: string[] = [];

@@ -1,4 +1,7 @@
-import { NEVER, Observable } from 'rxjs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EMPTY, lastValueFrom, NEVER, Observable, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   deliver,
@@ -7,6 +10,7 @@ import {
   memoryBroker,
   memorySink,
   memorySource,
+  observe,
   payload,
   route,
   run,
@@ -20,6 +24,8 @@ import {
 } from 'sluice';
 import { defineSink } from 'sluice/connection';
 import { testSource, virtualClock } from 'sluice/testing';
+import { childProgram } from '../helpers/child-program.js';
+import { codeOf } from '../helpers/stage.js';
 
 function ackingSink<T>(seen: T[] = []): Sink<T> {
   return {
@@ -154,6 +160,88 @@ describe('run', () => {
     await expect(running.done).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
     const last = await new Promise((resolve) => running.status$.subscribe({ next: resolve }));
     expect(last).toBe('failed');
+  });
+
+  it('hands the failure of the flow to the sink, reports it, and is not ready from then on', async () => {
+    const told: string[] = [];
+    const stop = observe((event) => event.type === 'flow.failed' && told.push(`${event.flow} ${codeOf(event.reason)}`));
+    const sink: Sink<number> = { ...ackingSink<number>(), error: (error) => told.push(`sink ${codeOf(error)}`) };
+    const broken: Flow<number> = throwError(() => new SluiceError('CONNECT_FAILED', 'no such user'));
+    const running = run(broken, sink, { name: 'bills' });
+    const health = lastValueFrom(running.health$);
+    const faults = lastValueFrom(running.faults$, { defaultValue: 'none' });
+    await expect(running.done).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
+    stop();
+    expect(told).toEqual(['sink CONNECT_FAILED', 'bills CONNECT_FAILED']);
+    expect(await health).toMatchObject({ ready: false, reasons: ['bills failed with CONNECT_FAILED'] });
+    expect(await faults).toBe('none');
+  });
+
+  it('fails with what a flow threw that is no error, and with what its sink threw at the end', async () => {
+    const nothing: Flow<number> = new Observable((subscriber) => subscriber.error(undefined));
+    await expect(run(nothing, ackingSink()).done).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    const sink: Sink<number> = {
+      ...ackingSink<number>(),
+      complete: () => {
+        throw new Error('disk full');
+      },
+    };
+    await expect(run(EMPTY as Flow<number>, sink).done).rejects.toThrow('flow failed: disk full');
+  });
+
+  it('shows a failure that nobody waits for as an unhandled rejection', async () => {
+    const program = await childProgram(
+      `import { throwError } from 'rxjs';
+      import { run } from 'sluice';
+      const sink = { next: (m) => m.ack(), error() {}, complete() {} };
+      const running = run(throwError(() => new Error('no such host')), sink);
+      const [how] = process.argv.slice(2);
+      if (how === 'done') running.done.catch(() => console.log('seen'));
+      if (how === 'stop') running.stop().catch(() => console.log('seen'));
+      `,
+      join(await mkdtemp(join(tmpdir(), 'run-')), 'program.mjs'),
+    );
+    const unseen = program.start();
+    expect(await unseen.ended).toBe(1);
+    expect(unseen.said).toContain('flow failed: no such host');
+    for (const how of ['done', 'stop']) {
+      const seen = program.start(how);
+      expect([await seen.ended, seen.said]).toEqual([0, 'seen\n']);
+    }
+  });
+
+  it('is done at the deadline of a drain when its sink does not close', async () => {
+    const clock = virtualClock();
+    let completed = 0;
+    const sink: Sink<number> = {
+      ...ackingSink<number>(),
+      complete: () => void (completed += 1),
+      closed: new Promise(() => undefined),
+    };
+    const running = run(testSource<number>({ clock }).flow, sink, { clock, drainTimeoutMs: 100 });
+    const stopped = running.stop();
+    await clock.run(1_000);
+    expect(await stopped).toMatchObject({ clean: false, unfinished: [] });
+    expect((await stopped).error?.message).toContain('its sink has not ended');
+    await expect(running.done).resolves.toBe(await stopped);
+    expect(completed).toBe(1);
+  });
+
+  it('lets go of its signal when it has ended', async () => {
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = ((...args: Parameters<typeof add>) => {
+      listeners += 1;
+      add(...args);
+    }) as typeof add;
+    signal.removeEventListener = ((...args: Parameters<typeof remove>) => {
+      listeners -= 1;
+      remove(...args);
+    }) as typeof remove;
+    await run(EMPTY as Flow<number>, ackingSink(), { signal }).done;
+    expect(listeners).toBe(0);
   });
 
   it('stops when its signal aborts, and when it is disposed of', async () => {

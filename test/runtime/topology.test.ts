@@ -5,6 +5,7 @@ import {
   memoryBroker,
   memorySink,
   memorySource,
+  observe,
   run,
   SluiceError,
   topology,
@@ -88,7 +89,12 @@ describe('topology', () => {
       { clock, restart: backoff({ initialMs: 100, jitter: 'none' }) },
     );
     const steady = app.running('steady');
+    const told: string[] = [];
+    const stop = observe((event) => event.type === 'flow.failed' && told.push(event.flow));
     await clock.run(1_000);
+    stop();
+    // Each failure once, by the name that the flow has here.
+    expect(told).toEqual(['shaky', 'shaky']);
     expect(starts).toBe(3);
     expect(app.running('steady')).toBe(steady);
   });
