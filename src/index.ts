@@ -11,7 +11,8 @@ export {
 export type { Message, MessagePatch, NackThen, ReplyPort } from './message/message.js';
 export { isMessage } from './message/envelope.js';
 export { HEADERS, headerText, NO_HEADERS, type HeaderValue, type MessageHeaders } from './message/headers.js';
-export { batchPartial, fork, join, type ForkSettle } from './message/settlement.js';
+export { batchPartial } from './message/batch-partial.js';
+export { fork, join, type ForkSettle } from './message/settlement.js';
 export type { Flow, Sink, Stage } from './connection/flow.js';
 export type { Duplex } from './connection/duplex.js';
 export type { MessageFacts, SluiceEvent } from './observability/events.js';

@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '../clock.js';
 import type { SluiceError } from '../errors.js';
-import { type Envelope, RELEASED } from '../message/envelope.js';
+import { type Envelope, OPEN, RELEASED } from '../message/envelope.js';
 import type { Outcome } from '../message/settlement.js';
 import type { MessageFacts, SluiceEvent } from '../observability/events.js';
 import { isObserved, report } from '../observability/observe.js';
@@ -75,12 +75,16 @@ export class SourceReports {
     }
   }
 
-  /** Takes back whatever is unsettled: settling it touches nothing from now on. */
-  takeBackAll(reason: unknown): void {
-    for (const root of this.unsettled.toArray()) {
-      this.unsettled.remove(root);
-      this.takeBack(root, reason);
-    }
+  /**
+   * Takes back whatever is unsettled, and these that wait: settling it touches nothing from now on. All are marked before
+   * anybody hears of the first, as hearing of one can make somebody settle another.
+   */
+  takeBackAll(reason: unknown, waiting: readonly Envelope<unknown>[] = []): void {
+    const held = this.unsettled.toArray();
+    for (const root of held) this.unsettled.remove(root);
+    const all = [...waiting, ...held].filter(({ state }) => state === OPEN);
+    for (const root of all) root.state = RELEASED;
+    for (const root of all) this.takeBack(root, reason);
   }
 
   /** Takes back one message. Without a reason nobody is told: it was not lost. */

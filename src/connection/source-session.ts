@@ -325,10 +325,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
 
   /** What was delivered can no longer be settled: it comes again, or its source has failed for good. */
   private lose(error: unknown): void {
-    this.parking.clear((root) => {
-      if (root.state === OPEN) this.reports.takeBack(root, error);
-    });
-    this.reports.takeBackAll(error);
+    this.reports.takeBackAll(error, this.parking.roots());
+    this.parking.clear(() => undefined);
   }
 
   private fail(error: SluiceError): void {

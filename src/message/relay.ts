@@ -115,6 +115,10 @@ class Relay implements Settler {
     return [originalOf(root)];
   }
 
+  membersOf(root: Envelope<unknown>): readonly Message<unknown>[] | undefined {
+    return this.above.membersOf?.(originalOf(root).root);
+  }
+
   isLastAttempt(root: Envelope<unknown>): boolean {
     return this.above.isLastAttempt?.(originalOf(root).root) ?? false;
   }

@@ -1,8 +1,8 @@
-import { isSluiceError, SluiceError } from '../errors.js';
-import { Envelope, held, isOpen, mark, type MessageSource, OPEN } from './envelope.js';
+import { batchEnded, memberEnds, type MemberEnd } from './batch-partial.js';
+import { Envelope, held, isOpen, mark, OPEN } from './envelope.js';
 import type { Message, MessagePatch } from './message.js';
-import type { Outcome, Parked, ParkListener, Settler } from './settler.js';
-import { WaitingParts } from './waiting-parts.js';
+import { factsOf, isLastAttempt, joinedIn, Parts } from './parts.js';
+import type { Outcome, Settler } from './settler.js';
 
 export type { Outcome, Settler } from './settler.js';
 
@@ -15,127 +15,58 @@ export type ForkSettle = 'all' | 'any';
 
 /**
  * One message becoming several, each settled on its own. With `all` the parent is acked when every part was, and nacked
- * by the first nack; with `any` acked by the first ack, and nacked when every part was. Parts may be added until
- * {@link seal}; without any part, sealing acks the parent.
+ * by the first nack; with `any` acked by the first ack, and nacked when every part was.
  *
  * @internal
  */
-export class Fork implements Settler {
-  private readonly parent: Message<unknown>;
+export class Fork extends Parts {
   private readonly settleWhen: ForkSettle;
-  private added = 0;
-  private open = 0;
-  private sealed = false;
-  /** Made when the first part is put aside. */
-  private waiting: WaitingParts | undefined;
-  /** The last nack of a part: what the parent ends with when no part was acked. */
-  private nack: { readonly outcome: Outcome; readonly reason: unknown } | undefined;
+  /** What the parent ends with when no part decides alone. */
+  private nack: MemberEnd | undefined;
 
   constructor(parent: Message<unknown>, settleWhen: ForkSettle = 'all') {
-    this.parent = parent;
+    super(parent);
     this.settleWhen = settleWhen;
   }
 
   /** A part with a payload of its own. */
   add<T>(payload: T, patch?: MessagePatch): Message<T> {
     const { parent } = this;
-    const part = new Envelope(this, payload, patch === undefined ? parent : { ...factsOf(parent), ...patch });
+    const part = this.part(payload, patch === undefined ? parent : { ...factsOf(parent), ...patch });
     mark(part, (parent as Envelope<unknown>).stage);
-    this.added += 1;
-    this.open += 1;
     return part;
   }
 
-  /** No further part will come. */
-  seal(note?: string): void {
-    this.sealed = true;
-    if (this.open === 0) this.end('ack', this.added === 0 ? note : undefined);
-    else this.waiting?.look();
+  protected standsFor(): Message<unknown> {
+    return this.parent;
   }
 
-  get parks(): boolean {
-    return (this.parent as Envelope<unknown>).settler.parks === true;
+  membersOf(): readonly Message<unknown>[] | undefined {
+    return joinedIn(this.parent);
   }
 
-  park(part: Envelope<unknown>, listener: ParkListener): Parked {
-    this.waiting ??= new WaitingParts(this.parent, () => (this.sealed ? this.open : Infinity));
-    return this.waiting.add(part, listener);
+  protected decides(_part: Envelope<unknown>, outcome: Outcome, reason: unknown): boolean {
+    if (outcome === 'ack') return this.settleWhen === 'any';
+    const isPartial = this.membersOf() !== undefined && memberEnds(outcome, reason) !== undefined;
+    if (this.settleWhen === 'all' && !isPartial) return true;
+    this.nack = this.merged({ outcome, reason });
+    return false;
   }
 
-  settle(part: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
-    this.open -= 1;
-    this.waiting?.drop(part);
-    const parent = this.parent as Envelope<unknown>;
-    if (parent.root.state !== OPEN) return;
-    mark(parent, part.holder);
-    const acked = outcome === 'ack';
-    if (!acked) this.nack = { outcome, reason };
-    const decided = this.settleWhen === 'any' ? acked : !acked;
-    if (decided) parent.settle(outcome, reason);
-    else if (this.sealed && this.open === 0) this.end(outcome, reason);
-    else this.waiting?.look();
+  /** A member of a batch is done when every part is done with it, under `any` when one part is. */
+  private merged(nack: MemberEnd): MemberEnd {
+    const before = this.nack && memberEnds(this.nack.outcome, this.nack.reason);
+    const now = memberEnds(nack.outcome, nack.reason);
+    if (before === undefined) return nack;
+    if (now === undefined) return this.nack as MemberEnd;
+    const both = this.settleWhen === 'all' ? [...before, ...now] : [...now].filter(([at]) => before.has(at));
+    return { outcome: nack.outcome, reason: batchEnded(new Map(both)) };
   }
 
-  private end(outcome: Outcome, reason: unknown): void {
-    const parent = this.parent as Envelope<unknown>;
-    if (parent.root.state !== OPEN) return;
+  protected override end(outcome: Outcome, reason: unknown): void {
     const { nack } = this;
-    parent.settle(nack?.outcome ?? outcome, nack === undefined ? reason : nack.reason);
+    super.end(nack?.outcome ?? outcome, nack === undefined ? reason : nack.reason);
   }
-
-  late(part: Envelope<unknown>, outcome: Outcome, stage: string): void {
-    const parent = this.parent as Envelope<unknown>;
-    parent.settler.late(part, outcome, stage);
-  }
-
-  newId(): string {
-    return this.parent.id;
-  }
-
-  wallMs(): number {
-    return this.parent.timeMs;
-  }
-
-  held(stage: string): void {
-    held((this.parent as Envelope<unknown>).root, stage);
-  }
-
-  outerSignal(): AbortSignal {
-    return this.parent.signal;
-  }
-
-  isWaiting(): boolean {
-    return (this.parent as Envelope<unknown>).settler.isWaiting();
-  }
-
-  pending(): number {
-    return (this.parent as Envelope<unknown>).settler.pending();
-  }
-
-  limit(): number {
-    return (this.parent as Envelope<unknown>).settler.limit();
-  }
-
-  isOpen(): boolean {
-    return isOpen(this.parent);
-  }
-
-  origins(): readonly Message<unknown>[] {
-    return [this.parent];
-  }
-
-  isLastAttempt(): boolean {
-    return isLastAttempt(this.parent);
-  }
-
-  onWaiting(listener: () => void): () => void {
-    return (this.parent as Envelope<unknown>).settler.onWaiting(listener);
-  }
-}
-
-function factsOf(message: Message<unknown>): MessageSource {
-  const { id, topic, headers, key, timeMs, attempt, meta, reply } = message;
-  return { id, topic, headers, key, timeMs, attempt, meta, reply };
 }
 
 /**
@@ -164,14 +95,14 @@ export class Join implements Settler {
   }
 
   settle(joined: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
-    const failed = outcome === 'ack' ? undefined : partialFailure(reason);
+    const ends = memberEnds(outcome, reason);
     for (let index = 0; index < this.messages.length; index += 1) {
       const message = this.messages[index] as Envelope<unknown>;
       if (message.root.state !== OPEN) continue;
       mark(message, joined.holder);
-      if (failed === undefined) message.settle(outcome, reason);
-      else if (failed.has(index)) message.settle(outcome, failed.get(index));
-      else message.settle('ack', undefined);
+      const end = ends === undefined ? { outcome, reason } : ends.get(index);
+      if (end === undefined) message.settle('ack', undefined);
+      else message.settle(end.outcome, end.reason);
     }
   }
 
@@ -224,6 +155,10 @@ export class Join implements Settler {
     return this.messages;
   }
 
+  membersOf(): readonly Message<unknown>[] {
+    return this.messages;
+  }
+
   isLastAttempt(): boolean {
     return this.messages.some(isLastAttempt);
   }
@@ -237,12 +172,6 @@ export class Join implements Settler {
   }
 }
 
-/** True when the source would make a `requeue` of this message `dead`. @internal */
-export function isLastAttempt(message: Message<unknown>): boolean {
-  const { root } = message as Envelope<unknown>;
-  return root.settler.isLastAttempt?.(root) ?? false;
-}
-
 /** The messages of sources that this one is made from, each once: itself, unless it is a part or joined. @internal */
 export function originsOf(message: Message<unknown>, into: Set<Envelope<unknown>> = new Set()): Set<Envelope<unknown>> {
   const { root } = message as Envelope<unknown>;
@@ -250,27 +179,6 @@ export function originsOf(message: Message<unknown>, into: Set<Envelope<unknown>
   if (above === undefined) into.add(root);
   else for (const origin of above) originsOf(origin, into);
   return into;
-}
-
-function partialFailure(reason: unknown): ReadonlyMap<number, unknown> | undefined {
-  if (!isSluiceError(reason, 'BATCH_PARTIAL')) return undefined;
-  return reason.details['failed'] as ReadonlyMap<number, unknown>;
-}
-
-/**
- * The reason to nack a joined message with when only some of its members failed: those are nacked, each with its own
- * reason, and the others are acked.
- *
- * @example
- * import { batchPartial } from 'sluice';
- * batch.nack(batchPartial(new Map([[3, error]])), 'dead');
- * @param failed reasons by position in the batch, from 0
- * @see join
- */
-export function batchPartial(failed: ReadonlyMap<number, unknown>): SluiceError {
-  return new SluiceError('BATCH_PARTIAL', `${failed.size} of the batch failed; the others are done.`, {
-    details: { failed },
-  });
 }
 
 /**

@@ -41,6 +41,8 @@ export interface Settler {
   isOpen?(root: Envelope<unknown>): boolean;
   /** What it was made from. Left out by a source: its messages are made from nothing else. */
   origins?(root: Envelope<unknown>): readonly Message<unknown>[];
+  /** The messages that it was joined from, or that what it stands for was. Left out where there is no such thing. */
+  membersOf?(root: Envelope<unknown>): readonly Message<unknown>[] | undefined;
   /** True when a `requeue` would become `dead`. */
   isLastAttempt?(root: Envelope<unknown>): boolean;
   /**

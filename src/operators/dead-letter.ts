@@ -4,10 +4,13 @@ import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import { currentScope, withScope, type Scope } from '../connection/scope.js';
 import { SluiceError, toSluiceError } from '../errors.js';
+import { memberEnds } from '../message/batch-partial.js';
 import { deadLetterHeaders } from '../message/dead-letter.js';
 import { type Envelope, handBack, mark } from '../message/envelope.js';
+import { apart } from '../message/members.js';
 import type { Message } from '../message/message.js';
 import { Relays } from '../message/relay.js';
+import type { Outcome } from '../message/settler.js';
 import { report } from '../observability/observe.js';
 import { checkOptions, numeric } from '../options.js';
 
@@ -31,7 +34,8 @@ const NAME = 'deadLetter';
  *
  * The message is acked once the sink has confirmed its dead letter. While the sink refuses, it is given back and comes
  * again after `retryMs` without counting an attempt: nothing is lost, and the source stops at its credit. When its source
- * completes the sink is completed, and the flow completes once the sink is closed.
+ * completes the sink is completed, and the flow completes once the sink is closed. Behind a `batch` a member that fails alone
+ * is kept alone, as a list of one.
  *
  * @example
  * import { deadLetter, decode, json, memorySink } from 'sluice';
@@ -56,11 +60,18 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
       });
       const passing = new Relays({
         settled(original, outcome, reason) {
-          if (outcome === 'dead') giveUp(original, reason);
-          else if (outcome === 'requeue' && isLast(original)) giveUp(original, exhausted(original, reason));
-          else original.settle(outcome, reason);
+          const differs = memberEnds(outcome, reason) !== undefined || (outcome === 'requeue' && isLast(original));
+          const parts = differs ? apart(original, outcome, reason) : undefined;
+          if (parts === undefined) settle(original, outcome, reason);
+          else for (const { part, end } of parts) settle(part, end.outcome, end.reason);
         },
       });
+
+      function settle(original: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
+        if (outcome === 'dead') giveUp(original, reason);
+        else if (outcome === 'requeue' && isLast(original)) giveUp(original, exhausted(original, reason));
+        else original.settle(outcome, reason);
+      }
 
       function giveUp(original: Message<unknown>, reason: unknown): void {
         tell(outer, original, reason);
@@ -90,7 +101,7 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
       );
       return () => {
         subscription.unsubscribe();
-        if (!isEnding) sink.complete();
+        if (!isEnding) endSink(sink, NAME, () => undefined);
       };
     });
     return describeAs(flow, { ...facts, upstream: source });

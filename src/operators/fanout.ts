@@ -187,7 +187,7 @@ class Branch<I, O> {
   stop(): void {
     this.subscription?.unsubscribe();
     this.subscription = undefined;
-    if (typeof this.to !== 'function' && !this.completing) this.to.complete();
+    if (typeof this.to !== 'function' && !this.completing) endSink(this.to, 'fanout', () => undefined);
   }
 
   private failed(error: unknown): void {

@@ -1,6 +1,8 @@
 import type { Stage } from '../connection/flow.js';
 import { type Envelope, mark } from '../message/envelope.js';
+import { Members } from '../message/members.js';
 import type { Message } from '../message/message.js';
+import { joinedIn } from '../message/parts.js';
 import { Fork, Join } from '../message/settlement.js';
 import { defineStage } from './define-stage.js';
 
@@ -8,6 +10,9 @@ import { defineStage } from './define-stage.js';
  * The members of each list as messages of their own. Behind a `batch` every member gets its own settlement back, so that
  * one can fail alone; payloads may have been changed in between as long as the list kept its length. Any other list is
  * split: its message is acked when all its members were, and nacked by the first nack. An empty list acks its message.
+ *
+ * Where a stage in between answers for the batch as a whole (`dedupe`, `deadLetter`, `fanout`, a branch with a budget, work
+ * that gave an Observable), members still end each in its own way, but their sources hear of it once all have.
  *
  * @example
  * import { batch, each, unbatch } from 'sluice';
@@ -19,23 +24,31 @@ export function unbatch<T>(): Stage<readonly T[], T> {
   return defineStage('unbatch', (output) => ({
     next(message) {
       mark(message, 'unbatch');
-      const { root } = message as Envelope<readonly T[]>;
-      const { payload, topic, headers } = message;
-      const { settler } = root;
-      if (settler instanceof Join && settler.messages.length === payload.length) {
-        // Nobody settles the joined one any more: its members answer for themselves.
-        root.release();
-        const members = [...settler.messages] as Message<unknown>[];
-        const changed = topic !== root.topic || headers !== root.headers;
-        members.forEach((member, at) => {
-          output.next(member.with(payload[at] as T, changed ? { topic, headers } : undefined));
-        });
-        return;
-      }
-      const parts = new Fork(message);
-      const all = payload.map((item) => parts.add(item));
-      parts.seal('empty');
-      for (const part of all) output.next(part);
+      for (const member of membersOf(message)) output.next(member);
     },
   }));
+}
+
+function membersOf<T>(message: Message<readonly T[]>): readonly Message<T>[] {
+  const { root } = message as Envelope<readonly T[]>;
+  const { payload, topic, headers } = message;
+  const joined = joinedIn(message);
+  if (joined === undefined || joined.length !== payload.length) {
+    const parts = new Fork(message);
+    const all = payload.map((item) => parts.add(item));
+    parts.seal('empty');
+    return all;
+  }
+  const [first] = joined;
+  const isChanged = topic !== first?.topic || headers !== first.headers;
+  const patch = isChanged ? { topic, headers } : undefined;
+  if (root.settler instanceof Join) {
+    // Nobody settles the joined one any more: its members answer for themselves.
+    root.release();
+    return joined.map((member, at) => member.with(payload[at] as T, patch));
+  }
+  const members = new Members(message, joined);
+  const all = payload.map((item, at) => members.take(at, item, patch));
+  members.seal();
+  return all;
 }

@@ -50,6 +50,7 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
   ...parts('src/connection', 'define-link', ['supervisor']),
   ...parts('src/connection', 'parts', ['ring', 'trampoline', 'status-cell']),
   ...parts('src/message', 'message', ['envelope', 'settlement']),
+  ...parts('src/message', 'message', ['batch-partial', 'parts']),
   ...parts('src/operators', 'each', ['each-runner', 'each-task']),
   ...parts('src/testing', 'connector-suite', ['case-consumer', 'case-context', 'case-publisher', 'conformance-case']),
   ...parts('src/testing', 'connector-suite', ['cases/credit', 'cases/delivery', 'cases/reconnect']),

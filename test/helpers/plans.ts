@@ -4,6 +4,7 @@ import {
   backoff,
   batch,
   busy,
+  deadLetter,
   dedupe,
   each,
   fanout,
@@ -16,8 +17,10 @@ import {
   unbatch,
   where,
   type BranchOverflow,
+  type Flow,
   type Message,
   type Rule,
+  type Sink,
   type Stage,
 } from 'sluice';
 import type { VirtualClock } from 'sluice/testing';
@@ -36,7 +39,14 @@ export type Leaf =
       readonly timeoutMs: number | undefined;
       readonly onError: 'requeue' | 'dead' | 'drop';
     }
-  | { readonly is: 'batch'; readonly size: number; readonly maxWaitMs: number; readonly unbatch: boolean }
+  | {
+      readonly is: 'batch';
+      readonly size: number;
+      readonly maxWaitMs: number;
+      /** A stage that handles the batches. */
+      readonly between: 'nothing' | 'dedupe' | 'deadLetter' | 'through' | 'fanout' | 'branch' | 'lanes';
+      readonly unbatch: boolean;
+    }
   | { readonly is: 'latest' | 'busy'; readonly every: number; readonly delayMs: number }
   | { readonly is: 'lossy'; readonly delayMs: number | 'sync' }
   | { readonly is: 'dedupe'; readonly modulo: number };
@@ -79,6 +89,7 @@ const leaf: fc.Arbitrary<Leaf> = fc.oneof(
     is: fc.constant('batch'),
     size: fc.integer({ min: 1, max: 5 }),
     maxWaitMs: fc.constantFrom(0, 3, 20),
+    between: fc.constantFrom('nothing', 'nothing', 'dedupe', 'deadLetter', 'through', 'fanout', 'branch', 'lanes'),
     unbatch: fc.boolean(),
   }),
   fc.record({ is: fc.constantFrom('latest', 'busy'), every, delayMs }),
@@ -137,8 +148,9 @@ export function stageOf(plan: Plan, clock: VirtualClock, credit: number): Stage<
       return working(plan, clock, credit);
     case 'batch': {
       const batched = batch<number>({ size: Math.min(plan.size, credit), maxWaitMs: plan.maxWaitMs });
+      const handled = handling(plan.between, clock);
       const after: Stage<number[], number> = plan.unbatch ? unbatch() : payload((values: number[]) => values.length);
-      return (source) => after(batched(source));
+      return (source) => after(handled(batched(source)));
     }
     case 'latest':
     case 'busy': {
@@ -174,6 +186,42 @@ export function stageOf(plan: Plan, clock: VirtualClock, credit: number): Stage<
         { settle: plan.settle },
       );
   }
+}
+
+/** A stage for batches, as most of them that can stand between `batch` and `unbatch` are. */
+function handling(between: Extract<Leaf, { is: 'batch' }>['between'], clock: VirtualClock): Stage<number[], number[]> {
+  switch (between) {
+    case 'nothing':
+      return (source) => source;
+    case 'dedupe':
+      return dedupe({ by: ({ payload: values }) => values.join(), maxKeys: 4 });
+    case 'deadLetter':
+      return deadLetter(refusingNow(clock), { retryMs: 5 });
+    case 'through':
+      return through((values$) => values$);
+    case 'fanout':
+      return fanout([(source: Flow<number[]>) => source, where(() => false)]);
+    case 'branch':
+      return route([{ name: 'all', when: () => true, to: (source: Flow<number[]>) => source, budget: 1 }]);
+    case 'lanes':
+      return each((values: number[]) => (values.length > 1 ? later(clock, 2, [values]) : values), {
+        lane: ({ payload: values }) => String(values[0]! % 2),
+      });
+  }
+}
+
+/** A sink that takes some time, and refuses every third message. */
+function refusingNow(clock: VirtualClock): Sink<number[]> {
+  let count = 0;
+  return {
+    next(message) {
+      count += 1;
+      const isRefused = count % 3 === 1;
+      clock.timer(1, () => void (isRefused ? message.nack(new Error('refused')) : message.ack()));
+    },
+    error: () => undefined,
+    complete: () => undefined,
+  };
 }
 
 function chain(plans: readonly Plan[], clock: VirtualClock, credit: number): Stage<number, number> {

@@ -3,7 +3,8 @@ import type { Message } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import { type Envelope, isOpen } from '../../src/message/envelope.js';
 import { type RelayOwner, Relays } from '../../src/message/relay.js';
-import { fork, isLastAttempt, join, originsOf } from '../../src/message/settlement.js';
+import { isLastAttempt } from '../../src/message/parts.js';
+import { fork, join, originsOf } from '../../src/message/settlement.js';
 import type { Parked } from '../../src/message/settler.js';
 
 function setUp(owner?: Partial<RelayOwner>, maxAttempts: number = 5) {

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
+  batch,
+  batchPartial,
   deadLetter,
   decode,
   each,
+  flow,
   headerText,
   json,
   memoryBroker,
@@ -12,12 +15,14 @@ import {
   run,
   SluiceError,
   type Fault,
+  type Flow,
   type Message,
   type Sink,
 } from 'sluice';
 import { defineSource } from 'sluice/connection';
 import { virtualClock } from 'sluice/testing';
 import { collect } from '../helpers/collect.js';
+import { runStage } from '../helpers/stage.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (raw: unknown): string => new TextDecoder().decode(raw as Uint8Array);
@@ -177,6 +182,51 @@ describe('deadLetter', () => {
     expect(letters).toEqual(['raw line 2']);
     expect(settled).toEqual(['1 ack', '2 ack', '3 ack']);
     expect(dead.completed).toBeGreaterThan(0);
+  });
+
+  it('keeps only the members of a batch that were given up, each with its own facts', () => {
+    const letters: string[] = [];
+    const dead = sinkOf((letter) => {
+      const { headers, id, payload: all } = letter;
+      letters.push(`${id} ${String(all)} ${headerText(headers, 'x-dead-code')} ${headerText(headers, 'x-dead-stage')}`);
+      letter.ack();
+    });
+    const stage = (source: Flow<number>): Flow<number[]> =>
+      flow(
+        source,
+        batch<number>({ size: 3, maxWaitMs: 10 }),
+        deadLetter(dead),
+        payload((all: number[]) => [...all]),
+      );
+    const run = runStage(stage, {
+      values: [1, 2, 3],
+      maxAttempts: 2,
+      sink: (message) => message.nack(batchPartial(new Map([[1, new SluiceError('SINK_FAILED', 'two')]])), 'dead'),
+    });
+    expect(run.log).toEqual(['1 ack', '2 ack dead letter', '3 ack']);
+    expect(letters).toEqual(['1 2 SINK_FAILED payload']);
+  });
+
+  it('gives up only those members of a requeued batch that had their last attempt', () => {
+    const letters: unknown[] = [];
+    const dead = sinkOf((letter) => {
+      letters.push(letter.payload);
+      letter.ack();
+    });
+    const stage = (source: Flow<number>): Flow<number[]> =>
+      flow(source, batch<number>({ size: 2, maxWaitMs: 10 }), deadLetter(dead));
+    let calls = 0;
+    const run = runStage(stage, {
+      values: [1],
+      open: true,
+      maxAttempts: 2,
+      sink: (message) => void ((calls += 1) < 3 ? message.nack(new Error('no')) : message.ack()),
+    });
+    run.clock.advance(10);
+    run.source.offer(2);
+    run.clock.advance(100);
+    expect(run.out).toEqual([[1], [1, 2], [2]]);
+    expect([letters, run.log]).toEqual([[[1]], ['1 requeue no', '1 ack dead letter', '2 requeue no', '2 ack']]);
   });
 
   it('tells the running flow what was given up', async () => {

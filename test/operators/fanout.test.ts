@@ -1,6 +1,6 @@
 import { filter, map, take } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { fanout, type Flow, type Message, observe, payload, type Sink } from 'sluice';
+import { batch, batchPartial, fanout, flow, type Flow, type Message, observe, payload, type Sink } from 'sluice';
 import { runStage, stageLaws } from '../helpers/stage.js';
 
 function sinkOf(take: (message: Message<number>) => void): Sink<number> & { ends: number } {
@@ -20,6 +20,30 @@ describe('fanout', () => {
     parts[0]?.nack(new Error('no'), 'dead');
     run.clock.advance(0);
     expect([run.log, run.end, sink.ends]).toEqual([['2 ack', '1 dead no'], 'complete', 1]);
+  });
+
+  it.each(['all', 'any'] as const)('under %s merges what branches say of the members of a batch', (settle) => {
+    const parts: Message<number[]>[] = [];
+    const sink: Sink<number[]> = {
+      next: (part) => parts.push(part),
+      error: () => undefined,
+      complete: () => undefined,
+    };
+    const stage = (source: Flow<number>): Flow<never> =>
+      flow(source, batch<number>({ size: 4, maxWaitMs: 10 }), fanout([sink, { ...sink }, { ...sink }], { settle }));
+    const run = runStage(stage, { values: [1, 2, 3, 4] });
+    const failing = (...numbers: number[]) => batchPartial(new Map(numbers.map((n) => [n - 1, new Error(`no ${n}`)])));
+    parts[0]?.nack(failing(1, 2), 'dead');
+    parts[1]?.nack(failing(2, 3), 'drop');
+    // Done in one branch is not done in all of them.
+    expect(run.log).toEqual([]);
+    if (settle === 'all') parts[2]?.ack();
+    else parts[2]?.nack(new Error('all'), 'dead');
+    expect(run.log).toEqual(
+      settle === 'all'
+        ? ['1 dead no 1', '2 drop no 2', '3 drop no 3', '4 ack']
+        : ['1 ack', '2 drop no 2', '3 ack', '4 ack'],
+    );
   });
 
   it('under any is done with the first ack, and leaves out a branch that is behind by the credit', () => {

@@ -1,0 +1,43 @@
+import { isSluiceError, SluiceError } from '../errors.js';
+import type { Outcome } from './settler.js';
+
+/**
+ * The reason to nack a joined message with when only some of its members failed: those are nacked, each with its own
+ * reason, and the others are acked.
+ *
+ * @example
+ * import { batchPartial } from 'sluice';
+ * batch.nack(batchPartial(new Map([[3, error]])), 'dead');
+ * @param failed reasons by position in the batch, from 0
+ * @see join
+ */
+export function batchPartial(failed: ReadonlyMap<number, unknown>): SluiceError {
+  return new SluiceError('BATCH_PARTIAL', `${failed.size} of the batch failed; the others are done.`, {
+    details: { failed },
+  });
+}
+
+/** How one member of a batch ended. @internal */
+export interface MemberEnd {
+  readonly outcome: Outcome;
+  /** Of an ack its note. */
+  readonly reason: unknown;
+}
+
+/** By position in the batch; who is not in it was acked. @internal */
+export type MemberEnds = ReadonlyMap<number, MemberEnd>;
+
+/** {@link batchPartial} where members ended in different ways. @internal */
+export function batchEnded(ends: MemberEnds): SluiceError {
+  const failed = new Map<number, unknown>();
+  for (const [at, { outcome, reason }] of ends) if (outcome !== 'ack') failed.set(at, reason);
+  const error = batchPartial(failed);
+  return new SluiceError(error.code, error.message, { details: { failed, ends } });
+}
+
+/** What a settlement says of each member; `undefined` when it says the same of all. @internal */
+export function memberEnds(outcome: Outcome, reason: unknown): MemberEnds | undefined {
+  if (!isSluiceError(reason, 'BATCH_PARTIAL')) return undefined;
+  const { failed, ends } = reason.details as { failed: ReadonlyMap<number, unknown>; ends?: MemberEnds };
+  return ends ?? new Map([...failed].map(([at, why]) => [at, { outcome, reason: why }]));
+}
