@@ -1,18 +1,29 @@
+import type { Subscriber } from 'rxjs';
+import { currentClock } from '../clock.js';
 import { endSink } from '../connection/end-sink.js';
 import type { Sink, Stage } from '../connection/flow.js';
+import { Ring } from '../connection/ring.js';
+import { type Runnable, type Trampoline, trampolineOf } from '../connection/trampoline.js';
 import { watchSink } from '../connection/watch-sink.js';
-import { mark } from '../message/envelope.js';
+import { SluiceError, toSluiceError } from '../errors.js';
+import { type Envelope, handBack, isOpen, mark } from '../message/envelope.js';
+import { memberEnds } from '../message/batch-partial.js';
+import { apart } from '../message/members.js';
 import type { Message } from '../message/message.js';
 import { Relays } from '../message/relay.js';
-import { toSluiceError } from '../errors.js';
-import { defineStage } from './define-stage.js';
+import { join } from '../message/settlement.js';
+import type { Outcome } from '../message/settler.js';
+import { defineStage, type StageObserver } from './define-stage.js';
+import { OpenMessages } from './open-messages.js';
 
 /**
  * Each message once `sink` has confirmed it: sending in the middle of a flow. The message stays unsettled until what comes
- * after settles it; one that the sink refuses is nacked as the sink said and goes no further.
+ * after settles it; one that the sink refuses is nacked as the sink said and goes no further. Of a batch that it refuses in
+ * part, the rest goes on as a smaller batch.
  *
- * When its source completes the sink is completed, and the flow completes once the sink is closed; on unsubscribe and on an
- * error the sink is completed as well. A sink that throws nacks the message with SINK_FAILED.
+ * When its source completes the sink is completed, and the flow completes once the sink is closed and has settled all that
+ * it got. On unsubscribe and on an error the sink is completed as well, and what it confirms after that goes back to the
+ * source untouched. A sink that throws nacks the message with SINK_FAILED.
  *
  * @example
  * import { deliver } from 'sluice';
@@ -24,35 +35,114 @@ export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
   const name = `deliver(${sink.name ?? 'observer'})`;
   return defineStage<T, T>(
     name,
-    (output) => {
-      const relays = new Relays({
-        settled(original, outcome, reason) {
-          if (outcome === 'ack') output.next(original as Message<unknown> as Message<T>);
-          else original.settle(outcome, reason);
-        },
-      });
-      let isEnding = false;
-      watchSink(sink, (error) => output.error(error));
-      return {
-        next(message) {
-          mark(message, name);
-          const passed = relays.pass(message);
-          try {
-            sink.next(passed);
-          } catch (error) {
-            passed.nack(toSluiceError(error, 'SINK_FAILED', `${name} threw`));
-          }
-        },
-        complete() {
-          isEnding = true;
-          endSink(sink, name, () => output.closed || output.complete());
-        },
-        teardown() {
-          if (!isEnding) sink.complete();
-        },
-      };
-    },
+    (output) => new Delivering<T>(sink, name, output, trampolineOf(currentClock())),
     [{ label: '', to: sink }],
     { atMostOne: true },
   );
+}
+
+class Delivering<T> implements StageObserver<T>, Runnable {
+  private readonly sink: Sink<T>;
+  private readonly name: string;
+  private readonly output: Subscriber<Message<T>>;
+  private readonly trampoline: Trampoline;
+  private readonly relays = new Relays({
+    settled: (original, outcome, reason) => this.settled(original, outcome, reason),
+  });
+  /** Given to the sink. */
+  private readonly inside = new OpenMessages(isOpen);
+  /** Confirmed, and not yet emitted: settling never delivers. */
+  private readonly confirmed = new Ring<Message<unknown>>();
+  /** Inside the `next` of the sink: what it confirms now is emitted behind it, without a turn of its own. */
+  private isSending = false;
+  private isEnding = false;
+  /** What the sink still has to settle once it has closed. */
+  private left: readonly Envelope<unknown>[] | undefined;
+  private isOver = false;
+
+  constructor(sink: Sink<T>, name: string, output: Subscriber<Message<T>>, trampoline: Trampoline) {
+    this.sink = sink;
+    this.name = name;
+    this.output = output;
+    this.trampoline = trampoline;
+    watchSink(sink, (error) => output.error(error));
+  }
+
+  next(message: Message<T>): void {
+    mark(message, this.name);
+    const passed = this.relays.pass(message);
+    this.inside.add(passed);
+    this.isSending = true;
+    try {
+      this.sink.next(passed);
+    } catch (error) {
+      passed.nack(toSluiceError(error, 'SINK_FAILED', `${this.name} threw`));
+    } finally {
+      this.isSending = false;
+    }
+    if (this.confirmed.length > 0) this.run();
+  }
+
+  complete(): void {
+    this.isEnding = true;
+    endSink(this.sink, this.name, () => {
+      this.left = this.inside.takeOpen();
+      for (const { signal } of this.left) signal.addEventListener('abort', () => this.wake(), { once: true });
+      this.completeIfDone();
+    });
+  }
+
+  teardown(): void {
+    this.isOver = true;
+    for (const message of this.confirmed.clear()) handBack(message);
+    if (!this.isEnding) endSink(this.sink, this.name, () => undefined);
+  }
+
+  /** A turn: emits what was confirmed. */
+  run(): void {
+    while (this.confirmed.length > 0) {
+      const message = this.confirmed.shift() as Message<T>;
+      if (isOpen(message)) this.output.next(message);
+      if (!this.trampoline.mayContinue()) break;
+    }
+    if (this.confirmed.length > 0) this.wake();
+    else this.completeIfDone();
+  }
+
+  private settled(original: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
+    if (outcome === 'ack') this.emit(original);
+    else if (memberEnds(outcome, reason) === undefined) original.settle(outcome, reason);
+    else this.refusedInPart(original, outcome, reason);
+  }
+
+  private refusedInPart(batch: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
+    const parts = apart(batch, outcome, reason);
+    if (parts === undefined) {
+      // Which members go on cannot be told: acking those that the sink has would keep them from what comes after.
+      batch.settle(outcome, new SluiceError('SINK_FAILED', `${this.name} was refused in part.`, { cause: reason }));
+      return;
+    }
+    const done = parts.filter(({ end }) => end.outcome === 'ack').map(({ part }) => part);
+    if (done.length > 0) this.emit(join(done).with(done.flatMap(({ payload }) => payload)));
+    for (const { part, end } of parts) if (end.outcome !== 'ack') part.settle(end.outcome, end.reason);
+  }
+
+  private emit(message: Message<unknown>): void {
+    if (this.isOver) {
+      handBack(message);
+      return;
+    }
+    this.confirmed.push(message);
+    if (!this.isSending) this.wake();
+  }
+
+  private wake(): void {
+    this.trampoline.schedule(this);
+  }
+
+  private completeIfDone(): void {
+    if (this.left === undefined || this.output.closed) return;
+    this.left = this.left.filter(isOpen);
+    if (this.left.length === 0 && this.confirmed.length === 0) this.output.complete();
+  }
 }

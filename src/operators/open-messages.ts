@@ -16,6 +16,15 @@ export class OpenMessages {
   private last: Envelope<unknown> | undefined = undefined;
   private others: Envelope<unknown>[] | undefined = undefined;
   private room = SMALLEST;
+  private readonly isInside: (root: Envelope<unknown>) => boolean;
+
+  /**
+   * @param isInside whether one still counts. Default: until it was settled itself, also when what it is part of was, as
+   * whoever holds it goes on
+   */
+  constructor(isInside: (root: Envelope<unknown>) => boolean = isUnsettled) {
+    this.isInside = isInside;
+  }
 
   /** True when at least `count` are inside and open. */
   holds(count: number): boolean {
@@ -55,7 +64,7 @@ export class OpenMessages {
     this.room = SMALLEST;
     const all = others ?? [];
     if (last !== undefined) all.push(last);
-    return all.filter(({ state }) => state === OPEN);
+    return all.filter(this.isInside);
   }
 
   private delete(root: Envelope<unknown>): boolean {
@@ -71,8 +80,12 @@ export class OpenMessages {
 
   private compact(others: Envelope<unknown>[]): void {
     let kept = 0;
-    for (const root of others) if (root.state === OPEN) others[kept++] = root;
+    for (const root of others) if (this.isInside(root)) others[kept++] = root;
     others.length = kept;
     this.room = Math.max(SMALLEST, kept * 2);
   }
+}
+
+function isUnsettled({ state }: Envelope<unknown>): boolean {
+  return state === OPEN;
 }

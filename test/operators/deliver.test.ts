@@ -1,18 +1,24 @@
+import { take } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
+  batch,
+  batchPartial,
   deliver,
   describe as graphOf,
+  flow,
   fromAsyncIterable,
-  memoryBroker,
-  memorySource,
+  payload,
+  type Flow,
   type Message,
   type Sink,
 } from 'sluice';
 import { virtualClock } from 'sluice/testing';
+import { recordingSink } from '../helpers/branches.js';
 import { collect } from '../helpers/collect.js';
+import { runStage, stageLaws } from '../helpers/stage.js';
 
-function holding(): { sink: Sink<string>; got: Message<string>[]; completed: () => number } {
-  const got: Message<string>[] = [];
+function holding<T = string>(): { sink: Sink<T>; got: Message<T>[]; completed: () => number } {
+  const got: Message<T>[] = [];
   let completed = 0;
   return {
     got,
@@ -22,51 +28,115 @@ function holding(): { sink: Sink<string>; got: Message<string>[]; completed: () 
 }
 
 describe('deliver', () => {
+  stageLaws<string, string>(() => deliver(recordingSink<string>()), ['a', 'b', 'c']);
+
   it('emits a message after the sink confirmed it, still unsettled (law 4, ACK-13)', () => {
-    const clock = virtualClock();
-    const broker = memoryBroker({ clock });
-    for (const value of ['a', 'b']) broker.publish({ topic: 'in', payload: value });
     const { sink, got } = holding();
-    const seen = collect(memorySource<string>(broker, { topic: 'in', clock }).pipe(deliver(sink)));
-    clock.advance(1);
-    expect(seen.payloads).toEqual([]);
+    const run = runStage(deliver(sink), { values: ['a', 'b'], sink: 'hold' });
+    expect(run.out).toEqual([]);
     got[1]?.ack();
-    expect(seen.payloads).toEqual(['b']);
-    expect(broker.peek.unsettled('in')).toBe(2);
-    seen.messages[0]?.ack();
-    expect(broker.peek.unsettled('in')).toBe(1);
+    run.clock.advance(0);
+    expect([run.out, run.held]).toEqual([['b'], ['a', 'b']]);
+    run.messages[0]?.ack();
+    expect(run.log).toEqual(['b ack']);
+  });
+
+  it('never emits inside ack(), whether the sink confirms at once or later (law 3)', () => {
+    const { sink, got } = holding();
+    let insideAck = false;
+    const acking = (message: Message<string>): void => {
+      insideAck = true;
+      message.ack();
+      insideAck = false;
+    };
+    const seen: boolean[] = [];
+    const look = (): void => void seen.push(insideAck);
+    const later = runStage(deliver(sink), { values: ['a', 'b'], sink: look });
+    got.forEach(acking);
+    later.clock.advance(0);
+    const atOnce = runStage(deliver({ ...sink, next: acking }), { values: ['a', 'b'], sink: look });
+    expect([seen, later.out, atOnce.out]).toEqual([
+      [false, false, false, false],
+      ['a', 'b'],
+      ['a', 'b'],
+    ]);
+  });
+
+  it('does not complete before its sink has settled what it got, also one that does not say when it is closed', () => {
+    const { sink, got, completed } = holding();
+    const stage = (source: Flow<string>): Flow<string> => source.pipe(take(2), deliver(sink));
+    const run = runStage(stage, { values: ['a', 'b', 'c'] });
+    expect([completed(), run.end]).toEqual([1, 'open']);
+    got[0]?.ack();
+    run.clock.advance(0);
+    expect([run.out, run.end]).toEqual([['a'], 'open']);
+    got[1]?.nack(new Error('full'), 'drop');
+    run.clock.advance(0);
+    expect([run.end, run.log]).toEqual(['complete', ['a ack', 'b drop full']]);
+  });
+
+  it('completes when its source took back what the sink never settled', () => {
+    const { sink } = holding();
+    const stage = (source: Flow<string>): Flow<string> => source.pipe(take(1), deliver(sink));
+    const run = runStage(stage, { values: ['a'], closeTimeoutMs: 100 });
+    run.clock.advance(100);
+    expect([run.end, run.held]).toEqual(['complete', []]);
+  });
+
+  it('hands back what the sink confirms after an unsubscribe: nobody would settle it', () => {
+    const { sink, got } = holding();
+    const run = runStage(deliver(sink), { values: ['a', 'b'], open: true });
+    got[0]?.ack();
+    run.subscription.unsubscribe();
+    got[1]?.ack();
+    expect([run.out, run.held, run.log]).toEqual([[], [], ['a release', 'b release']]);
+  });
+
+  it('lets the members of a batch go on that the sink has, when it refused others', () => {
+    const { sink, got } = holding<number[]>();
+    const batched = batch<number>({ size: 3, maxWaitMs: 10 });
+    const run = runStage((source: Flow<number>) => flow(source, batched, deliver(sink)), {
+      values: [1, 2, 3],
+      sink: 'hold',
+    });
+    got[0]?.nack(batchPartial(new Map([[1, new Error('two')]])), 'dead');
+    run.clock.advance(0);
+    expect([run.out, run.log]).toEqual([[[1, 3]], []]);
+    run.messages[0]?.ack();
+    expect(run.log).toEqual(['1 ack', '2 dead two', '3 ack']);
+  });
+
+  it('nacks all of a batch that it cannot take apart, as the rest would skip what comes after', () => {
+    const { sink, got } = holding();
+    const stage = (source: Flow<number>): Flow<string> =>
+      flow(source, batch<number>({ size: 2, maxWaitMs: 10 }), payload(String), deliver(sink));
+    const run = runStage(stage, { values: [1, 2] });
+    got[0]?.nack(batchPartial(new Map([[1, new Error('two')]])), 'dead');
+    run.clock.advance(0);
+    expect([run.out, run.log]).toEqual([[], ['1 dead SINK_FAILED', '2 dead SINK_FAILED']]);
   });
 
   it('nacks what the sink refused, and emits nothing for it', () => {
-    const clock = virtualClock();
-    const broker = memoryBroker({ clock });
-    broker.publish({ topic: 'in', payload: 'a' });
     const { sink, got } = holding();
-    const seen = collect(memorySource<string>(broker, { topic: 'in', clock }).pipe(deliver(sink)));
-    clock.advance(1);
+    const run = runStage(deliver(sink), { values: ['a'] });
     got[0]?.nack(new Error('full'), 'drop');
-    clock.advance(1);
-    expect(seen.payloads).toEqual([]);
-    expect(broker.peek.unsettled('in')).toBe(0);
+    run.clock.advance(1);
+    expect([run.out, run.log]).toEqual([[], ['a drop full']]);
   });
 
   it('nacks the message when the sink throws', () => {
-    const clock = virtualClock();
-    const broker = memoryBroker({ clock });
-    broker.publish({ topic: 'in', payload: 'a' });
     let calls = 0;
     const sink: Sink<string> = {
+      ...recordingSink<string>(),
       next(message) {
         calls += 1;
         if (calls === 1) throw new Error('no');
         message.ack();
       },
-      error: () => undefined,
-      complete: () => undefined,
     };
-    const seen = collect(memorySource<string>(broker, { topic: 'in', clock }).pipe(deliver(sink)));
-    clock.advance(60_000);
-    expect(seen.messages.map(({ payload, attempt }) => [payload, attempt])).toEqual([['a', 2]]);
+    const run = runStage(deliver(sink), { values: ['a'] });
+    run.clock.advance(60_000);
+    expect([run.out, run.log]).toEqual([['a'], ['a requeue SINK_FAILED', 'a ack']]);
   });
 
   it('completes the sink with the flow, and on unsubscribe', () => {
