@@ -1,3 +1,5 @@
+import { SluiceError } from './errors.js';
+
 /**
  * Undoes what it was returned for. Calling it again does nothing.
  *
@@ -76,6 +78,8 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 };
 
+const NEEDED = ['now', 'elapsed', 'timer', 'defer', 'yield', 'random'] as const;
+
 // What a source or stage takes when its options name no clock; a test exchanges it for a virtual one.
 let current: Clock = systemClock;
 
@@ -99,9 +103,14 @@ export function currentClock(): Clock {
  * } finally {
  *   restore();
  * }
+ * @throws SluiceError `CONFIG_INVALID` for what is no clock
  * @see currentClock
  */
 export function useClock(clock: Clock): Cancel {
+  const given = clock as Partial<Clock> | null | undefined;
+  if (NEEDED.some((name) => typeof given?.[name] !== 'function')) {
+    throw new SluiceError('CONFIG_INVALID', `useClock: expected a clock with ${NEEDED.join(', ')}.`);
+  }
   const former = current;
   current = clock;
   return () => {

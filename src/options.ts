@@ -91,6 +91,35 @@ export function having(...names: readonly string[]): OptionRule {
 }
 
 /**
+ * An object that has all of these methods or fields, called by what it is.
+ *
+ * @see having
+ */
+export function called(what: string, ...names: readonly string[]): OptionRule {
+  const rule = having(...names);
+  return (value) => (rule(value) === undefined ? undefined : `expected ${what}`);
+}
+
+/**
+ * An object with options, whatever they are.
+ *
+ * @see checkArgument
+ */
+export const someOptions: OptionRule = called('an object with options');
+/**
+ * A flow.
+ *
+ * @see checkArgument
+ */
+export const flowLike: OptionRule = called('a flow, which is an Observable of messages', 'subscribe');
+/**
+ * A sink.
+ *
+ * @see checkArgument
+ */
+export const sinkLike: OptionRule = called('a sink with next, error and complete', 'next', 'error', 'complete');
+
+/**
  * What either rule accepts.
  *
  * @see checkOptions
@@ -150,6 +179,24 @@ export function checkOptions<O extends object>(owner: string, options: O, rules:
     if (wrong !== undefined) faults.push(`'${name}': ${wrong}, got ${shown(value)}`);
   }
   if (faults.length > 0) throw configInvalid(owner, faults);
+}
+
+/**
+ * Checks what a function was given by position, as {@link checkOptions} checks what it was given by name: a wrong argument
+ * is told where it was written, not where it is first used.
+ *
+ * @example
+ * import { callable, checkArgument } from 'sluice/connection';
+ * checkArgument('twice', 'work', work, callable); // twice: 'work' is missing: expected a function.
+ * @param owner the function, for the text
+ * @throws SluiceError `CONFIG_INVALID`
+ */
+export function checkArgument(owner: string, name: string, value: unknown, rule: OptionRule): void {
+  const wrong = rule(value);
+  if (wrong === undefined) return;
+  throw configInvalid(owner, [
+    value === undefined ? `'${name}' is missing: ${wrong}` : `'${name}': ${wrong}, got ${shown(value)}`,
+  ]);
 }
 
 /**

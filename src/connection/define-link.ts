@@ -3,6 +3,7 @@ import { currentClock, type Cancel, type Clock } from '../clock.js';
 import { SluiceError } from '../errors.js';
 import type { Status } from '../observability/status.js';
 import { backoff, type Backoff } from './backoff.js';
+import { called, checkArgument, someOptions } from './options.js';
 import { StatusCell } from './status-cell.js';
 import { Supervisor } from './supervisor.js';
 
@@ -106,6 +107,9 @@ interface Waiter<C> {
  * @see defineSink
  */
 export function defineLink<C>(definition: LinkDefinition<C>, options: LinkOptions = {}): Link<C> {
+  const rule = called('a definition with connector, connect and disconnect', 'connector', 'connect', 'disconnect');
+  checkArgument('defineLink', 'definition', definition, rule);
+  checkArgument('defineLink', 'options', options, someOptions);
   const { connector } = definition;
   const { reconnect = backoff(), connectTimeoutMs = 10_000, heartbeatMs = 5_000 } = options;
   const status = new StatusCell(connector);

@@ -3,7 +3,17 @@ import type { Message, NackThen } from '../message/message.js';
 import { backoff, type Backoff } from './backoff.js';
 import type { Link } from './define-link.js';
 import type { Sink } from './flow.js';
-import { checkOptions, having, integer, numeric, oneOf, type OptionRule } from './options.js';
+import {
+  called,
+  checkArgument,
+  checkOptions,
+  having,
+  integer,
+  numeric,
+  oneOf,
+  type OptionRule,
+  someOptions,
+} from './options.js';
 import { SinkSession } from './sink-session.js';
 
 /**
@@ -113,6 +123,13 @@ export const SINK_RULES: { readonly [K in keyof SinkOptions]-?: OptionRule } = {
   clock: having('defer'),
 };
 
+const DEFINITION = called(
+  'a definition with connector, maxUnconfirmed and open',
+  'connector',
+  'maxUnconfirmed',
+  'open',
+);
+
 /**
  * Makes a sink from how to send. The connector brings its protocol; the kit adds the window of unconfirmed messages, a
  * bounded queue behind it, reconnecting, sending again what was not confirmed, the deadline to confirm, and a `complete`
@@ -133,6 +150,8 @@ export const SINK_RULES: { readonly [K in keyof SinkOptions]-?: OptionRule } = {
  * @see defineSource
  */
 export function defineSink<T, C = undefined>(definition: SinkDefinition<T, C>, options: SinkOptions = {}): Sink<T> {
+  checkArgument('defineSink', 'definition', definition, DEFINITION);
+  checkArgument('defineSink', 'options', options, someOptions);
   const given = Object.fromEntries(Object.keys(SINK_RULES).map((name) => [name, options[name as keyof SinkOptions]]));
   checkOptions<SinkOptions>(`${definition.connector} sink`, given, SINK_RULES);
   return new SinkSession<T, C>(definition, {

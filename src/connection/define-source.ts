@@ -7,6 +7,7 @@ import type { Outcome } from '../message/settlement.js';
 import type { Link } from './define-link.js';
 import { describeAs } from './describe.js';
 import type { Flow } from './flow.js';
+import { called, checkArgument, someOptions } from './options.js';
 import { currentScope } from './scope.js';
 import { type SourceOptions, sourceSettings } from './source-options.js';
 import { SourceSession } from './source-session.js';
@@ -117,6 +118,8 @@ export interface SourceDefinition<T, C = undefined> {
   open(context: ReaderContext<T>, connection: C): Reader | PromiseLike<Reader>;
 }
 
+const DEFINITION = called('a definition with connector, credit and open', 'connector', 'credit', 'open');
+
 /**
  * Makes a source from how to read. The connector brings its protocol; the kit adds the window of credit (by count, by
  * bytes, as an Observable), the bounded inbox, hand-over in turns, reconnecting, generations, the deadline to settle,
@@ -138,6 +141,8 @@ export function defineSource<T, C = undefined>(
   definition: SourceDefinition<T, C>,
   options: SourceOptions = {},
 ): Flow<T> {
+  checkArgument('defineSource', 'definition', definition, DEFINITION);
+  checkArgument('defineSource', 'options', options, someOptions);
   const settings = sourceSettings(definition, options);
   const flow = new Observable<Message<T>>((subscriber) => {
     const scope = currentScope();

@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors.js';
+import { checkArgument, text } from './options.js';
 
 /**
  * For `import('ws').catch(peerMissing('ws', '^8.0.0'))`: a client that is not installed becomes an instruction. The import
@@ -10,6 +11,8 @@ import { SluiceError } from '../errors.js';
  * @throws SluiceError `PEER_MISSING`, with the package and the range to install
  */
 export function peerMissing(peer: string, range: string): (error: unknown) => never {
+  checkArgument('peerMissing', 'peer', peer, text);
+  checkArgument('peerMissing', 'range', range, text);
   return (error) => {
     const { code, message = '' } = error as { code?: string; message?: string };
     // Node, Deno and Bun set a code; browsers and bundlers only say it.

@@ -1,3 +1,4 @@
+import { called, either, type OptionRule } from '../connection/options.js';
 import { isThenable } from '../connection/supervisor.js';
 import type { MemoryBroker, MemoryConnectContext } from './memory.js';
 import type { MemoryConnection } from './memory-connection.js';
@@ -10,6 +11,12 @@ import type { MemoryLink } from './memory-link.js';
  * @see memoryLink
  */
 export type MemoryAccess = MemoryBroker | MemoryLink;
+
+/** A broker or a link. @internal */
+export const MEMORY_ACCESS: OptionRule = either(
+  called('a broker made with memoryBroker', 'connect', 'publish'),
+  called('a link made with memoryLink', 'use'),
+);
 
 interface Closable {
   close(): void | PromiseLike<void>;

@@ -1,5 +1,5 @@
 import { defineLink, type Link, type LinkOptions } from '../connection/define-link.js';
-import { checkOptions, having, numeric, text } from '../connection/options.js';
+import { called, checkArgument, checkOptions, having, numeric, text } from '../connection/options.js';
 import type { MemoryBroker } from './memory.js';
 import type { MemoryConnection } from './memory-connection.js';
 
@@ -31,6 +31,7 @@ export type MemoryLink = Link<MemoryConnection>;
  * @see memoryBroker
  */
 export function memoryLink(broker: MemoryBroker, options: MemoryLinkOptions = {}): MemoryLink {
+  checkArgument('memoryLink', 'broker', broker, called('a broker made with memoryBroker', 'connect', 'publish'));
   checkOptions<MemoryLinkOptions>('memoryLink', options, {
     name: text,
     reconnect: having('delayMs'),

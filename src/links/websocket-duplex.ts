@@ -2,7 +2,7 @@ import type { SinkOptions } from '../connection/define-sink.js';
 import type { Overflow } from '../connection/define-source.js';
 import type { Duplex } from '../connection/duplex.js';
 import type { Flow } from '../connection/flow.js';
-import { checkOptions, having } from '../connection/options.js';
+import { checkArgument, checkOptions, having } from '../connection/options.js';
 import {
   channelOf,
   framesIn,
@@ -10,6 +10,7 @@ import {
   type WebSocketChannelOptions,
   type WebSocketSourceOptions,
 } from './websocket-flow.js';
+import { WEBSOCKET_LINK } from './websocket-link-options.js';
 import type { PausingWebSocketLink, WebSocketLink } from './websocket.js';
 import type { WebSocketData } from './websocket-wire.js';
 
@@ -72,6 +73,7 @@ export interface WebSocketDuplex extends Duplex<WebSocketData, WebSocketData> {
 export function webSocket(link: PausingWebSocketLink, options?: WebSocketOptions): WebSocketDuplex;
 export function webSocket(link: WebSocketLink, options: LossyWebSocketOptions): WebSocketDuplex;
 export function webSocket(link: WebSocketLink, options: WebSocketOptions = {}): WebSocketDuplex {
+  checkArgument('webSocket', 'link', link, WEBSOCKET_LINK);
   checkOptions<WebSocketOptions>('webSocket', options, { source: having(), sink: having() });
   return {
     source: framesIn({ link }, options.source),

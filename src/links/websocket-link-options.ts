@@ -3,6 +3,7 @@ import type { LinkOptions } from '../connection/define-link.js';
 import {
   anything,
   callable,
+  called,
   checkOptions,
   configInvalid,
   either,
@@ -10,11 +11,15 @@ import {
   having,
   integer,
   numeric,
+  type OptionRule,
   required,
   text,
 } from '../connection/options.js';
 import type { PlatformWebSocket, WsWebSocket } from './websocket-client.js';
 import type { WebSocketData } from './websocket-wire.js';
+
+/** A link of this connector. @internal */
+export const WEBSOCKET_LINK: OptionRule = called('a link made with webSocketLink', 'use', 'limits', 'channels');
 
 /**
  * How the peer is known and this side makes itself known, over `wss://` in Node.

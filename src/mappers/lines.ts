@@ -1,5 +1,5 @@
 import { SluiceError, toSluiceError } from '../errors.js';
-import { checkOptions, flag, integer, text as label } from '../options.js';
+import { called, checkArgument, checkOptions, flag, integer, text as label } from '../options.js';
 import { MAX_PAYLOAD_BYTES, type Mapper, type RecordMapper } from './codec.js';
 import { LineSplitter } from './line-splitter.js';
 import { recordMapper } from './record-mapper.js';
@@ -7,6 +7,7 @@ import { text } from './text.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
+const MAPPER = called('a mapper with name, encode and decode, such as json()', 'name', 'encode', 'decode');
 
 /** Options of {@link lines}. */
 export interface LinesOptions {
@@ -43,6 +44,7 @@ export function lines<T>(
   mapper: Mapper<T> | undefined,
   options: LinesOptions = {},
 ): RecordMapper<T> | RecordMapper<string> {
+  if (mapper !== undefined) checkArgument('lines', 'mapper', mapper, MAPPER);
   checkOptions('lines', options, { maxBytes: integer(1), skipBlank: flag, name: label, contentType: label });
   return mapper === undefined
     ? mapperOf(text({ maxBytes: options.maxBytes ?? MAX_PAYLOAD_BYTES }), options)

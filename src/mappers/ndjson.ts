@@ -1,3 +1,4 @@
+import { checkArgument, someOptions } from '../options.js';
 import type { RecordMapper } from './codec.js';
 import { json } from './json.js';
 import { jsonRules, type JsonOptions } from './json-rules.js';
@@ -23,6 +24,7 @@ export function ndjson<S extends StandardSchemaV1>(
 ): RecordMapper<SchemaOutput<S>>;
 export function ndjson<T = unknown>(options?: JsonOptions & { readonly schema?: undefined }): RecordMapper<T>;
 export function ndjson(options: JsonOptions = {}): RecordMapper<unknown> {
+  checkArgument('ndjson', 'options', options, someOptions);
   const mapper = json(options as JsonOptions & { readonly schema?: undefined });
   return lines(mapper, {
     name: 'ndjson',

@@ -1,4 +1,5 @@
 import { isSluiceError, SluiceError } from '../errors.js';
+import { called, checkArgument } from '../options.js';
 import type { Outcome } from './settler.js';
 
 /**
@@ -9,9 +10,11 @@ import type { Outcome } from './settler.js';
  * import { batchPartial } from 'sluice';
  * batch.nack(batchPartial(new Map([[3, error]])), 'dead');
  * @param failed reasons by position in the batch, from 0
+ * @throws SluiceError `CONFIG_INVALID` for anything else
  * @see join
  */
 export function batchPartial(failed: ReadonlyMap<number, unknown>): SluiceError {
+  checkArgument('batchPartial', 'failed', failed, called('a Map of reasons by position', 'size', 'get'));
   return new SluiceError('BATCH_PARTIAL', `${failed.size} of the batch failed; the others are done.`, {
     details: { failed },
   });

@@ -1,10 +1,12 @@
 import { isSluiceError } from '../errors.js';
-import type { Envelope } from './envelope.js';
+import { checkArgument, type OptionRule } from '../options.js';
+import { type Envelope, isMessage } from './envelope.js';
 import { headerText, HEADERS, type HeaderValue, type MessageHeaders } from './headers.js';
 import type { Message } from './message.js';
 
 /** Longest reason text that a dead letter carries. */
 const MAX_REASON = 500;
+const MESSAGE: OptionRule = (value) => (isMessage(value) ? undefined : 'expected a message');
 
 /**
  * The headers of a message that is moved to the dead letters: its own, and beside them why it was given up, by which
@@ -17,9 +19,11 @@ const MAX_REASON = 500;
  * @param message the message as it was read, before any stage changed its headers
  * @param reason what the message was nacked with
  * @param position where in its source it stood, as text
+ * @throws SluiceError `CONFIG_INVALID` for what is no message
  * @see HEADERS
  */
 export function deadLetterHeaders(message: Message<unknown>, reason: unknown, position?: string): MessageHeaders {
+  checkArgument('deadLetterHeaders', 'message', message, MESSAGE);
   const { headers, topic, attempt } = message;
   const stage = (message as Envelope<unknown>).root.holder;
   const dead: Record<string, HeaderValue> = {

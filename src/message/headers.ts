@@ -1,3 +1,5 @@
+import { called, checkArgument, text } from '../options.js';
+
 /**
  * One header's value: text, bytes where the transport has them, or several of them under one name.
  *
@@ -48,12 +50,20 @@ const utf8 = new TextDecoder();
  * @example
  * import { headerText } from 'sluice';
  * headerText({ 'Content-Type': 'text/csv' }, 'content-type'); // 'text/csv'
+ * @throws SluiceError `CONFIG_INVALID` for what are no headers, or no name
  * @see MessageHeaders
  */
 export function headerText(headers: MessageHeaders, name: string): string | undefined {
+  if (typeof headers !== 'object' || (headers as unknown) === null || typeof name !== 'string') refuse(headers, name);
   const value = Object.hasOwn(headers, name) ? headers[name] : valueOfAnyCase(headers, name);
   const first = typeof value === 'string' || value instanceof Uint8Array ? value : value?.[0];
   return first instanceof Uint8Array ? utf8.decode(first) : first;
+}
+
+/** Apart from the check itself, which is made for each message. */
+function refuse(headers: unknown, name: unknown): void {
+  checkArgument('headerText', 'headers', headers, called('the headers of a message'));
+  checkArgument('headerText', 'name', name, text);
 }
 
 function valueOfAnyCase(headers: MessageHeaders, name: string): HeaderValue | undefined {

@@ -1,10 +1,16 @@
 import { batchEnded, memberEnds, type MemberEnd } from './batch-partial.js';
-import { Envelope, held, isOpen, mark, OPEN } from './envelope.js';
+import { Envelope, held, isMessage, isOpen, mark, OPEN } from './envelope.js';
 import type { Message, MessagePatch } from './message.js';
+import { checkArgument, integer, type OptionRule } from '../options.js';
 import { factsOf, isLastAttempt, joinedIn, Parts } from './parts.js';
 import type { Outcome, Settler } from './settler.js';
 
 export type { Outcome, Settler } from './settler.js';
+
+const COUNT = integer(0);
+const MESSAGE: OptionRule = (value) => (isMessage(value) ? undefined : 'expected a message');
+const MESSAGES: OptionRule = (value) =>
+  Array.isArray(value) && isMessage(value[0]) ? undefined : 'expected an array of at least one message';
 
 /**
  * When a split message counts as done: after every part was acked, or after the first one was.
@@ -77,9 +83,12 @@ export class Fork extends Parts {
  * import { fork } from 'sluice';
  * const [audit, store] = fork(message, 2);
  * @param count how many parts, 0 or more
+ * @throws SluiceError `CONFIG_INVALID` for what is no message, or a count below 0
  * @see join
  */
 export function fork<T>(message: Message<T>, count: number, settle: ForkSettle = 'all'): Message<T>[] {
+  checkArgument('fork', 'message', message, MESSAGE);
+  checkArgument('fork', 'count', count, COUNT);
   const group = new Fork(message, settle);
   const parts = Array.from({ length: count }, () => group.add(message.payload));
   group.seal();
@@ -188,12 +197,12 @@ export function originsOf(message: Message<unknown>, into: Set<Envelope<unknown>
  * @example
  * import { join } from 'sluice';
  * const batch = join([first, second]); // batch.payload is [first.payload, second.payload]
- * @throws RangeError for an empty list: there would be nothing to settle
+ * @throws SluiceError `CONFIG_INVALID` for an empty list: there would be nothing to settle
  * @see fork
  */
 export function join<T>(messages: readonly Message<T>[]): Message<T[]> {
-  const [first] = messages;
-  if (first === undefined) throw new RangeError('join needs at least one message');
+  checkArgument('join', 'messages', messages, MESSAGES);
+  const [first] = messages as [Message<T>];
   const payloads = messages.map((message) => message.payload);
   const joined = new Envelope(new Join(messages), payloads, first);
   mark(joined, (first as Envelope<unknown>).stage);

@@ -1,4 +1,5 @@
 import type { Cancel } from '../clock.js';
+import { callable, checkArgument } from '../options.js';
 import type { SluiceEvent } from './events.js';
 
 // Empty almost always: reporting then costs one comparison and builds no event.
@@ -11,9 +12,11 @@ const listeners = new Set<(event: SluiceEvent) => void>();
  * @example
  * import { observe } from 'sluice';
  * const stop = observe((event) => console.log(event.type));
+ * @throws SluiceError `CONFIG_INVALID` without a function
  * @see SluiceEvent
  */
 export function observe(listener: (event: SluiceEvent) => void): Cancel {
+  checkArgument('observe', 'listener', listener, callable);
   const own = (event: SluiceEvent): void => listener(event);
   listeners.add(own);
   return () => void listeners.delete(own);

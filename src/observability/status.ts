@@ -25,5 +25,5 @@ const NEXT: Readonly<Record<Status, readonly Status[]>> = {
  * @see Status
  */
 export function isLegalStep(from: Status, to: Status): boolean {
-  return NEXT[from].includes(to);
+  return Object.hasOwn(NEXT, from) && NEXT[from].includes(to);
 }

@@ -1,6 +1,6 @@
 import { currentClock } from '../clock.js';
 import type { Stage } from '../connection/flow.js';
-import { checkOptions, having, numeric, oneOf, text } from '../connection/options.js';
+import { callable, checkArgument, checkOptions, having, numeric, oneOf, text } from '../connection/options.js';
 import { handBack } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { defineStage } from './define-stage.js';
@@ -41,6 +41,7 @@ export function busy<I, W>(
   work: (payload: I, message: Message<I>, current: Try) => W,
   options: BusyOptions<I> = {},
 ): Stage<I, WorkResult<W>> {
+  checkArgument('busy', 'work', work, callable);
   checkOptions<BusyOptions<I>>('busy', options, {
     busy: oneOf('ack', 'requeue'),
     retry: having('delayMs'),

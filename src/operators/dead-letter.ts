@@ -12,7 +12,7 @@ import type { Message } from '../message/message.js';
 import { Relays } from '../message/relay.js';
 import type { Outcome } from '../message/settler.js';
 import { report } from '../observability/observe.js';
-import { checkOptions, numeric } from '../options.js';
+import { checkArgument, checkOptions, numeric, sinkLike } from '../options.js';
 
 /**
  * Options of {@link deadLetter}.
@@ -44,6 +44,7 @@ const NAME = 'deadLetter';
  * @see deadLetterHeaders
  */
 export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions = {}): Stage<T, T> {
+  checkArgument(NAME, 'sink', sink, sinkLike);
   checkOptions<DeadLetterOptions>(NAME, options, { retryMs: numeric(0) });
   const { retryMs = 1_000 } = options;
   const facts = { kind: 'stage', name: NAME, atMostOne: true } as const;

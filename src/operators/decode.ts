@@ -1,4 +1,5 @@
 import type { Stage } from '../connection/flow.js';
+import { called, checkArgument } from '../connection/options.js';
 import type { Mapper } from '../mappers/codec.js';
 import { mark } from '../message/envelope.js';
 import { toSluiceError } from '../errors.js';
@@ -13,10 +14,12 @@ import { defineStage } from './define-stage.js';
  * import { decode, json } from 'sluice';
  * raw.pipe(decode(json<Order>()));
  * @param mapper only its `decode` and `name` are used
+ * @throws SluiceError `CONFIG_INVALID` for what is no mapper
  * @see encode
  * @see deadLetter
  */
 export function decode<T>(mapper: Pick<Mapper<T>, 'decode' | 'name'>): Stage<Uint8Array, T> {
+  checkArgument('decode', 'mapper', mapper, called('a mapper with name and decode, such as json()', 'name', 'decode'));
   const name = `decode(${mapper.name})`;
   return defineStage(
     name,

@@ -1,7 +1,7 @@
 import { Observable, type Subscriber } from 'rxjs';
 import { type BranchDescription, creditOf, describeAs } from '../connection/describe.js';
 import type { Flow, Stage } from '../connection/flow.js';
-import { configInvalid } from '../connection/options.js';
+import { checkArgument, configInvalid, flowLike } from '../connection/options.js';
 import { toSluiceError } from '../errors.js';
 import type { Message, NackThen } from '../message/message.js';
 
@@ -28,7 +28,7 @@ export interface StageTraits {
  * Makes a stage from what happens per message. Error, completion and teardown pass through unless the stage says
  * otherwise; each subscription gets a state of its own from `connect`. The name is what graphs show.
  *
- * @throws SluiceError `CONFIG_INVALID` from the stage, when it is wired behind a credit that it cannot work with
+ * @throws SluiceError `CONFIG_INVALID` from the stage, when it is wired behind no flow, or one whose credit is too small for it
  *
  * @internal
  */
@@ -41,6 +41,7 @@ export function defineStage<I, O>(
   const { atMostOne = false, wants } = traits;
   const facts = { kind: 'stage', name, atMostOne, ...(branches === undefined ? {} : { branches }) } as const;
   const stage: Stage<I, O> = (source: Flow<I>): Flow<O> => {
+    checkArgument(name, 'source', source, flowLike);
     if (wants !== undefined) checkCredit(name, wants, source);
     const flow = new Observable<Message<O>>((output) => {
       const observer = connect(output);

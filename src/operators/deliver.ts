@@ -2,6 +2,7 @@ import type { Subscriber } from 'rxjs';
 import { currentClock } from '../clock.js';
 import { endSink } from '../connection/end-sink.js';
 import type { Sink, Stage } from '../connection/flow.js';
+import { checkArgument, sinkLike } from '../connection/options.js';
 import { Ring } from '../connection/ring.js';
 import { type Runnable, type Trampoline, trampolineOf } from '../connection/trampoline.js';
 import { watchSink } from '../connection/watch-sink.js';
@@ -28,10 +29,12 @@ import { OpenMessages } from './open-messages.js';
  * @example
  * import { deliver } from 'sluice';
  * orders.pipe(deliver(audit), each(bill)); // billed only after the audit has it
+ * @throws SluiceError `CONFIG_INVALID` for what is no sink
  * @see fanout
  * @see run
  */
 export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
+  checkArgument('deliver', 'sink', sink, sinkLike);
   const name = `deliver(${sink.name ?? 'observer'})`;
   return defineStage<T, T>(
     name,

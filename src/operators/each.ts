@@ -2,7 +2,7 @@ import type { Observable, Subscribable } from 'rxjs';
 import { currentClock, type Clock } from '../clock.js';
 import type { Backoff } from '../connection/backoff.js';
 import type { Stage } from '../connection/flow.js';
-import { callable, checkOptions, having, integer, numeric, oneOf, text } from '../connection/options.js';
+import { callable, checkArgument, checkOptions, having, integer, numeric, oneOf, text } from '../connection/options.js';
 import type { Message } from '../message/message.js';
 import { defineStage } from './define-stage.js';
 import { EachRunner } from './each-runner.js';
@@ -79,6 +79,7 @@ export function each<I, W>(
   work: (payload: I, message: Message<I>, current: Try) => W,
   options: EachOptions<I> = {},
 ): Stage<I, WorkResult<W>> {
+  checkArgument('each', 'work', work, callable);
   checkOptions<EachOptions<I>>('each', options, {
     concurrency: integer(1),
     lane: callable,

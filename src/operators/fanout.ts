@@ -1,7 +1,15 @@
 import { Subject, type Subscriber, type Subscription } from 'rxjs';
 import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
-import { configInvalid, checkOptions, oneOf } from '../connection/options.js';
+import {
+  callable,
+  checkArgument,
+  checkOptions,
+  either,
+  oneOf,
+  type OptionRule,
+  sinkLike,
+} from '../connection/options.js';
 import { watchSink } from '../connection/watch-sink.js';
 import { toSluiceError } from '../errors.js';
 import { type Envelope, mark } from '../message/envelope.js';
@@ -62,14 +70,19 @@ export function fanout<I, const B extends readonly FanoutBranch<I>[]>(
   options?: FanoutOptions,
 ): Stage<I, FanoutOutput<B>>;
 export function fanout<I, O>(branches: readonly FanoutBranch<I, O>[], options: FanoutOptions = {}): Stage<I, O> {
+  checkArgument('fanout', 'branches', branches, BRANCHES);
+  for (const [at, branch] of branches.entries()) checkArgument('fanout', `branch ${at + 1}`, branch, BRANCH);
   checkOptions<FanoutOptions>('fanout', options, { settle: oneOf('all', 'any') });
-  if (branches.length === 0) throw configInvalid('fanout', [`'branches' is empty: give at least one stage or sink`]);
   return defineStage(
     'fanout',
     (output) => new Fanout<I, O>(branches, options.settle ?? 'all', output),
     branches.map((to, at) => ({ label: String(at + 1), to })),
   );
 }
+
+const BRANCH = either(callable, sinkLike);
+const BRANCHES: OptionRule = (value) =>
+  Array.isArray(value) && value.length > 0 ? undefined : 'expected an array of at least one stage or sink';
 
 class Fanout<I, O> implements StageObserver<I> {
   private readonly branches: Branch<I, O>[];

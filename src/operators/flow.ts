@@ -1,4 +1,5 @@
 import type { Flow, Stage } from '../connection/flow.js';
+import { callable, checkArgument, flowLike } from '../connection/options.js';
 
 /**
  * A source through stages, one after the other: the same as `source.pipe(…)`, for where there is no `pipe`. Types are
@@ -7,6 +8,7 @@ import type { Flow, Stage } from '../connection/flow.js';
  * @example
  * import { each, flow, where } from 'sluice';
  * const bills = flow(orders, where((order) => order.amount > 0), each(bill));
+ * @throws SluiceError `CONFIG_INVALID` for a source that is no flow, or a stage that is none
  * @see run
  */
 export function flow<A>(source: Flow<A>): Flow<A>;
@@ -84,5 +86,7 @@ export function flow<A, B, C, D, E, F, G, H, I, J>(
   ...more: readonly Stage<never, unknown>[]
 ): Flow<unknown>;
 export function flow(source: Flow<unknown>, ...stages: readonly Stage<never, unknown>[]): Flow<unknown> {
+  checkArgument('flow', 'source', source, flowLike);
+  for (const [at, stage] of stages.entries()) checkArgument('flow', `stage ${at + 1}`, stage, callable);
   return stages.reduce((before, stage) => stage(before as Flow<never>), source);
 }

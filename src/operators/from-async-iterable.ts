@@ -1,7 +1,7 @@
 import { defineSource, SOURCE_RULES, type ReaderContext, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { toSluiceError, type SluiceError } from '../errors.js';
-import { checkOptions, text } from '../options.js';
+import { checkArgument, checkOptions, type OptionRule, text } from '../options.js';
 
 /**
  * Options of what makes a flow of plain values.
@@ -11,6 +11,16 @@ import { checkOptions, text } from '../options.js';
 export interface ValuesOptions extends SourceOptions {
   /** The topic of the messages. Default: the name of the function. */
   readonly topic?: string;
+}
+
+/** What can be iterated. @internal */
+export const ITERABLE: OptionRule = (value) =>
+  typeof value === 'string' || isObject(value, Symbol.asyncIterator) || isObject(value, Symbol.iterator)
+    ? undefined
+    : 'expected an iterable, async or not';
+
+function isObject(value: unknown, key: symbol): boolean {
+  return typeof value === 'object' && value !== null && key in value;
 }
 
 /** The rules of {@link ValuesOptions}. @internal */
@@ -34,6 +44,7 @@ export const VALUES_RULES: typeof SOURCE_RULES & { readonly topic: typeof text }
  * @see messages
  */
 export function fromAsyncIterable<T>(iterable: Iterable<T> | AsyncIterable<T>, options: ValuesOptions = {}): Flow<T> {
+  checkArgument('fromAsyncIterable', 'iterable', iterable, ITERABLE);
   checkOptions<ValuesOptions>('fromAsyncIterable', options, VALUES_RULES);
   const topic = options.topic ?? 'fromAsyncIterable';
   return defineSource<T>(

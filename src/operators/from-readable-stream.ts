@@ -1,4 +1,5 @@
 import type { Flow } from '../connection/flow.js';
+import { called, checkArgument, someOptions } from '../options.js';
 import { fromAsyncIterable, type ValuesOptions } from './from-async-iterable.js';
 
 /**
@@ -16,6 +17,8 @@ import { fromAsyncIterable, type ValuesOptions } from './from-async-iterable.js'
  * @see toReadableStream
  */
 export function fromReadableStream<T>(stream: ReadableStream<T>, options: ValuesOptions = {}): Flow<T> {
+  checkArgument('fromReadableStream', 'stream', stream, called('a WHATWG stream with getReader', 'getReader'));
+  checkArgument('fromReadableStream', 'options', options, someOptions);
   return fromAsyncIterable(chunksOf(stream), { topic: 'fromReadableStream', ...options });
 }
 

@@ -1,6 +1,6 @@
 import { currentClock } from '../clock.js';
 import type { Stage } from '../connection/flow.js';
-import { checkOptions, having, numeric, oneOf, text } from '../connection/options.js';
+import { callable, checkArgument, checkOptions, having, numeric, oneOf, text } from '../connection/options.js';
 import { handBack } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { COME_AGAIN_MS } from './busy.js';
@@ -40,6 +40,7 @@ export function latest<I, W>(
   work: (payload: I, message: Message<I>, current: Try) => W,
   options: LatestOptions<I> = {},
 ): Stage<I, WorkResult<W>> {
+  checkArgument('latest', 'work', work, callable);
   checkOptions<LatestOptions<I>>('latest', options, {
     superseded: oneOf('ack', 'requeue'),
     retry: having('delayMs'),

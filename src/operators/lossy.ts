@@ -1,6 +1,6 @@
 import { type Observable, Subject } from 'rxjs';
 import type { Stage } from '../connection/flow.js';
-import { configInvalid } from '../connection/options.js';
+import { callable, checkArgument, oneOf } from '../connection/options.js';
 import { type Envelope, handBack, mark, OPEN } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { defineStage } from './define-stage.js';
@@ -33,7 +33,8 @@ export function lossy<I, O = I>(
   operator: (source: Observable<Message<I>>) => Observable<Message<O>>,
   mode: LossyMode = 'latest',
 ): Stage<I, O> {
-  if (!['latest', 'sync'].includes(mode)) throw configInvalid('lossy', [`'mode': expected one of latest, sync`]);
+  checkArgument('lossy', 'operator', operator, callable);
+  checkArgument('lossy', 'mode', mode, oneOf('latest', 'sync'));
   return defineStage(
     'lossy',
     (output) => {

@@ -2,8 +2,8 @@ import type { ObservableInput } from 'rxjs';
 import { from } from 'rxjs';
 import { defineSource, type Overflow } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
-import { checkOptions } from '../options.js';
-import { sourceFailed, VALUES_RULES, type ValuesOptions } from './from-async-iterable.js';
+import { checkArgument, checkOptions, either, having } from '../options.js';
+import { ITERABLE, sourceFailed, VALUES_RULES, type ValuesOptions } from './from-async-iterable.js';
 
 /**
  * Options of {@link messages}. An Observable cannot be asked to wait, so what to give up has to be chosen.
@@ -14,6 +14,8 @@ export interface MessagesOptions extends ValuesOptions {
   /** What is given up when more waits than `credit`: the oldest, the newest, or the whole flow. */
   readonly overflow: Overflow;
 }
+
+const SOURCE = either(having('subscribe'), having('then'), having('getReader'), ITERABLE);
 
 /**
  * Plain values as messages: the way into a flow for what is an Observable already. Up to `credit` values are unsettled
@@ -33,8 +35,9 @@ export interface MessagesOptions extends ValuesOptions {
 export function messages<T>(options: MessagesOptions): (source: ObservableInput<T>) => Flow<T> {
   checkOptions<MessagesOptions>('messages', options, VALUES_RULES);
   const topic = options.topic ?? 'messages';
-  return (source) =>
-    defineSource<T>(
+  return (source) => {
+    checkArgument('messages', 'source', source, SOURCE);
+    return defineSource<T>(
       {
         connector: 'messages',
         credit: 128,
@@ -56,4 +59,5 @@ export function messages<T>(options: MessagesOptions): (source: ObservableInput<
       },
       options,
     );
+  };
 }

@@ -1,4 +1,5 @@
 import type { Stage } from '../connection/flow.js';
+import { callable, checkArgument } from '../connection/options.js';
 import { mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { defineStage, failed } from './define-stage.js';
@@ -13,9 +14,11 @@ import { defineStage, failed } from './define-stage.js';
  * @example
  * import { payload } from 'sluice';
  * orders.pipe(payload((order) => ({ ...order, total: order.price * order.quantity })));
+ * @throws SluiceError `CONFIG_INVALID` without a function
  * @see each
  */
 export function payload<I, O>(change: (payload: I, message: Message<I>) => O): Stage<I, O> {
+  checkArgument('payload', 'change', change, callable);
   return defineStage(
     'payload',
     (output) => ({

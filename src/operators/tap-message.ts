@@ -1,4 +1,5 @@
 import type { Stage } from '../connection/flow.js';
+import { callable, checkArgument } from '../connection/options.js';
 import { mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { defineStage, failed } from './define-stage.js';
@@ -11,9 +12,11 @@ import { defineStage, failed } from './define-stage.js';
  * @example
  * import { tapMessage } from 'sluice';
  * orders.pipe(tapMessage(({ topic, attempt }) => console.log(topic, attempt)));
+ * @throws SluiceError `CONFIG_INVALID` without a function
  * @see payload
  */
 export function tapMessage<T>(look: (message: Message<T>) => void): Stage<T, T> {
+  checkArgument('tapMessage', 'look', look, callable);
   return defineStage(
     'tapMessage',
     (output) => ({

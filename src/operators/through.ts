@@ -1,5 +1,6 @@
 import { type Observable, of } from 'rxjs';
 import type { Stage } from '../connection/flow.js';
+import { callable, checkArgument, someOptions } from '../connection/options.js';
 import type { Message } from '../message/message.js';
 import { each, type EachOptions } from './each.js';
 
@@ -24,6 +25,8 @@ export function through<I, O>(
   chain: (payload$: Observable<I>, message: Message<I>) => Observable<O>,
   options: EachOptions<I> = {},
 ): Stage<I, O> {
+  checkArgument('through', 'chain', chain, callable);
+  checkArgument('through', 'options', options, someOptions);
   const work = (payload: I, message: Message<I>): Observable<O> => chain(of(payload), message);
   return each(work, { name: 'through', ...options }) as Stage<I, unknown> as Stage<I, O>;
 }

@@ -1,4 +1,5 @@
 import type { Flow } from '../connection/flow.js';
+import { checkArgument, flowLike } from '../connection/options.js';
 import { Ring } from '../connection/ring.js';
 import { handBack, isOpen, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
@@ -20,10 +21,12 @@ interface Waiting<T> {
  * @example
  * import { toAsyncIterable } from 'sluice';
  * for await (const message of toAsyncIterable(orders)) await store(message.payload);
+ * @throws SluiceError `CONFIG_INVALID` for what is no flow
  * @see fromAsyncIterable
  * @see toReadableStream
  */
 export function toAsyncIterable<T>(flow: Flow<T>): AsyncIterable<Message<T>> {
+  checkArgument('toAsyncIterable', 'flow', flow, flowLike);
   return { [Symbol.asyncIterator]: () => iterate(flow) };
 }
 

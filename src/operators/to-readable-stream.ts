@@ -1,4 +1,5 @@
 import type { Flow } from '../connection/flow.js';
+import { checkArgument, flowLike } from '../connection/options.js';
 import type { Message } from '../message/message.js';
 import { toAsyncIterable } from './to-async-iterable.js';
 
@@ -12,10 +13,12 @@ import { toAsyncIterable } from './to-async-iterable.js';
  * @example
  * import { toReadableStream } from 'sluice';
  * await toReadableStream(orders).pipeTo(writable);
+ * @throws SluiceError `CONFIG_INVALID` for what is no flow
  * Source: WHATWG Streams, `highWaterMark` of 0.
  * @see fromReadableStream
  */
 export function toReadableStream<T>(flow: Flow<T>): ReadableStream<Message<T>> {
+  checkArgument('toReadableStream', 'flow', flow, flowLike);
   const iterator = toAsyncIterable(flow)[Symbol.asyncIterator]();
   return new ReadableStream<Message<T>>(
     {

@@ -1,5 +1,6 @@
 import { Observable } from 'rxjs';
 import type { Flow } from '../connection/flow.js';
+import { checkArgument, flowLike } from '../connection/options.js';
 
 /**
  * The payloads of a flow, each message acked as it arrives: the way out of a flow, and from here on at most once. What
@@ -10,12 +11,14 @@ import type { Flow } from '../connection/flow.js';
  * @example
  * import { values } from 'sluice';
  * ticks.pipe(values()).subscribe((tick) => chart.add(tick));
+ * @throws SluiceError `CONFIG_INVALID` from what it returns, for what is no flow
  * @see messages
  * @see toAsyncIterable
  */
 export function values<T>(): (source: Flow<T>) => Observable<T> {
-  return (source) =>
-    new Observable((output) =>
+  return (source) => {
+    checkArgument('values', 'source', source, flowLike);
+    return new Observable((output) =>
       source.subscribe({
         next(message) {
           message.ack();
@@ -25,4 +28,5 @@ export function values<T>(): (source: Flow<T>) => Observable<T> {
         complete: () => output.complete(),
       }),
     );
+  };
 }

@@ -1,4 +1,5 @@
 import type { Stage } from '../connection/flow.js';
+import { callable, checkArgument } from '../connection/options.js';
 import { mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { defineStage, failed } from './define-stage.js';
@@ -12,11 +13,13 @@ import { defineStage, failed } from './define-stage.js';
  * @example
  * import { where } from 'sluice';
  * orders.pipe(where((order) => order.amount > 50));
+ * @throws SluiceError `CONFIG_INVALID` without a function
  * @see route
  */
 export function where<T, U extends T>(keep: (payload: T, message: Message<T>) => payload is U): Stage<T, U>;
 export function where<T>(keep: (payload: T, message: Message<T>) => boolean): Stage<T, T>;
 export function where<T>(keep: (payload: T, message: Message<T>) => boolean): Stage<T, T> {
+  checkArgument('where', 'keep', keep, callable);
   return defineStage(
     'where',
     (output) => ({

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Message } from '../message/message.js';
 import {
   anything,
+  checkArgument,
   checkOptions,
   configInvalid,
   either,
@@ -9,6 +10,7 @@ import {
   integer,
   callable,
   oneOf,
+  type OptionRule,
   required,
   text,
 } from '../options.js';
@@ -29,6 +31,8 @@ export type RouteMatch = 'first' | 'all';
 
 /** A rule of any payload, as the router itself holds it. @internal */
 export type AnyRule = Rule<never>;
+
+const RULES: OptionRule = (value) => (Array.isArray(value) ? undefined : 'expected an array of rules');
 
 /** Finds the rules for the messages of one subscription. @internal */
 export interface RuleMatcher {
@@ -53,7 +57,7 @@ export interface CompiledRules {
  * @internal
  */
 export function compileRules(owner: string, rules: readonly AnyRule[], match: RouteMatch): CompiledRules {
-  if (!isList(rules)) throw configInvalid(owner, ['expected an array of rules']);
+  checkArgument(owner, 'rules', rules, RULES);
   const names = new Map<string, number>();
   const reachability = new Reachability();
   const conditions: (AnyCondition | undefined)[] = [];
@@ -83,11 +87,6 @@ export function compileRules(owner: string, rules: readonly AnyRule[], match: Ro
   if (sequences.length === 0) return { start: () => new IndexMatcher(index) };
   const steps = new SequenceIndex(sequenceRules, sequences);
   return { start: (clock) => new SequenceMatching(index, new SequenceState(steps, clock)) };
-}
-
-/** Not as a type guard, which would forget what the rules are. */
-function isList(rules: unknown): boolean {
-  return Array.isArray(rules);
 }
 
 function labelOf(at: number, rule: AnyRule | undefined): string {

@@ -75,8 +75,8 @@ export function route<I, O>(rules: readonly AnyRule[], options: RouteOptions<I, 
   const plan: RoutePlan = {
     name,
     match,
-    rules: [...rules],
     compiled: compileRules(name, rules, match),
+    rules: [...rules],
     otherwise,
     restart,
   };

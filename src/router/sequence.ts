@@ -1,4 +1,5 @@
 import type { Message } from '../message/message.js';
+import { checkArgument, someOptions } from '../options.js';
 import type { Condition, SequenceMatcher } from './matcher.js';
 
 /** Options of {@link sequence}. */
@@ -21,6 +22,7 @@ export interface SequenceOptions<I> {
  * @example
  * import { sequence, topic } from 'sluice';
  * sequence(topic('login/failed'), topic('login/ok'), { withinMs: 60_000, key: (m) => m.key });
+ * @throws SluiceError `CONFIG_INVALID` without options; what else is wrong with it `route` tells
  * @see topic
  */
 export function sequence<I = unknown>(
@@ -28,6 +30,7 @@ export function sequence<I = unknown>(
   second: Condition<I>,
   options: SequenceOptions<I>,
 ): SequenceMatcher<I> {
+  checkArgument('sequence', 'options', options, someOptions);
   const { withinMs, maxKeys = 10_000, key } = options;
   return { kind: 'sequence', first, second, withinMs, maxKeys, ...(key === undefined ? {} : { keyOf: key }) };
 }

@@ -1,7 +1,9 @@
-import { configInvalid } from '../options.js';
+import { checkArgument, configInvalid, oneOf, type OptionRule } from '../options.js';
 import { Found } from './found.js';
 import { isExactTopic, topicPatternFault, type TopicSyntax } from './topic-pattern.js';
 import { TopicTrie } from './topic-trie.js';
+
+const PATTERNS: OptionRule = (value) => (Array.isArray(value) ? undefined : 'expected an array of topic patterns');
 
 /**
  * A set of patterns that is asked as one.
@@ -24,6 +26,8 @@ export interface TopicIndex {
  * @see topicPattern
  */
 export function topicIndex(patterns: readonly string[], syntax: TopicSyntax = 'mqtt'): TopicIndex {
+  checkArgument('topicIndex', 'patterns', patterns, PATTERNS);
+  checkArgument('topicIndex', 'syntax', syntax, oneOf('mqtt', 'amqp'));
   const exact = new Map<string, number[]>();
   const trie = new TopicTrie(syntax);
   for (const [at, pattern] of patterns.entries()) {

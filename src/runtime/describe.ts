@@ -1,6 +1,7 @@
 import { Observable } from 'rxjs';
 import { descriptionOf, type Description } from '../connection/describe.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
+import { checkArgument, flowLike, sinkLike } from '../connection/options.js';
 
 /** One box of a {@link Graph}. */
 export interface GraphNode {
@@ -34,9 +35,12 @@ export interface Graph {
  * @example
  * import { describe, mermaid } from 'sluice';
  * console.log(mermaid(describe(orders, bills)));
+ * @throws SluiceError `CONFIG_INVALID` for what is no flow or no sink
  * @see mermaid
  */
 export function describe(flow: Flow<unknown>, sink?: Sink<never>): Graph {
+  checkArgument('describe', 'flow', flow, flowLike);
+  if (sink !== undefined) checkArgument('describe', 'sink', sink, sinkLike);
   const drawing = new Drawing();
   const last = drawing.flow(flow);
   if (sink !== undefined) drawing.edge(last, drawing.node('sink', descriptionOf(sink)?.name ?? 'observer'));

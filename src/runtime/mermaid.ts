@@ -1,3 +1,4 @@
+import { called, checkArgument } from '../connection/options.js';
 import type { Graph, GraphNode } from './describe.js';
 
 const SHAPES: Readonly<Record<GraphNode['kind'], readonly [string, string]>> = {
@@ -12,10 +13,17 @@ const SHAPES: Readonly<Record<GraphNode['kind'], readonly [string, string]>> = {
  * @example
  * import { describe, mermaid } from 'sluice';
  * mermaid(describe(orders)); // flowchart LR …
+ * @throws SluiceError `CONFIG_INVALID` for what is no graph
  * Source: the Mermaid flowchart syntax.
  * @see describe
  */
 export function mermaid(graph: Graph): string {
+  checkArgument(
+    'mermaid',
+    'graph',
+    graph,
+    called('a graph with nodes and edges, as describe() gives', 'nodes', 'edges'),
+  );
   const nodes = graph.nodes.map(({ id, kind, label }) => {
     const [open, close] = SHAPES[kind];
     return `  ${id}${open}"${escaped(label)}"${close}`;

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import process from 'node:process';
 import { currentClock } from '../clock.js';
+import { callable, called, checkArgument, checkOptions, type OptionRule } from '../connection/options.js';
 import type { SluiceError } from '../errors.js';
 
 /**
@@ -29,6 +30,11 @@ export interface OnSignalOptions {
   readonly onStopped?: (report: unknown) => void | Promise<void>;
 }
 
+const SIGNALS: OptionRule = (value) =>
+  Array.isArray(value) && value.every((name) => Object.hasOwn(constants.signals, String(name)))
+    ? undefined
+    : 'expected an array of names of signals';
+
 // One press of Ctrl-C comes twice: the terminal signals every process of the job, and npm passes on the one that it got.
 const SAME_PRESS_MS = 1_000;
 
@@ -41,10 +47,13 @@ const SAME_PRESS_MS = 1_000;
  * import { run } from 'sluice';
  * import { onSignal } from 'sluice/on-signal';
  * onSignal(run(orders, bills));
+ * @throws SluiceError `CONFIG_INVALID` for a target that cannot be stopped, or an option that is none
  * Source: POSIX, exit status of a shell command ended by a signal.
  * @see run
  */
 export function onSignal(target: Stoppable, options: OnSignalOptions = {}): () => void {
+  checkArgument('onSignal', 'target', target, called('something to stop, such as what run() gives', 'stop'));
+  checkOptions<OnSignalOptions>('onSignal', options, { signals: SIGNALS, onStop: callable, onStopped: callable });
   const signals: readonly StopSignal[] = options.signals ?? ['SIGINT', 'SIGTERM'];
   const clock = currentClock();
   let stoppingSinceMs: number | undefined;

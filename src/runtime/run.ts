@@ -2,7 +2,7 @@ import { Observable, type Subscriber } from 'rxjs';
 import { currentClock } from '../clock.js';
 import type { Flow, Sink } from '../connection/flow.js';
 import { endSink, type Failure } from '../connection/end-sink.js';
-import { checkOptions, having, numeric, text } from '../connection/options.js';
+import { checkArgument, checkOptions, flowLike, having, numeric, sinkLike, text } from '../connection/options.js';
 import { withScope, type SourceHandle } from '../connection/scope.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
 import type { SluiceEvent } from '../observability/events.js';
@@ -29,6 +29,8 @@ import type { Fault, Running, RunOptions, RunStatus } from './running.js';
  * @see topology
  */
 export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): Running {
+  checkArgument('run', 'flow', flow, flowLike);
+  checkArgument('run', 'sink', sink, sinkLike);
   checkOptions<RunOptions>('run', options, {
     name: text,
     signal: having('aborted'),

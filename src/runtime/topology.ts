@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { currentClock, type Cancel, type Clock } from '../clock.js';
 import { backoff, type Backoff } from '../connection/backoff.js';
-import { checkOptions, having, oneOf } from '../connection/options.js';
+import { callable, called, checkArgument, checkOptions, having, oneOf } from '../connection/options.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Graph } from './describe.js';
@@ -65,6 +65,8 @@ export interface Topology extends AsyncDisposable {
  * @see run
  */
 export function topology(flows: Readonly<Record<string, () => Running>>, options: TopologyOptions = {}): Topology {
+  checkArgument('topology', 'flows', flows, called('an object with a function for each flow'));
+  for (const [name, flow] of Object.entries(flows)) checkArgument('topology', name, flow, callable);
   checkOptions<TopologyOptions>('topology', options, {
     onFailure: oneOf('restart', 'stop'),
     restart: having('delayMs'),

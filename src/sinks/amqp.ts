@@ -1,6 +1,16 @@
 import { defineSink, SINK_RULES, type SinkOptions } from '../connection/define-sink.js';
 import type { Sink } from '../connection/flow.js';
-import { callable, checkOptions, either, flag, integer, required, text } from '../connection/options.js';
+import {
+  callable,
+  called,
+  checkArgument,
+  checkOptions,
+  either,
+  flag,
+  integer,
+  required,
+  text,
+} from '../connection/options.js';
 import { declareTopology } from '../links/amqp-topology.js';
 import type { AmqpConnection, AmqpLink } from '../links/amqp.js';
 import type { Message } from '../message/message.js';
@@ -42,6 +52,7 @@ export interface AmqpSinkOptions extends SinkOptions {
  * @see amqpSource
  */
 export function amqpSink(link: AmqpLink, options: AmqpSinkOptions): Sink<Uint8Array> {
+  checkArgument('amqpSink', 'link', link, called('a link made with amqpLink', 'reading', 'writing'));
   checkOptions<AmqpSinkOptions>('amqpSink', options, {
     ...SINK_RULES,
     exchange: required((value) => (typeof value === 'string' ? undefined : 'expected a text')),

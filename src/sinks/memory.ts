@@ -1,7 +1,7 @@
 import { defineSink, SINK_RULES, type SinkOptions } from '../connection/define-sink.js';
 import type { Sink } from '../connection/flow.js';
-import { checkOptions, text } from '../connection/options.js';
-import { connected, type MemoryAccess } from '../links/memory-access.js';
+import { checkArgument, checkOptions, text } from '../connection/options.js';
+import { connected, MEMORY_ACCESS, type MemoryAccess } from '../links/memory-access.js';
 import type { MemoryConnection } from '../links/memory-connection.js';
 
 /** Options of {@link memorySink}. */
@@ -25,6 +25,7 @@ export interface MemorySinkOptions extends SinkOptions {
  * @see memorySource
  */
 export function memorySink<T>(to: MemoryAccess, options: MemorySinkOptions = {}): Sink<T> {
+  checkArgument('memorySink', 'to', to, MEMORY_ACCESS);
   checkOptions<MemorySinkOptions>('memorySink', options, { ...SINK_RULES, topic: text });
   return defineSink<T, MemoryConnection>(
     {

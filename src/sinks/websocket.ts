@@ -1,6 +1,8 @@
 import type { SinkOptions } from '../connection/define-sink.js';
 import type { Sink } from '../connection/flow.js';
+import { checkArgument } from '../connection/options.js';
 import { framesOut } from '../links/websocket-flow.js';
+import { WEBSOCKET_LINK } from '../links/websocket-link-options.js';
 import type { WebSocketLink } from '../links/websocket.js';
 import type { WebSocketData } from '../links/websocket-wire.js';
 
@@ -20,5 +22,6 @@ import type { WebSocketData } from '../links/websocket-wire.js';
  * @see webSocketSource
  */
 export function webSocketSink(link: WebSocketLink, options: SinkOptions = {}): Sink<WebSocketData> {
+  checkArgument('webSocketSink', 'link', link, WEBSOCKET_LINK);
   return framesOut({ link }, options);
 }

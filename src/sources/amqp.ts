@@ -1,6 +1,6 @@
 import { defineSource, SOURCE_RULES, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
-import { checkOptions, flag, integer, numeric, required, text } from '../connection/options.js';
+import { called, checkArgument, checkOptions, flag, integer, numeric, required, text } from '../connection/options.js';
 import { declareTopology } from '../links/amqp-topology.js';
 import type { AmqpConnection, AmqpLink } from '../links/amqp.js';
 import { AmqpAttempts } from './amqp-attempts.js';
@@ -48,6 +48,7 @@ const CREDIT = 200;
  * @see amqpSink
  */
 export function amqpSource(link: AmqpLink, options: AmqpSourceOptions): Flow<Uint8Array> {
+  checkArgument('amqpSource', 'link', link, called('a link made with amqpLink', 'reading', 'writing'));
   checkOptions<AmqpSourceOptions>('amqpSource', options, {
     ...SOURCE_RULES,
     queue: required(text),

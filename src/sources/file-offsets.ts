@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open, readFile, rename, unlink } from 'node:fs/promises';
 import { SluiceError } from '../errors.js';
+import { checkArgument, text } from '../options.js';
 import { codeOf, fileError } from '../links/file.js';
 
 /**
@@ -54,6 +55,7 @@ export interface OffsetStore {
  * @see fileSource
  */
 export function fileOffsets(path: string): OffsetStore {
+  checkArgument('fileOffsets', 'path', path, text);
   // A source that reopens may load while its former reader still saves.
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <R>(work: () => Promise<R>): Promise<R> => {

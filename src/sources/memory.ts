@@ -1,7 +1,7 @@
 import { defineSource, SOURCE_RULES, type Delivery, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
-import { checkOptions, either, flag, integer, oneOf, required, text } from '../connection/options.js';
-import { connected, type MemoryAccess } from '../links/memory-access.js';
+import { checkArgument, checkOptions, either, flag, integer, oneOf, required, text } from '../connection/options.js';
+import { connected, MEMORY_ACCESS, type MemoryAccess } from '../links/memory-access.js';
 import type { MemoryConnection } from '../links/memory-connection.js';
 import type { MemoryRecord } from '../links/memory-record.js';
 
@@ -32,6 +32,7 @@ export interface MemorySourceOptions extends SourceOptions {
  * @see memorySink
  */
 export function memorySource<T>(from: MemoryAccess, options: MemorySourceOptions): Flow<T> {
+  checkArgument('memorySource', 'from', from, MEMORY_ACCESS);
   checkOptions<MemorySourceOptions>('memorySource', options, {
     ...SOURCE_RULES,
     topic: required(text),

@@ -1,6 +1,8 @@
 import type { Overflow } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
+import { checkArgument } from '../connection/options.js';
 import { framesIn, type WebSocketSourceOptions } from '../links/websocket-flow.js';
+import { WEBSOCKET_LINK } from '../links/websocket-link-options.js';
 import type { PausingWebSocketLink, WebSocketLink } from '../links/websocket.js';
 import type { WebSocketData } from '../links/websocket-wire.js';
 
@@ -26,5 +28,6 @@ export function webSocketSource(
   options: WebSocketSourceOptions & { readonly overflow: Overflow },
 ): Flow<WebSocketData>;
 export function webSocketSource(link: WebSocketLink, options: WebSocketSourceOptions = {}): Flow<WebSocketData> {
+  checkArgument('webSocketSource', 'link', link, WEBSOCKET_LINK);
   return framesIn({ link }, options);
 }

@@ -1,3 +1,4 @@
+import { checkArgument, type OptionRule } from '../options.js';
 import type { HistoryEvent } from './history.js';
 
 /**
@@ -44,6 +45,8 @@ export interface HistoryReport {
 
 type Delivered = Extract<HistoryEvent, { type: 'delivered' }>;
 
+const EVENTS: OptionRule = (value) => (Array.isArray(value) ? undefined : 'expected an array of events');
+
 /** Everything that is known of one id. */
 interface Fate {
   readonly id: string;
@@ -67,9 +70,11 @@ interface Fate {
  * @example
  * import { checkHistory } from 'sluice/testing';
  * const { valid, lost } = checkHistory(events);
+ * @throws SluiceError `CONFIG_INVALID` for what is no list of events
  * @see history
  */
 export function checkHistory(events: readonly HistoryEvent[]): HistoryReport {
+  checkArgument('checkHistory', 'events', events, EVENTS);
   const fates = new Map<string, Fate>();
   const open = new Map<string, Delivered>();
   const newest = new Map<string, number>();

@@ -1,5 +1,6 @@
 import { config } from 'rxjs';
 import { systemClock, useClock } from '../clock.js';
+import { called, callable, checkArgument, checkOptions, integer, type OptionRule } from '../connection/options.js';
 import { observe } from '../observability/observe.js';
 import { CaseContext } from './case-context.js';
 import type { CaseId } from './case-id.js';
@@ -57,6 +58,17 @@ const CASES: readonly ConformanceCase[] = [
   ...SHUTDOWN_CASES,
 ];
 
+const HARNESS = called(
+  'a harness with name, clock, features, can and open',
+  'name',
+  'clock',
+  'features',
+  'can',
+  'open',
+);
+const SEEDS: OptionRule = (value) =>
+  Array.isArray(value) && value.length > 0 ? undefined : 'expected an array of at least one seed';
+
 /** What {@link conformance} may be told. */
 export interface ConformanceOptions {
   /** Each case runs once for each of these, in virtual time: chance is another one then. Default: 1 alone. */
@@ -74,11 +86,11 @@ export interface ConformanceOptions {
  * conformance(harness, { describe, it, expect });
  * @see Harness
  */
-export function conformance(
-  harness: Harness,
-  { describe, it, expect }: Runner,
-  options: ConformanceOptions = {},
-): readonly CaseRecord[] {
+export function conformance(harness: Harness, runner: Runner, options: ConformanceOptions = {}): readonly CaseRecord[] {
+  checkArgument('conformance', 'harness', harness, HARNESS);
+  checkArgument('conformance', 'runner', runner, called('a test runner with describe and it', 'describe', 'it'));
+  checkOptions<ConformanceOptions>('conformance', options, { seeds: SEEDS });
+  const { describe, it, expect } = runner;
   const { skip } = it;
   const { seeds = [1] } = options;
   // Real time takes its chances anyway.
@@ -112,7 +124,7 @@ export interface RunCaseOptions {
 }
 
 /**
- * Runs one case against a fresh bench and tells how it ended. Never rejects.
+ * Runs one case against a fresh bench and tells how it ended, also when it failed.
  *
  * @example
  * import { runCase } from 'sluice/testing';
@@ -121,6 +133,11 @@ export interface RunCaseOptions {
  * @see conformance
  */
 export async function runCase(harness: Harness, id: CaseId, options: RunCaseOptions = {}): Promise<CaseResult> {
+  checkArgument('runCase', 'harness', harness, HARNESS);
+  checkArgument('runCase', 'id', id, (value) =>
+    CASES.some((one) => one.id === value) ? undefined : 'expected the id of a case',
+  );
+  checkOptions<RunCaseOptions>('runCase', options, { seed: integer(Number.MIN_SAFE_INTEGER), equal: callable });
   const one = CASES.find((candidate) => candidate.id === id) as ConformanceCase;
   const record = recordOf(harness, one);
   if (record.status === 'skipped') return { status: 'skipped', reason: record.reason };

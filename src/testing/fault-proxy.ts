@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { systemClock, type Clock } from '../clock.js';
-import { checkOptions, having, integer, numeric } from '../connection/options.js';
+import { checkOptions, having, integer, numeric, required } from '../connection/options.js';
 import type { Direction } from './direction.js';
 
 /** Options of {@link faultProxy}. */
@@ -89,7 +89,7 @@ interface Link {
  */
 export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
   checkOptions<FaultProxyOptions>('faultProxy', options, {
-    port: integer(1, 65_535),
+    port: required(integer(1, 65_535)),
     listenPort: integer(0, 65_535),
     clock: having('random'),
     toxicity: numeric(0, 1),

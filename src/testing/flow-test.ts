@@ -3,6 +3,7 @@ import { TestScheduler } from 'rxjs/testing';
 import { useClock, type Clock } from '../clock.js';
 import type { SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
+import { callable, checkArgument, checkOptions } from '../connection/options.js';
 import type { Message } from '../message/message.js';
 import { laneDiagram, noteOf, plainDiagram, type Lane, type LaneGroup } from './lane-diagram.js';
 import { testSchedulerClock } from './test-scheduler-clock.js';
@@ -67,6 +68,8 @@ export interface FlowTestOptions {
  * @see testSource for marble diagrams of deliveries, acks and credit
  */
 export function flowTest(test: (context: FlowTest) => void, options: FlowTestOptions = {}): () => void {
+  checkArgument('flowTest', 'test', test, callable);
+  checkOptions<FlowTestOptions>('flowTest', options, { equal: callable });
   const { equal = mustEqual } = options;
   return () => {
     const scheduler = new TestScheduler(() => undefined);

@@ -1,4 +1,5 @@
 import type { Outcome } from '../message/settlement.js';
+import { checkArgument, type OptionRule } from '../options.js';
 import { checkHistory, type HistoryReport } from './check-history.js';
 
 /**
@@ -72,7 +73,7 @@ export interface History {
  * seen.drained();
  * seen.check().lost; // ['run-1.w.0']: confirmed and never delivered
  * @param runId letters, digits and `-`
- * @throws RangeError for a run or writer that contains a full stop
+ * @throws SluiceError `CONFIG_INVALID` for a run or writer without a name, or whose name contains a full stop
  * @see checkHistory
  */
 export function history(runId: string): History {
@@ -99,7 +100,9 @@ export function history(runId: string): History {
   };
 }
 
+const NAME: OptionRule = (value) =>
+  typeof value === 'string' && value !== '' && !value.includes('.') ? undefined : 'expected a name without a full stop';
+
 function noStop(what: string, name: string): void {
-  if (name === '' || name.includes('.'))
-    throw new RangeError(`The name of a ${what} must not be empty or contain a full stop.`);
+  checkArgument('history', what, name, NAME);
 }

@@ -1,5 +1,6 @@
 import type { SchedulerLike } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
+import { called, checkArgument, numeric } from '../options.js';
 import { seededRandom } from './seeded-random.js';
 
 /**
@@ -13,9 +14,12 @@ import { seededRandom } from './seeded-random.js';
  * const scheduler = new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
  * const clock = testSchedulerClock(scheduler);
  * @param seed of `random()`. Default 1.
+ * @throws SluiceError `CONFIG_INVALID` for what is no scheduler
  * @see virtualClock for code with promises
  */
 export function testSchedulerClock(scheduler: SchedulerLike, seed: number = 1): Clock {
+  checkArgument('testSchedulerClock', 'scheduler', scheduler, called('a scheduler of RxJS', 'schedule', 'now'));
+  checkArgument('testSchedulerClock', 'seed', seed, numeric(-Infinity));
   /** Deferred work that waits. */
   let deferred = 0;
   /** Background timers that wait. */

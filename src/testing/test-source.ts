@@ -2,6 +2,7 @@ import { Observable, ReplaySubject, type Subscription } from 'rxjs';
 import { currentClock } from '../clock.js';
 import { defineSource, type ReaderContext, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
+import { called, checkArgument } from '../connection/options.js';
 import type { Envelope } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
@@ -94,6 +95,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  * @see flowTest
  */
 export function testSource<T>(options: TestSourceOptions<T> = {}): TestSource<T> {
+  checkArgument('testSource', 'options', options, called('an object with options'));
   const { values, topic = 'test', key, connector = 'test source', ...sourceOptions } = options;
   const queue: Mutable<TestRecord<T>>[] = [];
   const held = new Set<Mutable<TestRecord<T>>>();

@@ -1,4 +1,5 @@
 import { systemClock, type Cancel, type Clock } from '../clock.js';
+import { checkOptions, integer, numeric } from '../connection/options.js';
 import { Ring } from '../connection/ring.js';
 import { seededRandom } from './seeded-random.js';
 import { TimerHeap } from './timer-heap.js';
@@ -42,9 +43,15 @@ export interface VirtualClock extends Clock {
  * const clock = virtualClock({ seed: 7 });
  * clock.timer(60_000, () => console.log('a minute later'));
  * clock.advance(60_000); // prints at once
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range
  * @see testSchedulerClock for marble tests
  */
 export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
+  checkOptions<VirtualClockOptions>('virtualClock', options, {
+    seed: integer(Number.MIN_SAFE_INTEGER),
+    startMs: numeric(-Infinity),
+    maxSteps: integer(1),
+  });
   const { seed = 1, startMs = Date.UTC(2030, 0, 1), maxSteps = 20_000_000 } = options;
   const deferred = new Ring<() => void>();
   const yielded = new Ring<() => void>();

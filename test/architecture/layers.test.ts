@@ -3,7 +3,8 @@ import { importsOf, planted, readTree, target, withoutComments, type Tree } from
 
 // Lowest first. A file imports its own folder and lower rows; what shares a row does not know each other.
 const LAYERS: readonly (readonly string[])[] = [
-  ['clock.ts', 'errors.ts'],
+  ['errors.ts'],
+  ['clock.ts'],
   ['options.ts'],
   ['message'],
   ['mappers', 'observability'],

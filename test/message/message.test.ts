@@ -217,6 +217,6 @@ describe('join', () => {
   });
 
   it('refuses an empty list', () => {
-    expect(() => join([])).toThrow(RangeError);
+    expect(() => join([])).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error);
   });
 });

@@ -6,7 +6,7 @@ const to = (source: unknown): unknown => source;
 
 describe('compileRules', () => {
   it.each<[string, unknown, string]>([
-    ['no array', {}, 'route: expected an array of rules'],
+    ['no array', {}, "route: 'rules': expected an array of rules"],
     ['no object', [null], 'rule 0: expected an object'],
     ['no name', [{ when: topic('a'), to }], `rule 0: 'name' is missing`],
     [

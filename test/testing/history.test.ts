@@ -10,8 +10,8 @@ describe('history', () => {
   });
 
   it('refuses names that would make ids ambiguous', () => {
-    expect(() => history('a.b')).toThrow(RangeError);
-    expect(() => history('r').writer('')).toThrow(RangeError);
+    expect(() => history('a.b')).toThrow(/'run': expected a name without a full stop/);
+    expect(() => history('r').writer('')).toThrow(/'writer': expected a name/);
   });
 
   it('writes down what happened, in order, with what was left out filled in', () => {
