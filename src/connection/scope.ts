@@ -43,6 +43,8 @@ export interface SourceHandle {
   readonly unsettledBytes: number;
   /** Messages that were emitted and wait without credit. */
   readonly parked: number;
+  /** So many wait that nothing new is taken. */
+  readonly isParkingFull: boolean;
   readonly oldestUnsettledMs: number;
   /** Stops intake; the flow completes once everything emitted was settled. */
   drain(): void;

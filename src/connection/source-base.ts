@@ -6,7 +6,7 @@ import type { Status } from '../observability/status.js';
 import type { SourceSettings } from './define-source.js';
 import { Inbox } from './inbox.js';
 import { Listeners } from './listeners.js';
-import type { Scope, SourceCounts } from './scope.js';
+import type { Scope, SourceCounts, Unfinished } from './scope.js';
 import { SourceReports } from './source-reports.js';
 import { StallWatch } from './stall-watch.js';
 import { StatusCell } from './status-cell.js';
@@ -39,7 +39,7 @@ export abstract class SourceBase<T> {
     this.settings = settings;
     this.clock = clock;
     this.cell = new StatusCell(connector);
-    this.reports = new SourceReports(connector, clock, scope, this.unsettledList);
+    this.reports = new SourceReports(connector, clock, scope, this.unsettledList, () => this.parkedRoots());
     this.stalls = new StallWatch({
       connector,
       clock,
@@ -56,6 +56,9 @@ export abstract class SourceBase<T> {
   abstract readonly ready: boolean;
   /** What is open is of no use: opens another one, if need be over another connection. */
   protected abstract openAnew(error: SluiceError, withLink: boolean): void;
+
+  /** What waits without credit. */
+  protected abstract parkedRoots(): readonly Envelope<unknown>[];
 
   /** There may be something to emit: a turn is due. */
   abstract wake(): void;
@@ -142,6 +145,9 @@ export abstract class SourceBase<T> {
   }
   get unsettled(): number {
     return this.unsettledList.size;
+  }
+  unfinished(): readonly Unfinished[] {
+    return this.reports.unfinished();
   }
   get unsettledBytes(): number {
     return this.unsettledList.bytes;

@@ -30,13 +30,22 @@ export class SourceReports {
   private readonly clock: Clock;
   private readonly scope: Scope | undefined;
   private readonly unsettled: Unsettled;
+  /** What waits without credit. */
+  private readonly parked: () => readonly Envelope<unknown>[];
   private readonly overdue = new WeakSet<Envelope<unknown>>();
 
-  constructor(connector: string, clock: Clock, scope: Scope | undefined, unsettled: Unsettled) {
+  constructor(
+    connector: string,
+    clock: Clock,
+    scope: Scope | undefined,
+    unsettled: Unsettled,
+    parked: () => readonly Envelope<unknown>[],
+  ) {
     this.connector = connector;
     this.clock = clock;
     this.scope = scope;
     this.unsettled = unsettled;
+    this.parked = parked;
   }
 
   settled(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
@@ -96,9 +105,16 @@ export class SourceReports {
     this.tell({ type: 'message.released', connector, message: factsOf(root), reason });
   }
 
+  /** All that was emitted and is neither settled nor taken back, at work or waiting. */
+  private open(): Envelope<unknown>[] {
+    const waiting = this.parked().filter(({ state }) => state === OPEN);
+    return [...this.unsettled.toArray(), ...waiting];
+  }
+
+  /** Not simply the first of the list: what has waited without credit is back in it with the age that it has. */
   oldestMs(): number {
-    const { oldest } = this.unsettled;
-    return oldest === undefined ? 0 : Math.max(0, this.clock.elapsed() - oldest.emittedMs);
+    const now = this.clock.elapsed();
+    return this.open().reduce((oldest, { emittedMs }) => Math.max(oldest, now - emittedMs), 0);
   }
 
   overflowed(policy: string, count: number = 1): void {
@@ -107,25 +123,25 @@ export class SourceReports {
     this.tell({ type: 'message.overflowed', connector: this.connector, policy, count: this.counts.dropped });
   }
 
-  unfinished(messages: readonly Envelope<unknown>[]): readonly Unfinished[] {
+  unfinished(): readonly Unfinished[] {
     const now = this.clock.elapsed();
     const { connector } = this;
-    return messages.map((message) => ({
+    return this.open().map((message) => ({
       ...factsOf(message),
       connector,
       ageMs: Math.max(0, Math.round(now - message.emittedMs)),
     }));
   }
 
-  /** One timer for all messages: the oldest is the first to be overdue. Each is reported once. */
+  /** One timer for all messages, also those that wait without credit. Each is reported once. */
   watchAge(withinMs: number): Cancel {
     const look = (): void => {
       const now = this.clock.elapsed();
-      for (let at = this.unsettled.oldest; at !== undefined && now - at.emittedMs >= withinMs; at = at.next) {
-        if (this.overdue.has(at)) continue;
-        this.overdue.add(at);
-        const ageMs = Math.round(now - at.emittedMs);
-        this.tell({ type: 'message.overdue', connector: this.connector, message: factsOf(at), ageMs });
+      for (const root of this.open()) {
+        const ageMs = Math.round(now - root.emittedMs);
+        if (ageMs < withinMs || this.overdue.has(root)) continue;
+        this.overdue.add(root);
+        this.tell({ type: 'message.overdue', connector: this.connector, message: factsOf(root), ageMs });
       }
       cancel = this.clock.timer(withinMs / 4, look, true);
     };

@@ -1,7 +1,7 @@
 import type { Subscriber } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
 import { SluiceError } from '../errors.js';
-import { Envelope, mark, OPEN } from '../message/envelope.js';
+import { Envelope, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
 import type { Delivery, Reader, ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
@@ -9,7 +9,7 @@ import { deliverAgain } from './inbox.js';
 import { LinkUse } from './link-use.js';
 import { isLater, Parking } from './parking.js';
 import { readerContext } from './reader-context.js';
-import type { Scope, SourceHandle, Unfinished } from './scope.js';
+import type { Scope, SourceHandle } from './scope.js';
 import { SourceBase } from './source-base.js';
 import { Supervisor } from './supervisor.js';
 import { trampolineOf, type Runnable, type Trampoline } from './trampoline.js';
@@ -102,9 +102,12 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     return this.parking.size;
   }
 
-  unfinished(): readonly Unfinished[] {
-    const aside = this.parking.roots().filter(({ state }) => state === OPEN);
-    return this.reports.unfinished([...this.unsettledList.toArray(), ...aside]);
+  get isParkingFull(): boolean {
+    return this.parking.isFull;
+  }
+
+  protected parkedRoots(): readonly Envelope<unknown>[] {
+    return this.parking.roots();
   }
 
   offer(delivery: Delivery<T>): boolean {
@@ -187,7 +190,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     const message = new Envelope<T>(this, delivery.payload, delivery);
     mark(message, this.connector);
     this.reports.counts.emitted += 1;
-    this.enter(message);
+    message.emittedMs = this.stampMs;
+    this.unsettledList.add(message);
     this.busy = true;
     try {
       if (refusedFor === undefined) this.subscriber.next(message);
@@ -198,11 +202,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     if (!this.trampoline.mayContinue()) this.wake();
   }
 
-  private enter(message: Envelope<unknown>): void {
-    message.emittedMs = this.stampMs;
-    this.unsettledList.add(message);
-  }
-
   /**
    * Gives credit to what waits without and is asked for. Bytes are not looked at: it had its place once, and what waits
    * behind it may be what fills the window.
@@ -210,7 +209,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   private bringBack(): void {
     while (this.parking.isWanted && this.hasPlace()) {
       const { root, listener } = this.parking.take();
-      this.enter(root);
+      this.unsettledList.add(root);
       this.busy = true;
       try {
         listener?.back();

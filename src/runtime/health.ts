@@ -16,9 +16,9 @@ export interface SourceHealth {
   readonly credit: number;
   readonly unsettled: number;
   readonly unsettledBytes: number;
-  /** Messages that wait in lanes without credit, at most `maxParked` and the credit. */
+  /** Messages that wait in lanes without credit, at most `maxParked` and the credit. While it is full nothing new is taken. */
   readonly parked: number;
-  /** Age of the message that has been unsettled longest: the best single gauge of a flow. */
+  /** Age of the message that has been unsettled longest, at work or waiting: the best single gauge of a flow. */
   readonly oldestUnsettledMs: number;
   readonly counts: SourceCounts;
 }
@@ -81,6 +81,9 @@ export function healthOf(input: HealthInput): Health {
   const reasons = [
     ...(failure === undefined ? [] : [`${input.name} failed with ${failure.code}`]),
     ...[...sources, ...sinks].filter(isDown).map(({ connector, status }) => `${connector} is ${status}`),
+    ...input.sources
+      .filter(({ isParkingFull }) => isParkingFull)
+      .map(({ connector, parked }) => `${connector} takes nothing new, ${parked} messages wait in lanes (maxParked)`),
     ...sources
       .filter((source) => source.oldestUnsettledMs > input.unsettledAfterMs)
       .map((source) => `${source.connector} has a message unsettled for ${source.oldestUnsettledMs} ms`),

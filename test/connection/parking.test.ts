@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Message } from 'sluice';
+import { type Message, observe } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
-import type { Envelope } from '../../src/message/envelope.js';
+import type { SourceHandle } from '../../src/connection/scope.js';
+import { type Envelope, mark } from '../../src/message/envelope.js';
 import { emitted, park } from '../helpers/parking.js';
 
 describe('a parked message', () => {
@@ -70,6 +71,28 @@ describe('a parked message', () => {
     clock.advance(60_000);
     expect(events).toEqual(['gone']);
     expect(out.map(({ payload }) => payload)).toEqual(['a', 'a']);
+  });
+
+  it('is overdue like any other, with the stage that holds it, and keeps its age when it comes back (law 7)', () => {
+    const told: string[] = [];
+    const stop = observe((event) => {
+      if (event.type === 'message.overdue') told.push(`${event.message.id} ${event.message.stage} ${event.ageMs}`);
+    });
+    const { clock, out } = emitted('abc');
+    mark(out[0] as Message<string>, 'lane of bill');
+    mark(out[1] as Message<string>, 'bill');
+    const waiting = park(out[0]);
+    const parked = park(out[1]);
+    out[2]?.ack();
+    clock.advance(20_000);
+    parked.bring();
+    clock.advance(9_999);
+    const { oldestUnsettledMs } = (out[0] as Envelope<string>).settler as unknown as SourceHandle;
+    expect([told, oldestUnsettledMs]).toEqual([[], 29_999]);
+    clock.advance(7_500);
+    stop();
+    expect(told.toSorted()).toEqual(['0 lane of bill 30000', '1 bill 30000']);
+    waiting.bring();
   });
 
   it('lets its source take nothing new while there are too many of them', () => {

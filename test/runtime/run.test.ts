@@ -279,6 +279,25 @@ describe('run', () => {
     expect((await stopped).clean).toBe(true);
   });
 
+  it('is not ready while so many messages wait in lanes that nothing new is taken', async () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    for (let at = 0; at < 20; at += 1) broker.publish({ topic: 'in', payload: at });
+    const flow = memorySource<number>(broker, { topic: 'in', credit: 4, maxParked: 3, clock }).pipe(
+      each(() => NEVER as Observable<number>, { lane: () => 'slow', clock, name: 'stuck' }),
+    );
+    const running = run(flow, ackingSink(), { clock, drainTimeoutMs: 10 });
+    await clock.run(1);
+    const { reasons, sources } = running.health();
+    expect(reasons).toEqual([`memory takes nothing new, ${sources[0]?.parked} messages wait in lanes (maxParked)`]);
+    expect(sources[0]?.parked).toBeGreaterThanOrEqual(3);
+    const stopped = running.stop();
+    await clock.run(100);
+    const { unfinished } = await stopped;
+    expect(unfinished.length).toBe(1 + (sources[0]?.parked ?? 0));
+    expect(new Set(unfinished.map(({ stage }) => stage))).toEqual(new Set(['stuck']));
+  });
+
   it('refuses an unknown option and names the nearest one', () => {
     expect(() => run(NEVER, ackingSink(), { drainTimeout: 1 } as never)).toThrow(/did you mean 'drainTimeoutMs'/);
   });
