@@ -1,9 +1,9 @@
-import { Observable } from 'rxjs';
 import { currentClock, type Cancel, type Clock } from '../clock.js';
 import type { SluiceError } from '../errors.js';
 import type { MessageHeaders } from '../message/headers.js';
 import type { Message, ReplyPort } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
+import { attachable } from './attach.js';
 import type { Link } from './define-link.js';
 import { describeAs } from './describe.js';
 import type { Flow } from './flow.js';
@@ -144,7 +144,7 @@ export function defineSource<T, C = undefined>(
   checkArgument('defineSource', 'definition', definition, DEFINITION);
   checkArgument('defineSource', 'options', options, someOptions);
   const settings = sourceSettings(definition, options);
-  const flow = new Observable<Message<T>>((subscriber) => {
+  const flow = attachable<T>((subscriber) => {
     const scope = currentScope();
     const clock = options.clock ?? currentClock();
     const session = new SourceSession<T, C>(definition, settings, subscriber, clock, scope);

@@ -1,9 +1,8 @@
-import type { Subscriber } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
 import { SluiceError } from '../errors.js';
 import { Envelope, mark } from '../message/envelope.js';
-import type { Message } from '../message/message.js';
 import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
+import type { Output } from './attach.js';
 import type { Delivery, Reader, ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
 import { deliverAgain } from './inbox.js';
 import { LinkUse } from './link-use.js';
@@ -24,7 +23,7 @@ import { trampolineOf, type Runnable, type Trampoline } from './trampoline.js';
 export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runnable, SourceHandle {
   readonly parks: boolean = true;
   private readonly definition: SourceDefinition<T, C>;
-  private readonly subscriber: Subscriber<Message<T>>;
+  private readonly subscriber: Output<T>;
   private readonly trampoline: Trampoline;
   private readonly supervisor: Supervisor<Reader>;
   private readonly link: LinkUse<C>;
@@ -52,7 +51,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   constructor(
     definition: SourceDefinition<T, C>,
     settings: SourceSettings,
-    subscriber: Subscriber<Message<T>>,
+    subscriber: Output<T>,
     clock: Clock,
     scope: Scope | undefined,
   ) {

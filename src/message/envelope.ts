@@ -116,8 +116,8 @@ export class Envelope<T> implements Message<T> {
 
   with<U>(payload: U, patch?: MessagePatch): Message<U> {
     return patch === undefined
-      ? new Copy<U>(this, payload, this.topic, this.headers, this.key, this.stage)
-      : patched(this, this, payload, patch);
+      ? new Copy<U>(this, payload, this.stage)
+      : new Patched<U>(this, payload, this.stage, this, patch);
   }
 
   ack(note?: string): boolean {
@@ -158,35 +158,31 @@ export class Envelope<T> implements Message<T> {
 }
 
 /**
- * The same message with another payload: it holds what can differ and asks its original for the rest, so that a chain of
- * stages costs little memory per message.
+ * The same message with another payload: it asks its original for the rest, so that a chain of stages costs little memory
+ * per message.
  *
  * @internal
  */
 class Copy<T> implements Message<T> {
   readonly root: Envelope<unknown>;
   readonly payload: T;
-  readonly topic: string;
-  readonly headers: MessageHeaders;
-  readonly key: string | undefined;
   stage: string;
 
-  constructor(
-    root: Envelope<unknown>,
-    payload: T,
-    topic: string,
-    headers: MessageHeaders,
-    key: string | undefined,
-    stage: string,
-  ) {
+  constructor(root: Envelope<unknown>, payload: T, stage: string) {
     this.root = root;
     this.payload = payload;
-    this.topic = topic;
-    this.headers = headers;
-    this.key = key;
     this.stage = stage;
   }
 
+  get topic(): string {
+    return this.root.topic;
+  }
+  get headers(): MessageHeaders {
+    return this.root.headers;
+  }
+  get key(): string | undefined {
+    return this.root.key;
+  }
   get settler(): Settler {
     return this.root.settler;
   }
@@ -211,8 +207,8 @@ class Copy<T> implements Message<T> {
 
   with<U>(payload: U, patch?: MessagePatch): Message<U> {
     return patch === undefined
-      ? new Copy<U>(this.root, payload, this.topic, this.headers, this.key, this.stage)
-      : patched(this.root, this, payload, patch);
+      ? new Copy<U>(this.root, payload, this.stage)
+      : new Patched<U>(this.root, payload, this.stage, this, patch);
   }
 
   ack(note?: string): boolean {
@@ -228,14 +224,33 @@ class Copy<T> implements Message<T> {
   }
 }
 
-function patched<U>(
-  root: Envelope<unknown>,
-  like: Copy<unknown> | Envelope<unknown>,
-  payload: U,
-  patch: MessagePatch,
-): Message<U> {
-  const { topic = like.topic, headers = like.headers, key = like.key } = patch;
-  return new Copy<U>(root, payload, topic, headers, key, like.stage);
+/** A copy that differs from its original in more than the payload, and so do the copies made of it. */
+class Patched<T> extends Copy<T> {
+  private readonly facts: {
+    readonly topic: string;
+    readonly headers: MessageHeaders;
+    readonly key: string | undefined;
+  };
+
+  constructor(root: Envelope<unknown>, payload: T, stage: string, like: Message<unknown>, patch: MessagePatch) {
+    super(root, payload, stage);
+    const { topic = like.topic, headers = like.headers, key = like.key } = patch;
+    this.facts = { topic, headers, key };
+  }
+
+  override get topic(): string {
+    return this.facts.topic;
+  }
+  override get headers(): MessageHeaders {
+    return this.facts.headers;
+  }
+  override get key(): string | undefined {
+    return this.facts.key;
+  }
+
+  override with<U>(payload: U, patch: MessagePatch = {}): Message<U> {
+    return new Patched<U>(this.root, payload, this.stage, this, patch);
+  }
 }
 
 for (const made of [Envelope, Copy]) Object.defineProperty(made.prototype, MESSAGE, { value: true });

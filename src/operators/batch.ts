@@ -1,4 +1,4 @@
-import type { Subscriber } from 'rxjs';
+import type { Output } from '../connection/attach.js';
 import { type Cancel, type Clock, currentClock } from '../clock.js';
 import type { Stage } from '../connection/flow.js';
 import { checkOptions, having, integer, numeric, required, text } from '../connection/options.js';
@@ -61,7 +61,7 @@ export function batch<T>(options: BatchOptions): Stage<T, T[]> {
 class BatchRunner<T> implements StageObserver<T> {
   private readonly options: BatchOptions;
   private readonly name: string;
-  private readonly output: Subscriber<Message<T[]>>;
+  private readonly output: Output<T[]>;
   private readonly clock: Clock;
   private members: Message<T>[] = [];
   private bytes = 0;
@@ -69,7 +69,7 @@ class BatchRunner<T> implements StageObserver<T> {
   /** The sources that tell when they wait, each listened to as long as the stage lives. */
   private readonly sources = new Map<Settler, Cancel>();
 
-  constructor(options: BatchOptions, name: string, output: Subscriber<Message<T[]>>, clock: Clock) {
+  constructor(options: BatchOptions, name: string, output: Output<T[]>, clock: Clock) {
     this.options = options;
     this.name = name;
     this.output = output;

@@ -1,9 +1,10 @@
-import { Observable, type Subscriber } from 'rxjs';
+import { attachable, type Output } from '../connection/attach.js';
 import { type BranchDescription, creditOf, describeAs } from '../connection/describe.js';
 import type { Flow, Stage } from '../connection/flow.js';
 import { checkArgument, configInvalid, flowLike } from '../connection/options.js';
 import { toSluiceError } from '../errors.js';
 import type { Message, NackThen } from '../message/message.js';
+import { Joint } from './joint.js';
 
 /** How a stage answers what its source says. */
 export interface StageObserver<I> {
@@ -34,7 +35,7 @@ export interface StageTraits {
  */
 export function defineStage<I, O>(
   name: string,
-  connect: (output: Subscriber<Message<O>>) => StageObserver<I>,
+  connect: (output: Output<O>) => StageObserver<I>,
   branches?: readonly BranchDescription[],
   traits: StageTraits = {},
 ): Stage<I, O> {
@@ -43,21 +44,12 @@ export function defineStage<I, O>(
   const stage: Stage<I, O> = (source: Flow<I>): Flow<O> => {
     checkArgument(name, 'source', source, flowLike);
     if (wants !== undefined) checkCredit(name, wants, source);
-    const flow = new Observable<Message<O>>((output) => {
+    const flow = attachable<O>((output) => {
       const observer = connect(output);
-      const subscription = source.subscribe({
-        next: (message) => observer.next(message),
-        error: (error: unknown) => {
-          if (observer.error === undefined) output.error(error);
-          else observer.error(error);
-        },
-        complete: () => {
-          if (observer.complete === undefined) output.complete();
-          else observer.complete();
-        },
-      });
+      const joint = new Joint(observer, output);
+      joint.attachTo(source);
       return () => {
-        subscription.unsubscribe();
+        joint.close();
         observer.teardown?.();
       };
     });

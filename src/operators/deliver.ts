@@ -1,5 +1,5 @@
-import type { Subscriber } from 'rxjs';
 import { currentClock } from '../clock.js';
+import type { Output } from '../connection/attach.js';
 import { endSink } from '../connection/end-sink.js';
 import type { Sink, Stage } from '../connection/flow.js';
 import { checkArgument, sinkLike } from '../connection/options.js';
@@ -47,7 +47,7 @@ export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
 class Delivering<T> implements StageObserver<T>, Runnable {
   private readonly sink: Sink<T>;
   private readonly name: string;
-  private readonly output: Subscriber<Message<T>>;
+  private readonly output: Output<T>;
   private readonly trampoline: Trampoline;
   private readonly relays = new Relays({
     settled: (original, outcome, reason) => this.settled(original, outcome, reason),
@@ -63,7 +63,7 @@ class Delivering<T> implements StageObserver<T>, Runnable {
   private left: readonly Envelope<unknown>[] | undefined;
   private isOver = false;
 
-  constructor(sink: Sink<T>, name: string, output: Subscriber<Message<T>>, trampoline: Trampoline) {
+  constructor(sink: Sink<T>, name: string, output: Output<T>, trampoline: Trampoline) {
     this.sink = sink;
     this.name = name;
     this.output = output;

@@ -1,4 +1,4 @@
-import type { Subscriber } from 'rxjs';
+import type { Output } from '../connection/attach.js';
 import type { Clock } from '../clock.js';
 import { Ring } from '../connection/ring.js';
 import { isSluiceError, SluiceError } from '../errors.js';
@@ -25,7 +25,7 @@ export class EachRunner<I, O> implements StageObserver<I> {
   readonly name: string;
   readonly options: EachOptions<I>;
   readonly work: AnyWork<I, O>;
-  private readonly output: Subscriber<Message<O>>;
+  private readonly output: Output<O>;
   private readonly arrival: Arrival<I, O> | undefined;
   private readonly concurrency: number;
   private readonly waiting = new Ring<Message<I>>();
@@ -42,7 +42,7 @@ export class EachRunner<I, O> implements StageObserver<I> {
     work: AnyWork<I, O>,
     options: EachOptions<I>,
     name: string,
-    output: Subscriber<Message<O>>,
+    output: Output<O>,
     clock: Clock,
     arrival?: Arrival<I, O>,
   ) {

@@ -1,4 +1,5 @@
-import { Subject, type Subscriber, type Subscription } from 'rxjs';
+import { Subject, type Subscription } from 'rxjs';
+import type { Output } from '../connection/attach.js';
 import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import {
@@ -87,10 +88,10 @@ const BRANCHES: OptionRule = (value) =>
 class Fanout<I, O> implements StageObserver<I> {
   private readonly branches: Branch<I, O>[];
   private readonly settle: ForkSettle;
-  private readonly output: Subscriber<Message<O>>;
+  private readonly output: Output<O>;
   private completed = false;
 
-  constructor(ways: readonly FanoutBranch<I, O>[], settle: ForkSettle, output: Subscriber<Message<O>>) {
+  constructor(ways: readonly FanoutBranch<I, O>[], settle: ForkSettle, output: Output<O>) {
     this.settle = settle;
     this.output = output;
     this.branches = ways.map((to) => new Branch(to, output, () => this.ended()));
@@ -135,7 +136,7 @@ class Fanout<I, O> implements StageObserver<I> {
 class Branch<I, O> {
   isOver = false;
   private readonly to: FanoutBranch<I, O>;
-  private readonly output: Subscriber<Message<O>>;
+  private readonly output: Output<O>;
   private readonly ended: () => void;
   private feed = new Subject<Message<I>>();
   private subscription: Subscription | undefined;
@@ -143,7 +144,7 @@ class Branch<I, O> {
   private readonly inside = new OpenMessages();
   private completing = false;
 
-  constructor(to: FanoutBranch<I, O>, output: Subscriber<Message<O>>, ended: () => void) {
+  constructor(to: FanoutBranch<I, O>, output: Output<O>, ended: () => void) {
     this.to = to;
     this.output = output;
     this.ended = ended;

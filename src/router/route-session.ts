@@ -1,4 +1,4 @@
-import type { Subscriber } from 'rxjs';
+import type { Output } from '../connection/attach.js';
 import type { Clock } from '../clock.js';
 import type { Backoff } from '../connection/backoff.js';
 import type { Sink, Stage } from '../connection/flow.js';
@@ -35,7 +35,7 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   readonly trampoline: Trampoline;
   private readonly plan: RoutePlan;
   private readonly clock: Clock;
-  private readonly output: Subscriber<Message<O>>;
+  private readonly output: Output<O>;
   private readonly matcher: RuleMatcher;
   /** By rule. */
   private readonly branches: readonly Branch<I, O>[];
@@ -47,7 +47,7 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   private dropped = 0;
   private completed = false;
 
-  constructor(plan: RoutePlan, output: Subscriber<Message<O>>, clock: Clock) {
+  constructor(plan: RoutePlan, output: Output<O>, clock: Clock) {
     const { name, rules, otherwise } = plan;
     this.plan = plan;
     this.output = output;
