@@ -21,17 +21,28 @@ export function amqpError(error: unknown, what: string): SluiceError {
   const said = `${what}: ${message.slice(0, 200)}`;
   const told = { cause: error, details: typeof code === 'number' || typeof code === 'string' ? { code } : {} };
   if (/heartbeat timeout/i.test(message)) return new SluiceError('PEER_LOST', said, { ...told, retriable: true });
-  // A virtual host that is not there, or not for this user: the client shows only which frame came instead.
-  if (message.includes('got <ConnectionClose'))
-    return new SluiceError('AUTH_FAILED', `${what}: the broker refused the virtual host.`, told);
+  if (isFarewell(error)) return new SluiceError('AUTH_FAILED', `${what}: the broker refused the virtual host.`, told);
   if (typeof code === 'string' && UNTRUSTED.test(code)) return new SluiceError('AUTH_FAILED', said, told);
   const reply = replyCode(code, message);
   // Somebody else reads it, perhaps this process before it lost its connection: they go.
   const isTaken = reply === ACCESS_REFUSED && /exclusive use/i.test(message);
   if ((reply === ACCESS_REFUSED && !isTaken) || reply === NOT_ALLOWED)
     return new SluiceError('AUTH_FAILED', said, told);
-  if (reply === NOT_FOUND || reply === PRECONDITION_FAILED) return new SluiceError('CONFIG_INVALID', said, told);
+  // A broker that comes back serves clients before all of its queues are up.
+  const isNotYetUp = reply === NOT_FOUND && /is down or inaccessible|process is stopped/i.test(message);
+  if ((reply === NOT_FOUND && !isNotYetUp) || reply === PRECONDITION_FAILED)
+    return new SluiceError('CONFIG_INVALID', said, told);
   return new SluiceError('CONNECTION_LOST', said, { ...told, retriable: true });
+}
+
+/**
+ * The broker closed the connection where it should have opened the virtual host: there is none, it is not for this user,
+ * or the broker is just stopping. The client shows only which frame came, not what it says.
+ *
+ * @internal
+ */
+export function isFarewell(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('got <ConnectionClose');
 }
 
 /**

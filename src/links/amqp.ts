@@ -2,8 +2,9 @@ import type { ChannelModel } from 'amqplib';
 import { defineLink, type Link, type LinkContext, type LinkOptions } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
 import { anything, checkOptions, having, integer, numeric, required, text } from '../connection/options.js';
+import { SluiceError } from '../errors.js';
 import { closeAmqp } from './amqp-close.js';
-import { amqpError } from './amqp-errors.js';
+import { amqpError, amqpLost, isFarewell } from './amqp-errors.js';
 import { type AmqpTarget, amqpTarget } from './amqp-target.js';
 import { type AmqpTopology, checkTopology } from './amqp-topology.js';
 
@@ -57,6 +58,8 @@ export interface AmqpConnection {
   readonly model: ChannelModel;
   /** The broker is short of memory or disk and reads nothing that is published. */
   isBlocked: boolean;
+  /** It is of no use any more. */
+  readonly lost: (error: unknown) => void;
 }
 
 /**
@@ -98,22 +101,33 @@ export function amqpLink(options: AmqpLinkOptions): AmqpLink {
   });
   checkTopology(topology);
   const target = amqpTarget(options.url, options.heartbeatMs);
-  const link = (role: string): Link<AmqpConnection> =>
-    defineLink<AmqpConnection>(
+  const link = (role: string): Link<AmqpConnection> => {
+    const dialled: Dialled = { farewells: 0 };
+    return defineLink<AmqpConnection>(
       {
         connector: 'amqp',
-        connect: (context) => connect(options, target, role, context),
+        connect: (context) => connect(options, target, role, dialled, context),
         disconnect: ({ model }) => closeAmqp(model),
       },
       options,
     );
+  };
   return { reading: link('reading'), writing: link('writing'), topology };
+}
+
+const FAREWELL = 'amqp could not connect: the broker said goodbye instead of opening the virtual host.';
+
+/** What is known from earlier tries. */
+interface Dialled {
+  /** In a row. */
+  farewells: number;
 }
 
 async function connect(
   { tls, name = 'sluice', connectTimeoutMs = 10_000 }: AmqpLinkOptions,
   target: AmqpTarget,
   role: string,
+  dialled: Dialled,
   context: LinkContext,
 ): Promise<AmqpConnection> {
   const { connect: dial } = await import('amqplib').catch(peerMissing('amqplib', '^2.0.0'));
@@ -133,16 +147,24 @@ async function connect(
   let model: ChannelModel;
   try {
     model = await (dial as (to: AmqpTarget, how: typeof settings) => Promise<ChannelModel>)(target, settings);
+    dialled.farewells = 0;
   } catch (error) {
+    dialled.farewells = isFarewell(error) ? dialled.farewells + 1 : 0;
+    // A broker that was only stopping is not there the next time, or takes us.
+    if (dialled.farewells === 1) throw new SluiceError('CONNECTION_LOST', FAREWELL, { retriable: true, cause: error });
     throw amqpError(error, 'amqp could not connect');
   }
   attempt.model = model;
   if (attempt.isAbandoned) drop();
-  const connection: AmqpConnection = { model, isBlocked: false };
   let failure: unknown;
+  const connection: AmqpConnection = {
+    model,
+    isBlocked: false,
+    lost: (error) => context.lost(amqpLost(failure ?? error, 'amqp connection closed')),
+  };
   // Without a listener the process would end; `close` always comes after it.
   model.on('error', (error) => (failure = error));
-  model.on('close', (error) => context.lost(amqpError(failure ?? error, 'amqp connection closed')));
+  model.on('close', connection.lost);
   model.on('blocked', () => (connection.isBlocked = true));
   model.on('unblocked', () => (connection.isBlocked = false));
   return connection;

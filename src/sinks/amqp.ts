@@ -11,6 +11,7 @@ import {
   required,
   text,
 } from '../connection/options.js';
+import { openChannel } from '../links/amqp-channel.js';
 import { declareTopology } from '../links/amqp-topology.js';
 import type { AmqpConnection, AmqpLink } from '../links/amqp.js';
 import type { Message } from '../message/message.js';
@@ -67,7 +68,7 @@ export function amqpSink(link: AmqpLink, options: AmqpSinkOptions): Sink<Uint8Ar
       link: link.writing,
       maxUnconfirmed: 500,
       async open(context, connection) {
-        const channel = await connection.model.createConfirmChannel();
+        const channel = await openChannel(connection, 'createConfirmChannel');
         const writer = new AmqpWriter(channel, connection, context, options);
         try {
           await declareTopology(channel, link.topology);

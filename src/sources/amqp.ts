@@ -1,6 +1,7 @@
 import { defineSource, SOURCE_RULES, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { called, checkArgument, checkOptions, flag, integer, numeric, required, text } from '../connection/options.js';
+import { openChannel } from '../links/amqp-channel.js';
 import { declareTopology } from '../links/amqp-topology.js';
 import type { AmqpConnection, AmqpLink } from '../links/amqp.js';
 import { AmqpAttempts } from './amqp-attempts.js';
@@ -65,8 +66,8 @@ export function amqpSource(link: AmqpLink, options: AmqpSourceOptions): Flow<Uin
       connector: 'amqp',
       link: link.reading,
       credit: CREDIT,
-      async open(context, { model }) {
-        const channel = await model.createChannel();
+      async open(context, connection) {
+        const channel = await openChannel(connection, 'createChannel');
         const reader = new AmqpReader(channel, context, options, attempts);
         try {
           await declareTopology(channel, link.topology);

@@ -29,6 +29,11 @@ export interface Features {
   readonly keyed?: boolean;
   /** Survives a kill of the broker. */
   readonly persistent?: boolean;
+  /**
+   * The far side writes settlements down late: what was settled in its last so many milliseconds comes again when it is
+   * killed, whatever the window. Left out: it never forgets one.
+   */
+  readonly lateSettlementsMs?: number;
   readonly durableSubscription?: boolean;
   /** Each new subscriber gets all from the start. */
   readonly replay?: boolean;

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { connect } from 'amqplib';
 import type { Broker, Found } from './broker.js';
 import { composed } from './composed.js';
@@ -13,32 +15,39 @@ import { ownBroker } from './own-broker.js';
 // Erlang's port mapper, in the foreground and before the server looks for one: it would leave a daemon behind.
 const START = 'epmd -port "$ERL_EPMD_PORT" & until epmd -names >/dev/null; do sleep 0.02; done; exec "$@"';
 
+const run = promisify(execFile);
 const urlOf = (port: number): string => `amqp://guest:guest@127.0.0.1:${port}`;
 const ready = async (port: number): Promise<void> => (await connect(urlOf(port))).close();
+
+/** A RabbitMQ that a test may also give orders to. */
+export interface Rabbitmq extends Broker {
+  /** Runs `rabbitmqctl` and gives what it prints; takes a second or two. Left out where the broker is not of this test. */
+  readonly control?: (...words: readonly string[]) => Promise<string>;
+}
 
 /**
  * A RabbitMQ for a test: that of `TEST_AMQP_URL`, or one of its own.
  *
  * @throws BrokerMissing when there is none, or it does not start
  */
-export async function rabbitmq(): Promise<Broker> {
+export async function rabbitmq(): Promise<Rabbitmq> {
   return (await findRabbitmq()).open();
 }
 
 /** Which one {@link rabbitmq} gives. */
-export function findRabbitmq(): Promise<Found> {
+export function findRabbitmq(): Promise<Found<Rabbitmq>> {
   const inDocker = composed({ service: 'rabbitmq', urlOf, ready });
   return findBroker('RabbitMQ', [environment('TEST_AMQP_URL'), installed, inDocker]);
 }
 
-async function installed(): Promise<Found | string> {
+async function installed(): Promise<Found<Rabbitmq> | string> {
   // Not what Debian puts on the PATH: that changes to the user of the service.
   const server = findCommand('/usr/lib/rabbitmq/bin/rabbitmq-server', 'rabbitmq-server');
   if (server === undefined || findCommand('epmd') === undefined) return 'rabbitmq-server is not installed';
   return { how: 'installed', open: () => start(server) };
 }
 
-async function start(server: string): Promise<Broker> {
+async function start(server: string): Promise<Rabbitmq> {
   const [port, epmdPort, distributionPort] = [await freePort(), await freePort(), await freePort()];
   const folder = await mkdtemp(join(tmpdir(), 'sluice-rabbitmq-'));
   await writeFile(join(folder, 'plugins'), '[].\n');
@@ -52,30 +61,35 @@ async function start(server: string): Promise<Broker> {
       'disk_free_limit.absolute = 1MB',
     ].join('\n'),
   );
-  return ownBroker({
+  const env = {
+    HOME: folder, // where Erlang keeps its cookie
+    ERL_EPMD_PORT: String(epmdPort),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODENAME: `sluice${port}@localhost`,
+    RABBITMQ_DIST_PORT: String(distributionPort),
+    RABBITMQ_MNESIA_BASE: join(folder, 'data'),
+    RABBITMQ_LOG_BASE: join(folder, 'logs'),
+    RABBITMQ_LOGS: '-',
+    RABBITMQ_PID_FILE: join(folder, 'pid'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
+    RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
+    RABBITMQ_CONF_ENV_FILE: '/dev/null',
+    // The machine has other things to do than to spin for a message that may come.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+sbwt none +sbwtdcpu none +sbwtdio none',
+    // The script becomes the server, instead of waiting for it and translating signals.
+    RUNNING_UNDER_SYSTEMD: 'true',
+  };
+  const broker = await ownBroker({
     name: 'RabbitMQ',
     command: ['sh', '-c', START, 'sh', server],
-    env: {
-      HOME: folder, // where Erlang keeps its cookie
-      ERL_EPMD_PORT: String(epmdPort),
-      ERL_EPMD_ADDRESS: '127.0.0.1',
-      RABBITMQ_NODENAME: `sluice${port}@localhost`,
-      RABBITMQ_DIST_PORT: String(distributionPort),
-      RABBITMQ_MNESIA_BASE: join(folder, 'data'),
-      RABBITMQ_LOG_BASE: join(folder, 'logs'),
-      RABBITMQ_LOGS: '-',
-      RABBITMQ_PID_FILE: join(folder, 'pid'),
-      RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
-      RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
-      RABBITMQ_CONF_ENV_FILE: '/dev/null',
-      // The machine has other things to do than to spin for a message that may come.
-      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+sbwt none +sbwtdcpu none +sbwtdio none',
-      // The script becomes the server, instead of waiting for it and translating signals.
-      RUNNING_UNDER_SYSTEMD: 'true',
-    },
+    env,
     folder,
     port,
     url: urlOf(port),
     ready: () => ready(port),
   });
+  const tool = join(dirname(server), 'rabbitmqctl');
+  const control = async (...words: readonly string[]): Promise<string> =>
+    (await run(tool, ['--quiet', ...words], { env: { ...process.env, ...env } })).stdout;
+  return { ...broker, control };
 }

@@ -88,7 +88,11 @@ export function fakeLink(
   let opened = 0;
   const next = async (): Promise<unknown> => channels[Math.min(opened++, channels.length - 1)]?.channel;
   const model = Object.assign(new EventEmitter(), { createChannel: next, createConfirmChannel: next });
-  const connection = { model: model as unknown as AmqpConnection['model'], isBlocked: false };
+  const connection: AmqpConnection = {
+    model: model as unknown as AmqpConnection['model'],
+    isBlocked: false,
+    lost: () => undefined,
+  };
   const link = (): AmqpLink['reading'] =>
     defineLink<AmqpConnection>(
       { connector: 'amqp', connect: () => connection, disconnect: () => undefined },

@@ -17,6 +17,12 @@ describe('amqpError', () => {
     ['an untrusted certificate', said('self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT'), 'AUTH_FAILED', false],
     ['a queue in exclusive use', said('queue orders in exclusive use', 403), 'CONNECTION_LOST', true],
     ['a queue that is not there', said('no queue orders', 404), 'CONFIG_INVALID', false],
+    [
+      'a queue whose node is not up yet',
+      said(`home node 'rabbit@a' of durable queue 'q' in vhost '/' is down or inaccessible`, 404),
+      'CONNECTION_LOST',
+      true,
+    ],
     ['a declaration that does not agree', said('406 (PRECONDITION-FAILED) with message'), 'CONFIG_INVALID', false],
     ['nothing', undefined, 'CONNECTION_LOST', true],
   ])('takes %s for what it is', (_, error, code, retriable) => {

@@ -2,7 +2,8 @@ import { inspect } from 'node:util';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { backoff, observe } from 'sluice';
-import { amqpLink, type AmqpLink } from 'sluice/amqp';
+import { amqpLink, amqpSource, type AmqpLink } from 'sluice/amqp';
+import { collect } from '../helpers/collect.js';
 import { until } from '../helpers/until.js';
 
 const servers: Server[] = [];
@@ -24,6 +25,33 @@ async function server(take: (socket: Socket) => void): Promise<number> {
 function used(link: AmqpLink): { readonly fatal: unknown[]; stop(): void } {
   const fatal: unknown[] = [];
   return { fatal, stop: link.reading.use({ down: () => undefined, fatal: (error) => void fatal.push(error) }) };
+}
+
+/** A method of the protocol in its frame, on channel 0. */
+function frame(method: number, ...parts: readonly (string | readonly number[])[]): Buffer {
+  const body = Buffer.concat([Buffer.from([0, 10, 0, method]), ...parts.map((part) => Buffer.from(part))]);
+  const head = Buffer.from([1, 0, 0, 0, 0, 0, 0]);
+  head.writeUInt32BE(body.length, 3);
+  return Buffer.concat([head, body, Buffer.from([0xce])]);
+}
+const START = frame(10, [0, 9, 0, 0, 0, 0, 0, 0, 0, 5], 'PLAIN', [0, 0, 0, 5], 'en_US');
+const TUNE = frame(30, [0, 0, 0, 2, 0, 0, 0, 0]);
+const OPEN_OK = frame(41, [0]);
+/** 320, CONNECTION_FORCED: what a broker says that stops. */
+const CLOSE = frame(50, [1, 64, 4], 'stop', [0, 0, 0, 0]);
+
+/** A broker that takes everybody in, and says this last. */
+async function welcoming(last: Buffer): Promise<{ readonly port: number; readonly tries: () => number }> {
+  let tries = 0;
+  const port = await server((socket) => {
+    tries += 1;
+    const answers = [START, TUNE, last];
+    socket.on('data', () => {
+      const answer = answers.shift();
+      if (answer !== undefined) socket.write(answer);
+    });
+  });
+  return { port, tries: () => tries };
 }
 
 const reconnect = backoff({ initialMs: 5, maxMs: 10, minMs: 1 });
@@ -84,5 +112,22 @@ describe('amqpLink', () => {
     await until(() => expect(tries).toBeGreaterThanOrEqual(2));
     use.stop();
     expect(use.fatal).toEqual([]);
+  });
+
+  it('connects again when the broker says goodbye together with its welcome (F2)', async () => {
+    const { port, tries } = await welcoming(Buffer.concat([OPEN_OK, CLOSE]));
+    const link = amqpLink({ url: `amqp://127.0.0.1:${port}`, reconnect });
+    const { subscription, errors } = collect(amqpSource(link, { queue: 'q' }));
+    await until(() => expect(tries()).toBeGreaterThanOrEqual(3));
+    subscription.unsubscribe();
+    expect(errors).toEqual([]);
+  });
+
+  it('takes a goodbye instead of a welcome for a virtual host that is not there, the second time (REC-12)', async () => {
+    const { port, tries } = await welcoming(CLOSE);
+    const use = used(amqpLink({ url: `amqp://127.0.0.1:${port}/none`, reconnect }));
+    await until(() => expect(use.fatal).toMatchObject([{ code: 'AUTH_FAILED' }]));
+    expect(tries()).toBe(2);
+    use.stop();
   });
 });
