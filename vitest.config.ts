@@ -48,12 +48,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'integration',
-          // Against brokers that the tests start, one file after the other; see test/brokers.
+          // Against brokers that the tests start; see test/brokers. Mostly they wait, for brokers to start and for faults
+          // to be noticed, so that there may be more of them than cores.
           include: ['test/brokers/**/*.test.ts', 'test/integration/**/*.test.ts'],
           globalSetup: [source('./test/brokers/announce.ts')],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },

@@ -100,7 +100,14 @@ describe('.ci/run', () => {
     expect([said.at(-1), code]).toEqual([`${passed} passed, 0 failed`, 0]);
   });
 
+  it('brings the brokers first, and lets no suite do without', () => {
+    expect(rehearse('').calls[0]).toBe('npm run brokers:install');
+    expect(script.indexOf('export TEST_BROKERS=required')).toBeLessThan(script.indexOf('npm ci && npm test'));
+    expect(script).toContain('export TEST_BROKERS=required');
+  });
+
   it.each([
+    ['no broker', 'run brokers:install', 'brokers'],
     ['npm ci', 'ci', 'npm ci && npm test'],
     ['a step', 'run lint', 'lint'],
     ['a step of the lane beside it', 'run build', 'build'],
@@ -117,12 +124,12 @@ describe('.ci/run', () => {
   const script = project.get('.ci/run') ?? '';
   const { scripts } = JSON.parse(project.get('package.json') ?? '{}') as { scripts: Record<string, string> };
 
-  it('can be run, and first runs what the README tells to type', () => {
+  it('can be run, and then runs what the README tells to type', () => {
     expect(() => accessSync('.ci/run', constants.X_OK)).not.toThrow();
     expect(script).toContain('set -euo pipefail');
-    expect(/^.*\bstep\b.*npm.*$/m.exec(script.split('step() {')[1] ?? '')?.[0]).toContain(
-      "bash -c 'npm ci && npm test'",
-    );
+    const [brokers, typed] = (script.split('step() {')[1] ?? '').match(/^.*\bstep\b.*npm.*$/gm) ?? [];
+    expect(brokers).toContain('npm run brokers:install');
+    expect(typed).toContain("bash -c 'npm ci && npm test'");
     for (const command of ['npm ci && npm start', 'npm ci && npm test']) {
       expect(project.get('README.md')).toContain(`\`${command}\``);
     }
