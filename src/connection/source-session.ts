@@ -21,6 +21,7 @@ import { trampolineOf, type Runnable, type Trampoline } from './trampoline.js';
  * @internal
  */
 export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runnable, SourceHandle {
+  isDue = false;
   readonly parks: boolean = true;
   private readonly definition: SourceDefinition<T, C>;
   private readonly subscriber: Output<T>;

@@ -8,6 +8,8 @@ const LOOK_EVERY = 8;
 
 /** What a trampoline runs. */
 export interface Runnable {
+  /** Kept by the trampoline: a turn was asked for and has not begun. */
+  isDue: boolean;
   run(): void;
 }
 
@@ -21,7 +23,6 @@ export interface Runnable {
 export class Trampoline {
   private readonly clock: Clock;
   private readonly ready = new Ring<Runnable>();
-  private readonly waiting = new Set<Runnable>();
   private scheduled = false;
   /** True from the first delivery of a turn until timers and input had theirs. */
   private sliceOpen = false;
@@ -35,8 +36,8 @@ export class Trampoline {
 
   /** Runs `work` in a deferred turn; scheduling it twice before that runs it once. */
   schedule(work: Runnable): void {
-    if (this.waiting.has(work)) return;
-    this.waiting.add(work);
+    if (work.isDue) return;
+    work.isDue = true;
     this.ready.push(work);
     this.wake();
   }
@@ -66,7 +67,7 @@ export class Trampoline {
     this.scheduled = false;
     while (this.ready.length > 0 && !this.exhausted) {
       const work = this.ready.shift() as Runnable;
-      this.waiting.delete(work);
+      work.isDue = false;
       work.run();
     }
   };

@@ -57,6 +57,7 @@ const BURY_AGAIN_MS = 1_000;
  * @internal
  */
 export class MemoryTopic implements Runnable {
+  isDue = false;
   readonly name: string;
   readonly settings: MemoryTopicSettings;
   queues: MemoryQueue[];

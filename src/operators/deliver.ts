@@ -45,6 +45,7 @@ export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
 }
 
 class Delivering<T> implements StageObserver<T>, Runnable {
+  isDue = false;
   private readonly sink: Sink<T>;
   private readonly name: string;
   private readonly output: Output<T>;

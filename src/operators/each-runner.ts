@@ -2,7 +2,7 @@ import type { Output } from '../connection/attach.js';
 import type { Clock } from '../clock.js';
 import { Ring } from '../connection/ring.js';
 import { isSluiceError, SluiceError } from '../errors.js';
-import { handBack, isOpen, mark } from '../message/envelope.js';
+import { ACKED, type Envelope, handBack, isOpen, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import type { StageObserver } from './define-stage.js';
 import type { EachOptions, Try, Work } from './each.js';
@@ -31,9 +31,12 @@ export class EachRunner<I, O> implements StageObserver<I> {
   private readonly waiting = new Ring<Message<I>>();
   private readonly lanes: Lanes<I> | undefined;
   private readonly idle: EachTask<I, O>[] = [];
-  private readonly active = new Set<EachTask<I, O>>();
+  private readonly active: EachTask<I, O>[] = [];
+  private begun = 0;
   /** Work needs a task from the start only when it can be timed out or tried again. */
   private readonly plain: boolean;
+  /** And nothing gives up what was begun, so that a task may take the next message as soon as its work has answered. */
+  readonly isSimple: boolean;
   private draining = false;
   private completed = false;
   private ended = false;
@@ -55,6 +58,7 @@ export class EachRunner<I, O> implements StageObserver<I> {
     this.concurrency = options.concurrency ?? 1;
     this.lanes = options.lane === undefined ? undefined : this.lanesBy(options.lane);
     this.plain = options.retry === undefined && options.timeoutMs === undefined;
+    this.isSimple = this.plain && arrival === undefined;
   }
 
   private lanesBy(keyOf: (message: Message<I>) => string | undefined): Lanes<I> {
@@ -75,7 +79,7 @@ export class EachRunner<I, O> implements StageObserver<I> {
 
   next(message: Message<I>): void {
     mark(message, this.name);
-    if (this.arrival !== undefined && this.active.size > 0 && !this.arrival(message, this)) return;
+    if (this.arrival !== undefined && this.active.length > 0 && !this.arrival(message, this)) return;
     if (this.lanes !== undefined) {
       try {
         if (!this.lanes.enter(message)) return;
@@ -84,7 +88,7 @@ export class EachRunner<I, O> implements StageObserver<I> {
         return;
       }
     }
-    if (this.waiting.length === 0 && this.active.size < this.concurrency && !this.draining) this.begin(message);
+    if (this.waiting.length === 0 && this.active.length < this.concurrency && !this.draining) this.begin(message);
     else this.waiting.push(message);
     if (this.waiting.length > 0) this.drain();
   }
@@ -97,21 +101,21 @@ export class EachRunner<I, O> implements StageObserver<I> {
   teardown(): void {
     if (this.ended) return;
     this.ended = true;
-    for (const task of [...this.active]) task.abandon((message) => handBack(message));
+    for (const task of this.inOrder()) task.drop((message) => handBack(message));
     for (const message of this.waiting.clear()) handBack(message);
     for (const message of this.lanes?.clear() ?? []) handBack(message);
   }
 
   /** Gives up what is being worked on, to make room for a newer message; `settle` says what becomes of it. */
   giveUp(settle: GiveUp<I>): void {
-    for (const task of [...this.active]) task.giveUp(settle);
+    for (const task of this.inOrder()) task.giveUp(settle);
   }
 
   /** Starts what waits while there are free places. A loop, so that work that is done at once does not nest. */
   private drain(): void {
     if (this.draining) return;
     this.draining = true;
-    while (this.waiting.length > 0 && this.active.size < this.concurrency && !this.ended) {
+    while (this.waiting.length > 0 && this.active.length < this.concurrency && !this.ended) {
       const message = this.waiting.shift() as Message<I>;
       if (isOpen(message)) this.begin(message);
       else {
@@ -146,14 +150,24 @@ export class EachRunner<I, O> implements StageObserver<I> {
   private borrow(message: Message<I>): EachTask<I, O> {
     const task = this.idle.pop() ?? new EachTask<I, O>(this);
     task.message = message;
-    this.active.add(task);
+    task.order = this.begun += 1;
+    task.index = this.active.length;
+    this.active.push(task);
     return task;
+  }
+
+  private inOrder(): EachTask<I, O>[] {
+    return [...this.active].sort((a, b) => a.order - b.order);
   }
 
   /** A task is through with its message; the next one may begin. */
   done(task: EachTask<I, O>): void {
     const { message } = task;
-    this.active.delete(task);
+    const newest = this.active.pop() as EachTask<I, O>;
+    if (newest !== task) {
+      this.active[task.index] = newest;
+      newest.index = task.index;
+    }
     task.message = undefined;
     this.idle.push(task);
     this.leave(message as Message<I>);
@@ -164,6 +178,11 @@ export class EachRunner<I, O> implements StageObserver<I> {
   private leave(message: Message<I>): void {
     const next = this.lanes?.leave(message);
     if (next !== undefined) this.waiting.push(next);
+  }
+
+  finished(message: Message<I>, result: O): void {
+    // Taken back or refused meanwhile: it comes again, and so does its result. Work may have acked it, though.
+    if (isOpen(message) || (message as Envelope<I>).root.state === ACKED) this.emit(message, result);
   }
 
   emit(message: Message<I>, result: O): void {
@@ -187,7 +206,7 @@ export class EachRunner<I, O> implements StageObserver<I> {
   }
 
   private completeIfDone(): void {
-    if (!this.completed || this.active.size > 0 || this.waiting.length > 0) return;
+    if (!this.completed || this.active.length > 0 || this.waiting.length > 0) return;
     if (this.lanes === undefined || this.lanes.size === 0) this.output.complete();
   }
 }

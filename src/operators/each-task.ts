@@ -1,7 +1,7 @@
 import type { Subscribable, Unsubscribable } from 'rxjs';
 import type { Cancel } from '../clock.js';
 import { isSluiceError, SluiceError } from '../errors.js';
-import { ACKED, type Envelope, isOpen } from '../message/envelope.js';
+import { isOpen } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { Fork } from '../message/settlement.js';
 import type { EachRunner } from './each-runner.js';
@@ -62,6 +62,9 @@ class TimedTry implements Try {
  */
 export class EachTask<I, O> {
   message: Message<I> | undefined;
+  /** Where the runner keeps it, and since when in the order of all. */
+  index = 0;
+  order = 0;
   private readonly runner: EachRunner<I, O>;
   private tries = 0;
   /** Grows with the end of every try, so that the result of one that was given up is recognised. */
@@ -100,6 +103,11 @@ export class EachTask<I, O> {
 
   /** Waits for a result. */
   follow(result: PromiseLike<O> | Subscribable<O>): void {
+    // A promise of the language answers once, so where no try is given up its answer is this message's.
+    if (this.runner.isSimple && Object.getPrototypeOf(result) === Promise.prototype) {
+      (result as Promise<O>).then(this.fulfilled, this.rejected);
+      return;
+    }
     if (isSubscribable(result)) {
       this.subscribe(result);
       return;
@@ -114,6 +122,20 @@ export class EachTask<I, O> {
       },
     );
   }
+
+  // Made once for all messages of this task. Without a message it was abandoned, and is not used again.
+  private readonly fulfilled = (value: O): void => {
+    const { message, runner } = this;
+    if (message === undefined) return;
+    runner.finished(message, value);
+    runner.done(this);
+  };
+  private readonly rejected = (error: unknown): void => {
+    const { message, runner } = this;
+    if (message === undefined) return;
+    runner.fail(message, error);
+    runner.done(this);
+  };
 
   private subscribe(result: Subscribable<O>): void {
     const { generation, runner } = this;
@@ -141,9 +163,7 @@ export class EachTask<I, O> {
   }
 
   private finish(value: O): void {
-    const message = this.message as Message<I>;
-    // Taken back or refused meanwhile: it comes again, and so does its result. Work may have acked it, though.
-    if (isOpen(message) || (message as Envelope<I>).root.state === ACKED) this.runner.emit(message, value);
+    this.runner.finished(this.message as Message<I>, value);
     this.end();
   }
 
@@ -182,6 +202,12 @@ export class EachTask<I, O> {
     this.current?.abort(new SluiceError('SETTLE_LOST', `${this.runner.name} was stopped.`));
     this.endTry();
     settle(message, fork);
+  }
+
+  /** Ends the work for good: the stage is gone. */
+  drop(settle: GiveUp<I>): void {
+    this.abandon(settle);
+    this.message = undefined;
   }
 
   /** Ends the work without a (further) result; when some came out already, their settlement counts. */

@@ -25,6 +25,7 @@ export interface BranchOwner<I, O> {
  * @internal
  */
 export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
+  isDue = false;
   readonly label: string;
   readonly limit: number;
   /** It takes no messages any more: its stage completed before the source did. */

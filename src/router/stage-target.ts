@@ -41,6 +41,7 @@ class Reading<I, O> implements Observer<Message<O>> {
  * @internal
  */
 export class StageTarget<I, O> implements Target<I>, Runnable {
+  isDue = false;
   /** The subscription in force; none while it is broken, and once it is over. */
   reading: Reading<I, O> | undefined = undefined;
   private input: Subscriber<Message<I>> | undefined = undefined;

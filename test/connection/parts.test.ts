@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { observe, type SluiceEvent } from 'sluice';
 import { Ring } from '../../src/connection/ring.js';
 import { StatusCell } from '../../src/connection/status-cell.js';
-import { Trampoline } from '../../src/connection/trampoline.js';
+import { type Runnable, Trampoline } from '../../src/connection/trampoline.js';
 import { virtualClock } from '../../src/testing/virtual-clock.js';
 
 describe('Ring', () => {
@@ -39,7 +39,7 @@ describe('Trampoline', () => {
     const clock = virtualClock();
     const trampoline = new Trampoline(clock);
     const log: string[] = [];
-    const work = (name: string): { run: () => void } => ({ run: () => void log.push(name) });
+    const work = (name: string): Runnable => ({ isDue: false, run: () => void log.push(name) });
     const [a, b] = [work('a'), work('b')];
     trampoline.schedule(a);
     trampoline.schedule(b);
@@ -64,7 +64,8 @@ describe('Trampoline', () => {
     };
     const trampoline = new Trampoline(clock);
     let runs = 0;
-    const busy = {
+    const busy: Runnable = {
+      isDue: false,
       run: () => {
         while (trampoline.mayContinue()) {
           runs += 1;
