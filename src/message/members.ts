@@ -2,7 +2,7 @@ import { batchEnded, type MemberEnd, memberEnds } from './batch-partial.js';
 import { type Envelope, mark, OPEN } from './envelope.js';
 import type { Message, MessagePatch } from './message.js';
 import { factsOf, joinedIn, Parts } from './parts.js';
-import type { Outcome } from './settler.js';
+import type { Outcome, Parked, ParkListener } from './settler.js';
 
 /**
  * The members of a batch, each to be settled on its own, while stages above still answer for the batch as a whole: it is
@@ -20,6 +20,9 @@ export class Members extends Parts {
   /** The last part that somebody may still settle, once all are there; the ones behind it have ended. */
   private last: number | undefined;
   private watched: number | undefined;
+  private isParking = false;
+  /** Parts nobody settles any more: they must not keep the credit of those that wait. Known once one waits. */
+  private readonly abandoned = new Set<Envelope<unknown>>();
 
   constructor(batch: Message<unknown>, members: readonly Message<unknown>[]) {
     super(batch);
@@ -45,6 +48,7 @@ export class Members extends Parts {
     if (outcome !== 'ack' || reason !== undefined) {
       this.ends.set(this.positions.get(part) as number, { outcome, reason });
     }
+    this.abandoned.delete(part);
     this.look();
     return false;
   }
@@ -59,6 +63,29 @@ export class Members extends Parts {
       const { signal } = this.standsFor(this.parts[this.last] as Envelope<unknown>);
       signal.addEventListener('abort', () => this.look(), { once: true });
     }
+  }
+
+  override park(part: Envelope<unknown>, listener: ParkListener): Parked {
+    if (!this.isParking) {
+      this.isParking = true;
+      for (const each of this.parts) this.watchEnd(each);
+    }
+    return super.park(part, listener);
+  }
+
+  private watchEnd(part: Envelope<unknown>): void {
+    const over = (): void => {
+      if (part.state !== OPEN) return;
+      this.abandoned.add(part);
+      this.lookAtWaiting();
+    };
+    const { signal } = this.standsFor(part);
+    if (signal.aborted) over();
+    else signal.addEventListener('abort', over, { once: true });
+  }
+
+  protected override openCount(): number {
+    return super.openCount() - this.abandoned.size;
   }
 
   private isWorked(at: number): boolean {

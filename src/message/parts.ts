@@ -64,8 +64,18 @@ export abstract class Parts implements Settler {
   }
 
   park(part: Envelope<unknown>, listener: ParkListener): Parked {
-    this.waiting ??= new WaitingParts(this.parent, () => (this.sealed ? this.open : Infinity));
+    this.waiting ??= new WaitingParts(this.parent, () => (this.sealed ? this.openCount() : Infinity));
     return this.waiting.add(part, listener);
+  }
+
+  /** How many parts somebody still works on. */
+  protected openCount(): number {
+    return this.open;
+  }
+
+  /** Fewer parts may be open now, so those that wait may be all of them. */
+  protected lookAtWaiting(): void {
+    this.waiting?.look();
   }
 
   late(part: Envelope<unknown>, outcome: Outcome, stage: string): void {

@@ -3,7 +3,8 @@ import { Envelope, held, isMessage, isOpen, mark, OPEN } from './envelope.js';
 import type { Message, MessagePatch } from './message.js';
 import { checkArgument, integer, type OptionRule } from '../options.js';
 import { factsOf, isLastAttempt, joinedIn, Parts } from './parts.js';
-import type { Outcome, Settler } from './settler.js';
+import type { Outcome, Parked, ParkListener, Settler } from './settler.js';
+import { WaitingMembers } from './waiting-members.js';
 
 export type { Outcome, Settler } from './settler.js';
 
@@ -113,6 +114,14 @@ export class Join implements Settler {
       if (end === undefined) message.settle('ack', undefined);
       else message.settle(end.outcome, end.reason);
     }
+  }
+
+  get parks(): boolean {
+    return this.messages.every((message) => (message as Envelope<unknown>).settler.parks === true);
+  }
+
+  park(_joined: Envelope<unknown>, listener: ParkListener): Parked | undefined {
+    return WaitingMembers.of(this.messages, listener);
   }
 
   /** Aborts once none of the members can be settled any more. */

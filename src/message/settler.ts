@@ -45,10 +45,7 @@ export interface Settler {
   membersOf?(root: Envelope<unknown>): readonly Message<unknown>[] | undefined;
   /** True when a `requeue` would become `dead`. */
   isLastAttempt?(root: Envelope<unknown>): boolean;
-  /**
-   * True when {@link park} is possible. Not for what was joined: members that already hold credit would wait with it for
-   * the credit of the others, and two such batches for each other.
-   */
+  /** True when {@link park} is possible. */
   readonly parks?: boolean;
   /**
    * Lets the message wait without credit until it is brought back. It stays the same message, open, and may be settled

@@ -38,8 +38,8 @@ export interface EachOptions<I> {
   /** Messages of one lane are worked on one after the other, lanes side by side. `undefined` is no lane. */
   readonly lane?: (message: Message<I>) => string | undefined;
   /**
-   * How many messages one lane may hold, 1 or more; the rest waits at the source without credit (`maxParked`), so that a
-   * slow key never holds the others. Default: a quarter of the source's credit.
+   * How many messages one lane may hold, 1 or more, the members of batches counted; the rest waits at the source without
+   * credit (`maxParked`), so that a slow key never holds the others. Default: a quarter of the source's credit.
    */
   readonly laneCredit?: number;
   /** Tries again after these waits, as often as its `tries` says. Default: one try. */

@@ -1,12 +1,14 @@
 import { Ring } from '../connection/ring.js';
 import { type Envelope, handBack } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
+import { joinedIn } from '../message/parts.js';
+import { originsOf } from '../message/settlement.js';
 import type { Parked, ParkListener } from '../message/settler.js';
 
 /** What lanes need of the stage they are in. */
 export interface LaneHost<T> {
   readonly keyOf: (message: Message<T>) => string | undefined;
-  /** How many messages one lane may hold. Missing: a quarter of the source's credit. */
+  /** How many messages one lane may hold, members of batches counted. Missing: a quarter of the source's credit. */
   readonly credit: number | undefined;
   /** A message that waited has become the first of its lane. */
   go(message: Message<T>): void;
@@ -21,15 +23,13 @@ export interface LaneHost<T> {
  * nothing.
  *
  * In a lane nothing that holds credit waits behind something that does not. So whatever holds credit gets on, and what
- * waits for credit gets it.
+ * waits for credit gets it. A batch weighs as much as it has members; a lane may always hold its first, whatever it weighs.
  *
  * @internal
  */
 export class Lanes<T> {
   private readonly host: LaneHost<T>;
   private readonly lanes = new Map<string, Lane<T>>();
-  /** For batches, which never wait without credit and so must not wait behind what does. */
-  private readonly batchLanes = new Map<string, Lane<T>>();
   private readonly atWork = new Map<Message<T>, Lane<T>>();
 
   constructor(host: LaneHost<T>) {
@@ -37,25 +37,27 @@ export class Lanes<T> {
   }
 
   get size(): number {
-    return this.lanes.size + this.batchLanes.size;
+    return this.lanes.size;
   }
 
   /** True when the message may go on now; otherwise it waits for the ones before it. */
   enter(message: Message<T>): boolean {
     const key = this.host.keyOf(message);
     if (key === undefined) return true;
-    const parks = (message as Envelope<T>).root.settler.parks === true;
-    const lanes = parks ? this.lanes : this.batchLanes;
-    const lane = lanes.get(key);
+    const weight = weightOf(message);
+    const lane = this.lanes.get(key);
     if (lane === undefined) {
-      const opened = new Lane<T>(key, lanes);
-      lanes.set(key, opened);
+      const opened = new Lane<T>(key);
+      this.lanes.set(key, opened);
+      opened.held = weight;
       this.begin(opened, message);
       return true;
     }
-    lane.credit = parks ? this.creditOf(message) : Infinity;
-    if (lane.aside.length === 0 && lane.held < lane.credit) lane.here.push(message);
-    else lane.aside.push(new Aside(message, lane, this));
+    lane.credit = this.creditOf(message);
+    if (lane.aside.length === 0 && lane.hasRoom(weight)) {
+      lane.held += weight;
+      lane.here.push(message);
+    } else lane.aside.push(new Aside(message, weight, lane, this));
     return false;
   }
 
@@ -65,13 +67,14 @@ export class Lanes<T> {
     if (lane === undefined) return undefined;
     this.atWork.delete(message);
     lane.isAtWork = false;
+    lane.held -= weightOf(message);
     return this.advance(lane);
   }
 
   /** Forgets all lanes; returns what waited in them. */
   clear(): Message<T>[] {
     const waiting: Message<T>[] = [];
-    for (const { here, aside } of [...this.lanes.values(), ...this.batchLanes.values()]) {
+    for (const { here, aside } of this.lanes.values()) {
       waiting.push(...here.clear());
       for (const entry of aside.clear()) {
         if (entry.isGone) continue;
@@ -80,7 +83,6 @@ export class Lanes<T> {
       }
     }
     this.lanes.clear();
-    this.batchLanes.clear();
     this.atWork.clear();
     return waiting;
   }
@@ -108,7 +110,7 @@ export class Lanes<T> {
   }
 
   private resume(lane: Lane<T>): void {
-    if (lane.lanes.get(lane.key) !== lane) return;
+    if (this.lanes.get(lane.key) !== lane) return;
     if (lane.isAtWork) this.fill(lane);
     else {
       const next = this.advance(lane);
@@ -121,7 +123,7 @@ export class Lanes<T> {
     if (lane.here.length === 0) this.fill(lane);
     const next = lane.here.shift();
     if (next !== undefined) this.begin(lane, next);
-    else if (lane.aside.length === 0) lane.lanes.delete(lane.key);
+    else if (lane.aside.length === 0) this.lanes.delete(lane.key);
     this.fill(lane);
     return next;
   }
@@ -129,11 +131,14 @@ export class Lanes<T> {
   /** One after the other, so that they come back in their order. An idle lane may always have its first. */
   private fill(lane: Lane<T>): void {
     const { aside, here } = lane;
-    while (!lane.isAsked && (lane.held === 0 || lane.held < lane.credit)) {
-      const first = aside.peek();
-      if (first === undefined) return;
-      if (first.isGone) aside.shift();
-      else if (first.bring()) {
+    for (let first = aside.peek(); first !== undefined && !lane.isAsked; first = aside.peek()) {
+      if (first.isGone) {
+        aside.shift();
+        continue;
+      }
+      if (!lane.hasRoom(first.weight)) return;
+      lane.held += first.weight;
+      if (first.bring()) {
         aside.shift();
         here.push(first.message);
       } else lane.isAsked = true;
@@ -144,8 +149,6 @@ export class Lanes<T> {
 /** The messages of one key, in their order: the one at work, those that wait here, those that wait without credit. */
 class Lane<T> {
   readonly key: string;
-  /** Where it is kept. */
-  readonly lanes: Map<string, Lane<T>>;
   readonly here: Ring<Message<T>> = new Ring();
   readonly aside: Ring<Aside<T>> = new Ring();
   isAtWork = false;
@@ -153,28 +156,30 @@ class Lane<T> {
   isAsked = false;
   /** How many it may hold, as it stood at the last arrival. */
   credit = 1;
+  /** What counts against that: the one at work, those that wait here, the one that is asked for. */
+  held = 0;
 
-  constructor(key: string, lanes: Map<string, Lane<T>>) {
+  constructor(key: string) {
     this.key = key;
-    this.lanes = lanes;
   }
 
-  /** What counts against its share. */
-  get held(): number {
-    return this.here.length + (this.isAtWork ? 1 : 0) + (this.isAsked ? 1 : 0);
+  hasRoom(weight: number): boolean {
+    return this.held === 0 || this.held + weight <= this.credit;
   }
 }
 
 /** A message that waits without credit, or with it when its source could not let it. */
 class Aside<T> implements ParkListener {
   readonly message: Message<T>;
+  readonly weight: number;
   isGone = false;
   private readonly lane: Lane<T>;
   private readonly lanes: Lanes<T>;
   private readonly parked: Parked | undefined;
 
-  constructor(message: Message<T>, lane: Lane<T>, lanes: Lanes<T>) {
+  constructor(message: Message<T>, weight: number, lane: Lane<T>, lanes: Lanes<T>) {
     this.message = message;
+    this.weight = weight;
     this.lane = lane;
     this.lanes = lanes;
     const { root } = message as Envelope<T>;
@@ -193,8 +198,15 @@ class Aside<T> implements ParkListener {
   gone(): void {
     if (this.isGone) return;
     this.isGone = true;
-    if (this.lane.aside.peek() === this) this.lane.isAsked = false;
+    if (this.lane.isAsked && this.lane.aside.peek() === this) {
+      this.lane.isAsked = false;
+      this.lane.held -= this.weight;
+    }
     handBack(this.message);
     this.lanes.gone(this.lane);
   }
+}
+
+function weightOf(message: Message<unknown>): number {
+  return joinedIn(message) === undefined ? 1 : originsOf(message).size;
 }

@@ -210,13 +210,11 @@ function handling(between: Extract<Leaf, { is: 'batch' }>['between'], clock: Vir
   }
 }
 
-/** A sink that takes some time, and refuses every third message. */
+/** A sink that takes some time, and refuses some. By chance, as in turn it could be the same one for ever. */
 function refusingNow(clock: VirtualClock): Sink<number[]> {
-  let count = 0;
   return {
     next(message) {
-      count += 1;
-      const isRefused = count % 3 === 1;
+      const isRefused = clock.random() < 0.3;
       clock.timer(1, () => void (isRefused ? message.nack(new Error('refused')) : message.ack()));
     },
     error: () => undefined,

@@ -1,5 +1,6 @@
+import { NEVER } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { batch, batchPartial, memoryBroker, memorySource, payload } from 'sluice';
+import { batch, batchPartial, each, flow, type Flow, memoryBroker, memorySource, payload } from 'sluice';
 import { runStage, stageLaws } from '../helpers/stage.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
@@ -55,6 +56,22 @@ describe('batch', () => {
       sink: (message) => void message.nack(batchPartial(new Map([[1, new Error('two')]])), 'dead'),
     });
     expect(some.log).toEqual(['1 ack', '2 dead two', '3 ack']);
+  });
+
+  it('leaves the credit to others when its batches wait in a lane that is never done', () => {
+    const stage = (source: Flow<number>): Flow<number[]> =>
+      flow(
+        source,
+        batch<number>({ size: 2, maxWaitMs: 10 }),
+        each((pair: number[]) => ((pair[0] as number) < 8 ? NEVER : pair), {
+          concurrency: 2,
+          lane: ({ payload: pair }) => ((pair[0] as number) < 8 ? 'slow' : 'fast'),
+        }),
+      );
+    const run = runStage(stage, { values: numbers(20), credit: 8, open: true });
+    run.clock.advance(100);
+    expect(run.out).toEqual([9, 11, 13, 15, 17, 19].map((n) => [n, n + 1]));
+    expect(run.held).toEqual(numbers(8));
   });
 
   it('leaves out what its source took back while it waited', () => {

@@ -93,21 +93,51 @@ describe('Lanes', () => {
     expect(lanes.size).toBe(0);
   });
 
-  it('keep batches apart: they hold their credit, so they must not wait behind what has none', () => {
+  it('let a batch that is over their share give its credit back, and ask for all of it at once', () => {
     const clock = virtualClock();
     const source = testSource<string>({ clock, credit: 4 });
-    const lanes = new Lanes<unknown>({ keyOf: () => 'k', credit: 1, defer: (work) => work(), go: () => undefined });
+    const gone: string[] = [];
+    const lanes = new Lanes<string[]>({
+      keyOf: () => 'k',
+      credit: 2,
+      defer: (work) => work(),
+      go: (message) => void gone.push(message.payload.join('')),
+    });
     const out: Message<string>[] = [];
     source.flow.subscribe((message) => out.push(message));
-    for (const text of 'abcdef') source.offer(text);
+    for (const text of 'abcdefgh') source.offer(text);
     clock.advance(0);
-    const [a, b, c, d] = out as [Message<string>, Message<string>, Message<string>, Message<string>];
-    const batches = [join([c]), join([d])] as const;
-    expect([lanes.enter(a), lanes.enter(b)]).toEqual([true, false]);
-    expect(batches.map((batch) => lanes.enter(batch))).toEqual([true, false]);
+    const batchOf = (from: number): Message<string[]> => join(out.slice(from, from + 2));
+    const [first, second] = [batchOf(0), batchOf(2)];
+    expect([lanes.enter(first), lanes.enter(second)]).toEqual([true, false]);
     clock.advance(0);
-    // Only `b` left its credit to another.
-    expect(out.length).toBe(5);
-    expect(lanes.leave(batches[0])).toBe(batches[1]);
+    // Two members at work, two that wait without credit: there is room for two more.
+    expect(out.length).toBe(6);
+    first.ack();
+    expect(lanes.leave(first)).toBeUndefined();
+    clock.advance(0);
+    expect([gone, out.length]).toEqual([['cd'], 6]);
+    second.ack();
+    lanes.leave(second);
+    expect(lanes.size).toBe(0);
+  });
+
+  it('hand back a batch that lost a member where it waits', () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock, credit: 4 });
+    const lanes = new Lanes<string[]>({ keyOf: () => 'k', credit: 1, defer: (work) => work(), go: () => undefined });
+    const out: Message<string>[] = [];
+    const log: string[] = [];
+    source.events$.subscribe(({ type, record }) => log.push(`${record.value} ${type}`));
+    source.flow.subscribe((message) => out.push(message));
+    for (const text of 'abcd') source.offer(text);
+    clock.advance(0);
+    lanes.enter(join(out.slice(0, 2)));
+    lanes.enter(join(out.slice(2, 4)));
+    clock.advance(0);
+    log.length = 0;
+    out[3]?.nack(new Error('no'), 'drop');
+    clock.advance(0);
+    expect(log.slice(0, 2).toSorted()).toEqual(['c release', 'd drop']);
   });
 });
