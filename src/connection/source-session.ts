@@ -369,6 +369,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.reports.counts.reconnects += 1;
     if (this.definition.local !== true) {
       this.inbox.clear();
+      // What is taken back has to be read again, also after the reader had reached its end.
+      this.ended = false;
       this.lose(error);
     }
     if (this.stopped) this.finishIfDone();

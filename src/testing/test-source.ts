@@ -255,9 +255,13 @@ function valuesOf<T>(events$: Observable<TestSourceEvent<T>>, ...types: TestSour
 
 function watched(credit: Observable<number>, changed: () => void): Observable<number> {
   return new Observable((subscriber) =>
-    credit.subscribe((limit) => {
-      subscriber.next(limit);
-      changed();
+    credit.subscribe({
+      next(limit) {
+        subscriber.next(limit);
+        changed();
+      },
+      error: (error: unknown) => subscriber.error(error),
+      complete: () => subscriber.complete(),
     }),
   );
 }

@@ -177,4 +177,21 @@ describe.each(FILES)('a file read as %s (SRC-04, S2.9)', (_name, empty, source) 
     const seen = collect(source(path, { credit: new BehaviorSubject(0) }));
     await until(() => expect(seen).toMatchObject({ completed: true, errors: [] }));
   });
+
+  it('comes back after a lost link when it had reached its end, and does not complete before', () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock, credit: 4 });
+    const seen = collect(source.flow);
+    for (const value of values) source.offer(value);
+    source.end();
+    clock.advance(0);
+    seen.messages[0]?.ack();
+    source.lose(new Error('cut'));
+    clock.advance(0);
+    expect([seen.completed, source.queued]).toEqual([false, ['2', '3']]);
+    clock.advance(60_000);
+    for (const message of seen.messages.slice(3)) message.ack();
+    clock.advance(0);
+    expect([seen.payloads, seen.completed, source.queued]).toEqual([['1', '2', '3', '2', '3'], true, []]);
+  });
 });

@@ -1,0 +1,224 @@
+import fc from 'fast-check';
+import { BehaviorSubject } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { isSluiceError, SluiceError, useClock, type Flow, type Message } from 'sluice';
+import { withScope, type SourceHandle } from '../../src/connection/scope.js';
+import { testSource, virtualClock, type TestSource, type TestSourceEvent, type VirtualClock } from 'sluice/testing';
+import { anyPlan, stageOf, type Plan } from '../helpers/plans.js';
+
+const CLOSE_TIMEOUT_MS = 200;
+
+interface Case {
+  readonly seed: number;
+  readonly credit: number;
+  readonly count: number;
+  readonly plans: readonly Plan[];
+  /** When it is interrupted. */
+  readonly atMs: number;
+  /** How long the end of the pipeline takes for a message. */
+  readonly delayMs: number;
+  /** Whether it happens while a message is handed to the end of the pipeline. */
+  readonly isInside: boolean;
+}
+
+const anyCase = fc.record<Case>({
+  seed: fc.nat(),
+  credit: fc.integer({ min: 1, max: 8 }),
+  count: fc.integer({ min: 1, max: 30 }),
+  plans: fc.array(anyPlan, { minLength: 1, maxLength: 6 }),
+  atMs: fc.constantFrom(0, 0, 1, 2, 3, 5, 8, 13, 21),
+  delayMs: fc.constantFrom(0, 1, 5, 50),
+  isInside: fc.boolean(),
+});
+
+/** A pipeline at work, and what is known of it. */
+interface Rig {
+  readonly clock: VirtualClock;
+  readonly source: TestSource<number>;
+  readonly handle: SourceHandle;
+  readonly credit$: BehaviorSubject<number>;
+  readonly events: readonly TestSourceEvent<number>[];
+  /** How often it emitted, and how it ended. */
+  readonly emitted: () => number;
+  readonly ends: readonly string[];
+  unsubscribe(): void;
+}
+
+/** Runs a pipeline, interrupts it once, and lets it go on for a minute. */
+async function interrupted(
+  { seed, credit, count, plans, atMs, delayMs, isInside }: Case,
+  interrupt: (rig: Rig) => void,
+  check: (rig: Rig) => void,
+): Promise<void> {
+  const clock = virtualClock({ seed });
+  const restore = useClock(clock);
+  try {
+    const credit$ = new BehaviorSubject(credit);
+    const source = testSource<number>({ credit: credit$, clock, maxAttempts: 3, closeTimeoutMs: CLOSE_TIMEOUT_MS });
+    const events: TestSourceEvent<number>[] = [];
+    source.events$.subscribe((event) => events.push(event));
+    let flow: Flow<number> = source.flow;
+    for (const plan of plans) flow = stageOf(plan, clock, credit)(flow);
+    const ends: string[] = [];
+    let emitted = 0;
+    let isDue = false;
+    let handle: SourceHandle | undefined;
+    const now = (): void => {
+      if (!isDue) return;
+      isDue = false;
+      interrupt(rig);
+    };
+    const sink = {
+      next(message: Message<number>) {
+        emitted += 1;
+        now();
+        if (delayMs === 0) message.ack();
+        else clock.timer(delayMs, () => message.ack());
+      },
+      error: (error: unknown) => void ends.push(isSluiceError(error) ? error.code : String(error)),
+      complete: () => void ends.push('complete'),
+    };
+    const subscription = withScope({ addSource: (one) => void (handle = one) }, () => flow.subscribe(sink));
+    const rig: Rig = {
+      clock,
+      source,
+      handle: handle as unknown as SourceHandle,
+      credit$,
+      events,
+      emitted: () => emitted,
+      ends,
+      unsubscribe: () => subscription.unsubscribe(),
+    };
+    for (let value = 0; value < count; value += 1) source.offer(value);
+    source.end();
+    clock.timer(atMs, () => {
+      isDue = true;
+      // Otherwise with the next message that comes out, or when nothing more does.
+      if (isInside) clock.timer(30, now);
+      else now();
+    });
+    await clock.run(60_000);
+    check(rig);
+  } finally {
+    restore();
+  }
+}
+
+function finalOutcomes({ events }: Rig): readonly number[] {
+  const final = events.filter(({ type }) => type === 'ack' || type === 'dead' || type === 'drop');
+  return final.map(({ record }) => record.index).toSorted((a, b) => a - b);
+}
+
+/** Everything that was offered is either done or still there, once. */
+function nothingLost(rig: Rig, count: number): void {
+  expect(rig.source.unsettled.map(({ value }) => value)).toEqual([]);
+  expect([...finalOutcomes(rig), ...rig.source.queued].toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: count }, (_, index) => index),
+  );
+}
+
+const runs = { numRuns: Number(process.env['RUNS'] ?? 100), seed: Number(process.env['SEED'] ?? 7) };
+
+describe('any pipeline that is interrupted', () => {
+  it('by a drain works off what was emitted, leaves the rest and completes', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCase, async (given) => {
+        let deliveries = 0;
+        await interrupted(
+          given,
+          (rig) => {
+            deliveries = rig.handle.counts.emitted;
+            rig.handle.drain();
+          },
+          (rig) => {
+            nothingLost(rig, given.count);
+            expect(rig.ends).toEqual(['complete']);
+            if (deliveries > 0) expect(rig.handle.counts.emitted).toBe(deliveries);
+            expect([rig.handle.unsettled, rig.handle.parked, rig.handle.status]).toEqual([0, 0, 'closed']);
+          },
+        );
+      }),
+      runs,
+    );
+  });
+
+  it('by an unsubscribe emits nothing more, acks nothing that did not come out, and leaves nothing open', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCase, async (given) => {
+        let emitted: number | undefined;
+        await interrupted(
+          given,
+          (rig) => {
+            rig.unsubscribe();
+            emitted = rig.emitted();
+          },
+          (rig) => {
+            nothingLost(rig, given.count);
+            if (emitted !== undefined) expect(rig.emitted()).toBe(emitted);
+            expect([rig.handle.unsettled, rig.handle.parked, rig.handle.status]).toEqual([0, 0, 'closed']);
+            expect(rig.clock.pendingTimers).toBe(0);
+          },
+        );
+      }),
+      runs,
+    );
+  });
+
+  it('by a lost connection has everything settled for good, once', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCase, async (given) => {
+        await interrupted(
+          given,
+          (rig) => rig.source.lose(new SluiceError('CONNECTION_LOST', 'cut', { retriable: true })),
+          (rig) => {
+            nothingLost(rig, given.count);
+            expect([rig.source.queued, rig.ends]).toEqual([[], ['complete']]);
+          },
+        );
+      }),
+      runs,
+    );
+  });
+
+  it('by a failure of its source errors once, and leaves nothing open', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCase, async (given) => {
+        let wasOver = false;
+        await interrupted(
+          given,
+          (rig) => {
+            wasOver = rig.ends.length > 0;
+            rig.source.lose(new SluiceError('AUTH_FAILED', 'no'));
+          },
+          (rig) => {
+            nothingLost(rig, given.count);
+            expect(rig.ends).toEqual(
+              wasOver || rig.source.queued.length === 0 ? [expect.any(String)] : ['AUTH_FAILED'],
+            );
+            expect(rig.clock.pendingTimers).toBe(0);
+          },
+        );
+      }),
+      runs,
+    );
+  });
+
+  it('by a credit of 0 goes on once there is credit again', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCase, async (given) => {
+        await interrupted(
+          given,
+          (rig) => {
+            rig.credit$.next(0);
+            rig.clock.timer(100, () => rig.credit$.next(given.credit));
+          },
+          (rig) => {
+            nothingLost(rig, given.count);
+            expect([rig.source.queued, rig.ends]).toEqual([[], ['complete']]);
+          },
+        );
+      }),
+      runs,
+    );
+  });
+});
