@@ -7,7 +7,7 @@ import { type RelayBound, Relays } from '../message/relay.js';
 import { report } from '../observability/observe.js';
 import { type BranchQueue, ConflatingQueue, OrderedQueue } from './branch-queue.js';
 import type { BranchOverflow } from './rule.js';
-import type { Target, TargetOwner } from './target.js';
+import type { Target, TargetOwner, Way } from './target.js';
 
 /** Who has branches. @internal */
 export interface BranchOwner<I, O> {
@@ -24,7 +24,7 @@ export interface BranchOwner<I, O> {
  *
  * @internal
  */
-export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
+export class Branch<I, O> implements Way<I>, TargetOwner<O>, RelayBound, Runnable {
   isDue = false;
   readonly label: string;
   readonly limit: number;
@@ -35,10 +35,10 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
   private readonly target: Target<I>;
   private readonly relays: Relays | undefined;
   /** Given to the target and unsettled. Known only with a budget. */
-  private readonly held = new Set<Message<unknown>>();
+  private readonly held: Set<Message<unknown>> | undefined;
   private queue: BranchQueue<I> | undefined;
   /** Given to the target before, put aside in it and now back with credit: they come before what waits. */
-  private readonly returning = new Ring<Returning>();
+  private returning: Ring<Returning> | undefined;
   private completing = false;
   private isStopped = false;
   private listeners: Set<() => void> | undefined;
@@ -57,6 +57,7 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
     this.owner = owner;
     this.target = targetOf(this);
     if (budget === Infinity) return;
+    this.held = new Set();
     this.relays = new Relays({
       bound: this,
       settled: (original, outcome, reason) => void original.settle(outcome, reason),
@@ -94,7 +95,9 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
 
   /** A turn: settling never delivers, so whatever became possible happens here. */
   run(): void {
-    while (this.returning.length > 0 && this.hasRoom()) this.letOn(this.returning.shift() as Returning);
+    const { returning } = this;
+    while (returning !== undefined && returning.length > 0 && this.hasRoom())
+      this.letOn(returning.shift() as Returning);
     const { queue } = this;
     if (queue === undefined || queue.length === 0) return;
     const { trampoline } = this.owner;
@@ -113,7 +116,10 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
   }
 
   up(): void {
-    if (this.returning.length > 0 || (this.queue !== undefined && this.queue.length > 0))
+    if (
+      (this.returning !== undefined && this.returning.length > 0) ||
+      (this.queue !== undefined && this.queue.length > 0)
+    )
       this.owner.trampoline.schedule(this);
   }
 
@@ -125,7 +131,7 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
   }
 
   isFull(): boolean {
-    return this.held.size >= this.limit;
+    return this.held !== undefined && this.held.size >= this.limit;
   }
 
   onFull(listener: () => void): () => void {
@@ -136,7 +142,7 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
   }
 
   private hasRoom(): boolean {
-    return this.held.size < this.limit && this.target.isUp;
+    return this.target.isUp && !this.isFull();
   }
 
   private give(message: Message<I>): void {
@@ -182,8 +188,9 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
   /** What was put aside left its place to others, so it may have to wait for one. */
   private returns(original: Message<unknown>, go: () => void): void {
     const returning = { original, go };
-    if (this.returning.length === 0 && this.hasRoom()) this.letOn(returning);
-    else this.returning.push(returning);
+    const before = (this.returning ??= new Ring());
+    if (before.length === 0 && this.hasRoom()) this.letOn(returning);
+    else before.push(returning);
   }
 
   private letOn({ original, go }: Returning): void {
@@ -192,11 +199,11 @@ export class Branch<I, O> implements TargetOwner<O>, RelayBound, Runnable {
   }
 
   private enter(message: Message<unknown>): void {
-    if (isOpen(message)) this.held.add(message);
+    if (isOpen(message)) this.held?.add(message);
   }
 
   private left(message: Message<unknown>): void {
-    if (this.held.delete(message)) this.up();
+    if (this.held?.delete(message) === true) this.up();
   }
 }
 

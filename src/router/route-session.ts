@@ -15,6 +15,7 @@ import type { AnyRule, CompiledRules, RouteMatch, RuleMatcher } from './compile-
 import { NONE } from './rule-index.js';
 import { type SharedSink, SinkTarget } from './sink-target.js';
 import { StageTarget } from './stage-target.js';
+import type { Way } from './target.js';
 
 /** A router as it was built, the same for every subscription. @internal */
 export interface RoutePlan {
@@ -38,8 +39,8 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   private readonly output: Output<O>;
   private readonly matcher: RuleMatcher;
   /** By rule. */
-  private readonly branches: readonly Branch<I, O>[];
-  private readonly otherwise: Branch<I, O> | undefined;
+  private readonly ways: readonly Way<I>[];
+  private readonly otherwise: Way<I> | undefined;
   private readonly sinks = new Map<Sink<I>, SharedSink<I>>();
   /** Made once: it says nothing of a message, and a stack per message would cost more than routing it. */
   private readonly unroutable: SluiceError;
@@ -55,9 +56,9 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     this.trampoline = trampolineOf(clock);
     this.matcher = plan.compiled.start(clock);
     this.unroutable = new SluiceError('UNROUTED', `No rule of ${name} takes the message; add one, or set otherwise.`);
-    this.branches = rules.map((rule) => this.branch(rule.name, rule.to, rule));
-    if (typeof otherwise !== 'string') this.otherwise = this.branch('otherwise', otherwise, {});
-    for (const branch of this.all()) branch.start();
+    this.ways = rules.map((rule) => this.way(rule.name, rule.to, rule));
+    if (typeof otherwise !== 'string') this.otherwise = this.way('otherwise', otherwise, {});
+    for (const way of this.all()) way.start();
   }
 
   next(message: Message<I>): void {
@@ -82,18 +83,18 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   }
 
   error(error: unknown): void {
-    for (const branch of this.all()) branch.error(error);
+    for (const way of this.all()) way.error(error);
     this.output.error(error);
   }
 
   complete(): void {
     this.completed = true;
-    for (const branch of this.all()) if (!branch.isOver) branch.complete();
+    for (const way of this.all()) if (!way.isOver) way.complete();
     this.finishIfDone();
   }
 
   teardown(): void {
-    for (const branch of this.all()) branch.stop();
+    for (const way of this.all()) way.stop();
   }
 
   emit(message: Message<O>): void {
@@ -111,9 +112,11 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     this.finishIfDone();
   }
 
-  private branch(name: string, to: AnyRule['to'], { budget, overflow }: Partial<AnyRule>): Branch<I, O> {
+  private way(name: string, to: AnyRule['to'], { budget, overflow }: Partial<AnyRule>): Way<I> {
     const label = `${this.plan.name}/${name}`;
     this.unfinished += 1;
+    if (typeof to !== 'function' && budget === undefined)
+      return new SinkTarget(this.shared(to as unknown as Sink<I>), label, this);
     return new Branch<I, O>(label, budget ?? Infinity, overflow ?? 'wait', this, (owner) =>
       typeof to === 'function'
         ? new StageTarget(to as unknown as Stage<I, O>, label, this.clock, this.plan.restart, owner)
@@ -130,14 +133,14 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     return shared;
   }
 
-  private all(): readonly Branch<I, O>[] {
-    return this.otherwise === undefined ? this.branches : [...this.branches, this.otherwise];
+  private all(): readonly Way<I>[] {
+    return this.otherwise === undefined ? this.ways : [...this.ways, this.otherwise];
   }
 
   private give(rule: number, message: Message<I>): void {
-    const branch = this.branches[rule];
-    if (branch === undefined || branch.isOver) this.unrouted(message);
-    else branch.next(message);
+    const way = this.ways[rule];
+    if (way === undefined || way.isOver) this.unrouted(message);
+    else way.next(message);
   }
 
   private unrouted(message: Message<I>): void {

@@ -1,9 +1,10 @@
 import { endSink } from '../connection/end-sink.js';
 import type { Sink } from '../connection/flow.js';
 import { toSluiceError } from '../errors.js';
+import { handBack, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { report } from '../observability/observe.js';
-import type { Target, TargetOwner } from './target.js';
+import type { Target, TargetOwner, Way } from './target.js';
 
 /** A sink and how many branches still give to it: several rules may name the same one. @internal */
 export interface SharedSink<I> {
@@ -12,19 +13,22 @@ export interface SharedSink<I> {
 }
 
 /**
- * A sink at the end of a branch. It settles what it gets; one that throws nacks that message. It is completed with the
+ * A sink at the end of a branch, or as one: without a budget nothing ever waits for a sink. It settles what it gets; one that throws nacks that message. It is completed with the
  * last of its branches, however the flow ends, and has ended once it is closed.
  *
  * @internal
  */
-export class SinkTarget<I> implements Target<I> {
-  private readonly shared: SharedSink<I>;
+export class SinkTarget<I> implements Target<I>, Way<I> {
+  isOver = false;
+  private readonly sink: Sink<I>;
   private readonly label: string;
-  private readonly owner: TargetOwner<never>;
+  private readonly shared: SharedSink<I>;
+  private readonly owner: Pick<TargetOwner<never>, 'ended'>;
   private hasLeft = false;
 
-  constructor(shared: SharedSink<I>, label: string, owner: TargetOwner<never>) {
+  constructor(shared: SharedSink<I>, label: string, owner: Pick<TargetOwner<never>, 'ended'>) {
     this.shared = shared;
+    this.sink = shared.sink;
     this.label = label;
     this.owner = owner;
   }
@@ -38,8 +42,14 @@ export class SinkTarget<I> implements Target<I> {
   }
 
   next(message: Message<I>): void {
+    mark(message, this.label);
+    // Another branch of the same message made the flow end.
+    if (this.hasLeft) {
+      handBack(message);
+      return;
+    }
     try {
-      this.shared.sink.next(message);
+      this.sink.next(message);
     } catch (error) {
       message.nack(toSluiceError(error, 'SINK_FAILED', `The sink of ${this.label} threw`));
       report({ type: 'stage.failed', stage: this.label, reason: error });
@@ -47,22 +57,25 @@ export class SinkTarget<I> implements Target<I> {
   }
 
   complete(): void {
-    const ended = (): void => this.owner.ended();
-    if (this.isLast()) endSink(this.shared.sink, this.label, ended);
+    const ended = (): void => {
+      this.isOver = true;
+      this.owner.ended();
+    };
+    if (this.isLast()) endSink(this.sink, this.label, ended);
     else ended();
   }
 
   error(error: unknown): void {
     if (!this.isLast()) return;
     try {
-      this.shared.sink.error(error);
+      this.sink.error(error);
     } catch (reason) {
       report({ type: 'stage.failed', stage: this.label, reason });
     }
   }
 
   stop(): void {
-    if (this.isLast()) endSink(this.shared.sink, this.label, () => undefined);
+    if (this.isLast()) endSink(this.sink, this.label, () => undefined);
   }
 
   /** Leaves; true when nobody else gives to the sink any more, and nobody has ended it. */

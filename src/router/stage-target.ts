@@ -1,5 +1,5 @@
-import { Observable, type Observer, type Subscriber, type Subscription } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
+import { attach, attachable, type Output } from '../connection/attach.js';
 import type { Backoff } from '../connection/backoff.js';
 import type { Flow, Stage } from '../connection/flow.js';
 import { currentScope, type Scope, withScope } from '../connection/scope.js';
@@ -11,25 +11,44 @@ import { report } from '../observability/observe.js';
 import { OpenMessages } from '../operators/open-messages.js';
 import type { Target, TargetOwner } from './target.js';
 
-/** What one subscription of a stage says. After its target left it, it says nothing any more. */
-class Reading<I, O> implements Observer<Message<O>> {
-  subscription: Subscription | undefined;
+/** What one subscription of a stage says. After its end, or after its target left it, it says nothing any more. */
+class Reading<I, O> implements Output<O> {
+  closed = false;
   private readonly target: StageTarget<I, O>;
+  private detach: Cancel | undefined = undefined;
 
   constructor(target: StageTarget<I, O>) {
     this.target = target;
   }
 
+  attachTo(flow: Flow<O>): void {
+    const detach = attach(flow, this);
+    // The stage may have ended while it was being attached to.
+    if (this.closed) detach();
+    else this.detach = detach;
+  }
+
   next(message: Message<O>): void {
-    this.target.emitted(message);
+    if (!this.closed) this.target.emitted(message);
   }
 
   error(error: unknown): void {
-    if (this.target.reading === this) this.target.failed(error);
+    if (this.closed) return;
+    this.closed = true;
+    this.target.failed(error);
   }
 
   complete(): void {
-    if (this.target.reading === this) this.target.ended();
+    if (this.closed) return;
+    this.closed = true;
+    this.target.ended();
+  }
+
+  close(): void {
+    this.closed = true;
+    const { detach } = this;
+    this.detach = undefined;
+    detach?.();
   }
 }
 
@@ -44,7 +63,7 @@ export class StageTarget<I, O> implements Target<I>, Runnable {
   isDue = false;
   /** The subscription in force; none while it is broken, and once it is over. */
   reading: Reading<I, O> | undefined = undefined;
-  private input: Subscriber<Message<I>> | undefined = undefined;
+  private input: Output<I> | undefined = undefined;
   private hasTaken = false;
   private readonly open = new OpenMessages();
   private readonly owner: TargetOwner<O>;
@@ -76,9 +95,7 @@ export class StageTarget<I, O> implements Target<I>, Runnable {
     const reading = new Reading<I, O>(this);
     this.reading = reading;
     this.hasTaken = false;
-    const subscribe = (): void => {
-      reading.subscription = this.stage(this.entry(reading)).subscribe(reading);
-    };
+    const subscribe = (): void => reading.attachTo(this.stage(this.entry(reading)));
     try {
       if (this.scope === undefined) subscribe();
       else withScope(this.scope, subscribe);
@@ -144,24 +161,25 @@ export class StageTarget<I, O> implements Target<I>, Runnable {
 
   /** What the stage subscribes to. One subscriber at a time: two would each settle every message. */
   private entry(reading: Reading<I, O>): Flow<I> {
-    return new Observable<Message<I>>((subscriber) => {
+    const nothing = (): void => undefined;
+    return attachable<I>((input) => {
       if (this.reading !== reading) {
-        subscriber.complete();
-        return undefined;
+        input.complete();
+        return nothing;
       }
       if (this.input !== undefined) {
-        subscriber.error(configInvalid(this.label, ['a branch reads its source once; to read it twice, use fanout']));
-        return undefined;
+        input.error(configInvalid(this.label, ['a branch reads its source once; to read it twice, use fanout']));
+        return nothing;
       }
       // Subscribed again, as `retry` does: what the stage held before is lost to it.
       this.giveBack(
         () => new SluiceError('HANDLER_FAILED', `${this.label} was subscribed again.`, { retriable: true }),
       );
-      this.input = subscriber;
-      if (this.completed) subscriber.complete();
+      this.input = input;
+      if (this.completed) input.complete();
       else this.owner.up();
       return () => {
-        if (this.input === subscriber) this.input = undefined;
+        if (this.input === input) this.input = undefined;
       };
     });
   }
@@ -172,7 +190,7 @@ export class StageTarget<I, O> implements Target<I>, Runnable {
     this.input = undefined;
     this.cancelRestart?.();
     this.cancelRestart = undefined;
-    reading?.subscription?.unsubscribe();
+    reading?.close();
   }
 
   /** An error costs more than subscribing, so it is made only for somebody who gets it. */

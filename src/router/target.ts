@@ -14,6 +14,12 @@ export interface Target<I> {
   stop(): void;
 }
 
+/** One way out of a router: a branch, or a target that needs none in front of it. @internal */
+export interface Way<I> extends Omit<Target<I>, 'isUp'> {
+  /** It takes no messages any more. */
+  readonly isOver: boolean;
+}
+
 /** Who has a target. @internal */
 export interface TargetOwner<O> {
   /** A message came out of it. */
