@@ -55,8 +55,12 @@ function queued(
       if (isValue) next(null, work(n));
       else void (work(n) as Promise<unknown>).then((result) => next(null, result));
     }, concurrency);
-    queue.drain = () => resolve(done);
-    for (const n of inputs) queue.push(n, () => void (done += 1));
+    // Not its drain event: with work that is done at once it comes after every item.
+    const finished = (): void => {
+      done += 1;
+      if (done === inputs.length) resolve(done);
+    };
+    for (const n of inputs) queue.push(n, finished);
   });
 }
 

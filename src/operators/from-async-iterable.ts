@@ -69,18 +69,37 @@ export function fromAsyncIterable<T>(iterable: Iterable<T> | AsyncIterable<T>, o
 
 type OpenReader = ReturnType<Parameters<typeof defineSource>[0]['open']>;
 
-function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContext<T>): OpenReader {
+const END: unique symbol = Symbol('end');
+
+/** Gives one value after the other. An array is read by its positions, as its iterator makes an object for each value. */
+function valuesOf<T>(iterable: Iterable<T>): { next: () => T | typeof END; close: () => void } {
+  if (Array.isArray(iterable)) {
+    const array: readonly T[] = iterable;
+    let at = 0;
+    return { next: () => (at < array.length ? (array[at++] as T) : END), close: () => undefined };
+  }
   const iterator = iterable[Symbol.iterator]();
+  return {
+    next() {
+      const step = iterator.next();
+      return step.done === true ? END : step.value;
+    },
+    close: () => void iterator.return?.(),
+  };
+}
+
+function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContext<T>): OpenReader {
+  const values = valuesOf(iterable);
   function ask(): void {
     try {
-      let step: IteratorResult<T>;
+      let value: T | typeof END;
       do {
-        step = iterator.next();
-        if (step.done === true) {
+        value = values.next();
+        if (value === END) {
           context.end();
           return;
         }
-      } while (context.offer({ payload: step.value, topic }));
+      } while (context.offer({ payload: value, topic }));
     } catch (error) {
       context.lost(sourceFailed(error));
     }
@@ -91,7 +110,7 @@ function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContex
     },
     peek: ask,
     settle: () => undefined,
-    close: () => void iterator.return?.(),
+    close: values.close,
   };
 }
 
