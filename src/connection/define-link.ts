@@ -19,6 +19,8 @@ export interface LinkDefinition<C> {
   connect(context: LinkContext): C | PromiseLike<C>;
   /** Closes it. Called once per connection, also when it is lost; has to bear that. */
   disconnect(connection: C): void | PromiseLike<void>;
+  /** Nobody uses the link any more, and what was open is closed. The next user may have it opened again. */
+  closed?(): void;
   /** Asks the far side for a sign of life. Left out where the client itself finds a dead peer in time. */
   ping?(connection: C): PromiseLike<void>;
 }
@@ -216,9 +218,11 @@ export function defineLink<C>(definition: LinkDefinition<C>, options: LinkOption
         const stopping = supervisor;
         supervisor = undefined;
         closing = stopping?.stop();
+        if (closing === undefined) definition.closed?.();
         // A new user while it still closes waits for that: two connections at once would break the walk of its status.
         closing?.then(() => {
           closing = undefined;
+          definition.closed?.();
           if (users.size > 0) start();
         });
       };

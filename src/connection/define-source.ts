@@ -99,8 +99,8 @@ export interface Reader {
  */
 export interface SourceDefinition<T, C = undefined> {
   readonly connector: string;
-  /** The shared connection, where there is one. */
-  readonly link?: Link<C>;
+  /** The shared connection, where there is one. A function gives each subscription a link of its own. */
+  readonly link?: Link<C> | (() => Link<C>);
   /** Credit when the user names none. */
   readonly credit: number;
   /** Set where the transport cannot be made to wait: the user then has to choose what is given up. */

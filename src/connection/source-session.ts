@@ -64,7 +64,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       giveBack: (root) => this.pass(root, 'release', undefined),
       wake: () => this.wake(),
     });
-    const link = new LinkUse(definition.link, () => this.supervisor.retry());
+    const shared = definition.link;
+    const link = new LinkUse(typeof shared === 'function' ? shared() : shared, () => this.supervisor.retry());
     this.supervisor = new Supervisor<Reader>({
       clock,
       backoff: settings.reconnect,

@@ -1,3 +1,4 @@
+import { isUntrusted } from '../connection/untrusted.js';
 import { isSluiceError, SluiceError } from '../errors.js';
 
 /** Reply codes of AMQP 0-9-1 (section 1.2, `reply-code`) that trying again does not change. */
@@ -5,9 +6,6 @@ const ACCESS_REFUSED = 403;
 const NOT_FOUND = 404;
 const PRECONDITION_FAILED = 406;
 const NOT_ALLOWED = 530;
-/** A certificate that no second try repairs. */
-const UNTRUSTED =
-  /^(ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(GET|VERIFY)_|HOSTNAME_MISMATCH$)/;
 
 /**
  * What the client said while something was opened, as an error of ours; whether trying again can help is known from its
@@ -22,7 +20,7 @@ export function amqpError(error: unknown, what: string): SluiceError {
   const told = { cause: error, details: typeof code === 'number' || typeof code === 'string' ? { code } : {} };
   if (/heartbeat timeout/i.test(message)) return new SluiceError('PEER_LOST', said, { ...told, retriable: true });
   if (isFarewell(error)) return new SluiceError('AUTH_FAILED', `${what}: the broker refused the virtual host.`, told);
-  if (typeof code === 'string' && UNTRUSTED.test(code)) return new SluiceError('AUTH_FAILED', said, told);
+  if (isUntrusted(code)) return new SluiceError('AUTH_FAILED', said, told);
   const reply = replyCode(code, message);
   // Somebody else reads it, perhaps this process before it lost its connection: they go.
   const isTaken = reply === ACCESS_REFUSED && /exclusive use/i.test(message);

@@ -1,11 +1,8 @@
+import { isUntrusted } from '../connection/untrusted.js';
 import { isSluiceError, SluiceError, type ErrorCode } from '../errors.js';
 
 /** What an HTTP status in place of the upgrade means. 4xx is a decision; the ones that ask for patience are not. */
 const PATIENCE = new Set([408, 425, 429]);
-
-/** Failures of TLS that no second try repairs. */
-const TLS_FATAL =
-  /^(ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(GET|VERIFY)_|HOSTNAME_MISMATCH$)/;
 
 /** What each close code that ends a link for good is reported as. Source: RFC 6455, 7.4.1. */
 const FATAL_CLOSE: Readonly<Record<number, readonly [code: ErrorCode, meaning: string]>> = {
@@ -32,10 +29,9 @@ export function upgradeRefused(status: number): SluiceError {
 /** The socket failed before it was open. @internal */
 export function connectFailed(cause: unknown): SluiceError {
   const code = (cause as { readonly code?: unknown } | undefined)?.code;
-  const isFatal = typeof code === 'string' && TLS_FATAL.test(code);
   const what = typeof code === 'string' ? `: ${code}` : '';
   return new SluiceError('CONNECT_FAILED', `The WebSocket connection could not be opened${what}.`, {
-    retriable: !isFatal,
+    retriable: !isUntrusted(code),
     details: { connector: 'websocket', code },
     cause,
   });

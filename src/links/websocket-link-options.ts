@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { LinkOptions } from '../connection/define-link.js';
+import { isLoopback } from '../connection/loopback.js';
 import {
   anything,
   callable,
@@ -143,7 +144,6 @@ export function wsOptions(
   };
 }
 
-const LOOPBACK = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/i;
 const CREDENTIALS = /^(authorization|cookie|proxy-authorization|x-api-key)$/i;
 
 /** Credentials must not cross a network in the clear. @internal */
@@ -153,7 +153,7 @@ export function refusePlainText(
   allowed: boolean = false,
 ): void {
   const { protocol, hostname, username, password } = new URL(url);
-  if (allowed || protocol !== 'ws:' || LOOPBACK.test(hostname)) return;
+  if (allowed || protocol !== 'ws:' || isLoopback(hostname)) return;
   const carries =
     username !== '' || password !== '' || Object.keys(headers ?? {}).some((name) => CREDENTIALS.test(name));
   if (!carries) return;

@@ -43,8 +43,8 @@ export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** Position of a surrogate without its pair, or -1. */
-function loneSurrogateAt(text: string): number {
+/** Position of a surrogate without its pair, or -1. @internal */
+export function loneSurrogateAt(text: string): number {
   // Native where the host has it (ES2024): the search by pattern is ten times slower.
   const { isWellFormed } = text as { isWellFormed?: () => boolean };
   if (isWellFormed?.call(text) === true) return -1;

@@ -1,0 +1,8 @@
+import { expect, it } from 'vitest';
+import { isLoopback } from '../../src/connection/loopback.js';
+
+it('knows the names of this machine', () => {
+  for (const name of ['localhost', 'a.localhost', '127.0.0.1', '127.9.9.9', '[::1]'])
+    expect(isLoopback(name)).toBe(true);
+  for (const name of ['localhost.example', '128.0.0.1', '10.0.0.1', '::1', '']) expect(isLoopback(name)).toBe(false);
+});

@@ -1,0 +1,8 @@
+import { expect, it } from 'vitest';
+import { isUntrusted } from '../../src/connection/untrusted.js';
+
+it('tells a certificate that is not trusted from a connection that fails', () => {
+  for (const code of ['CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'])
+    expect(isUntrusted(code)).toBe(true);
+  for (const code of ['ECONNREFUSED', 'ECONNRESET', undefined, 5]) expect(isUntrusted(code)).toBe(false);
+});
