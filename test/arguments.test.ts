@@ -104,6 +104,9 @@ const TABLE: Readonly<Record<string, readonly Right[]>> = {
   'amqp.amqpLink': [required({ url: 'amqp://localhost' })],
   'amqp.amqpSource': [required({ reading: {}, writing: {} }), required({ queue: 'x' })],
   'amqp.amqpSink': [required({ reading: {}, writing: {} }), required({ exchange: 'x' })],
+  'mqtt.mqttLink': [required({ url: 'mqtt://localhost' })],
+  'mqtt.mqttSource': [required({ reading: {}, writing: {}, sessions: {} }), required({ topics: 'x' })],
+  'mqtt.mqttSink': [required({ reading: {}, writing: {}, sessions: {} }), options()],
   'websocket.webSocketLink': [required({ url: 'ws://localhost' })],
   'websocket.webSocket': [required({ use: {}, limits: {}, channels: {} }), options()],
   'websocket.webSocketSource': [required({ use: {}, limits: {}, channels: {} }), options()],
@@ -195,7 +198,7 @@ describe('a wrong argument', () => {
         for (const wrong of wrongs) {
           const text = await said(called, given.with(place - 1, wrong));
           expect(text, `${owner} given ${String(wrong)}`).toMatch(/^[\w ]+: .*(expected|missing|must|off|write)/);
-          expect(text).toContain(owner.replace(/^(web\w+|file\w+|amqp\w+|memory\w+)$/, ''));
+          expect(text).toContain(owner.replace(/^(web\w+|file\w+|amqp\w+|mqtt\w+|memory\w+)$/, ''));
         }
       },
     );

@@ -78,6 +78,10 @@ export type SluiceEvent =
       readonly cause: 'rotated' | 'truncated' | 'deleted' | 'replaced';
       readonly position: number;
     }
+  /** The far side forgets the subscription of `name` while it is away, and so what is sent meanwhile. */
+  | { readonly type: 'session.volatile'; readonly connector: string; readonly name: string; readonly reason: string }
+  /** The far side had forgotten it: what it kept for `name` is lost. */
+  | { readonly type: 'session.lost'; readonly connector: string; readonly name: string }
   | {
       readonly type: 'peer.slow';
       readonly connector: string;

@@ -5,6 +5,9 @@ import { planted, readTree, withoutComments, type Tree } from './tree.js';
 const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; readonly reason: string }>> = {
   ...parts('src/links', 'memory-queue', ['memory-consumer', 'memory-lane']),
   ...parts('src/links', 'memory-faults', ['memory-access']),
+  ...parts('src/links', 'mqtt', ['mqtt-connection', 'mqtt-options']),
+  ...parts('src/sources', 'mqtt', ['mqtt-reader']),
+  ...parts('src/sinks', 'mqtt', ['mqtt-writer']),
   ...parts('src/mappers', 'csv', ['csv-cell', 'csv-plan', 'csv-scan', 'csv-splitter']),
   ...parts('src/mappers', 'json', [
     'json-decode',

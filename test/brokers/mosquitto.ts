@@ -20,24 +20,27 @@ async function ready(port: number): Promise<void> {
  * A Mosquitto for a test, for MQTT 3.1.1 and 5: that of `TEST_MQTT_URL`, or one of its own. Its own keeps any number of
  * messages for sessions that are away, and writes them down at each change: the most that this broker can promise.
  *
+ * @param settings further lines of the configuration of its own one
  * @throws BrokerMissing when there is none, or it does not start
  */
-export async function mosquitto(): Promise<Broker> {
-  return (await findMosquitto()).open();
+export async function mosquitto(settings: readonly string[] = []): Promise<Broker> {
+  return (await findMosquitto(settings)).open();
 }
 
 /** Which one {@link mosquitto} gives. */
-export function findMosquitto(): Promise<Found> {
+export function findMosquitto(settings: readonly string[] = []): Promise<Found> {
   const inDocker = composed({ service: 'mosquitto', urlOf, ready });
-  return findBroker('Mosquitto', [environment('TEST_MQTT_URL'), installed, inDocker]);
+  return findBroker('Mosquitto', [environment('TEST_MQTT_URL'), () => installed(settings), inDocker]);
 }
 
-async function installed(): Promise<Found | string> {
+async function installed(settings: readonly string[]): Promise<Found | string> {
   const server = findCommand('mosquitto');
-  return server === undefined ? 'mosquitto is not installed' : { how: 'installed', open: () => start(server) };
+  return server === undefined
+    ? 'mosquitto is not installed'
+    : { how: 'installed', open: () => start(server, settings) };
 }
 
-async function start(server: string): Promise<Broker> {
+async function start(server: string, settings: readonly string[]): Promise<Broker> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-mosquitto-'));
   const config = [
@@ -49,6 +52,7 @@ async function start(server: string): Promise<Broker> {
     'autosave_on_changes true',
     'autosave_interval 1',
     'max_queued_messages 0',
+    ...settings,
   ];
   // As root it would become another user, who may not write here.
   if (process.getuid?.() === 0) config.push('user root');

@@ -31,6 +31,8 @@ export async function childProgram(source: string, file: string): Promise<ChildP
     bundle: true,
     platform: 'node',
     format: 'esm',
+    // Clients that are no modules load what Node brings by `require`.
+    banner: { js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);` },
     tsconfig: `${root}/tsconfig.json`,
     logLevel: 'silent',
     outfile: file,

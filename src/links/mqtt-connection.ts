@@ -1,0 +1,189 @@
+import type { Clock } from '../clock.js';
+import type { LinkContext } from '../connection/define-link.js';
+import { peerMissing } from '../connection/load-peer.js';
+import type { SluiceError } from '../errors.js';
+import type { MqttClient, MqttConnack, MqttPublish } from './mqtt-client.js';
+import { connectionFailed, disconnected } from './mqtt-errors.js';
+import { MqttIds } from './mqtt-ids.js';
+import type { MqttLinkOptions, MqttWill } from './mqtt-options.js';
+import { MqttQuota } from './mqtt-quota.js';
+import type { MqttClaim } from './mqtt-sessions.js';
+import type { MqttTarget } from './mqtt-target.js';
+
+/** How long a close may take before the socket is cut. */
+const CLOSE_MS = 2_000;
+
+/** An open connection to the broker. @internal */
+export interface MqttConnection {
+  readonly client: MqttClient;
+  readonly plan: MqttSessionPlan;
+  readonly clock: Clock;
+  /** The broker still knew the session: what it kept comes now. */
+  readonly isResumed: boolean;
+  readonly server: NonNullable<MqttConnack['properties']>;
+  readonly quota: MqttQuota;
+  /** This side has stopped to read, so the silence says nothing of the peer. */
+  isHeld: boolean;
+  /** The first message of a session that is resumed: it may come before anybody reads, and everything waits behind it. */
+  readonly early: { packet: MqttPublish; done: (error?: Error) => void } | undefined;
+  /** Answers the ping that is out, if there is one. */
+  heard: (() => void) | undefined;
+}
+
+/** What one kind of connection of a link asks the broker for. @internal */
+export interface MqttSessionPlan {
+  readonly clientId: string;
+  /** Forget what there was under this client identifier. */
+  readonly cleanStart: boolean;
+  /** MQTT 5: how long the session outlives its connection, in seconds. */
+  readonly expirySeconds: number;
+  readonly receiveMaximum: number | undefined;
+  readonly will: MqttWill | undefined;
+  /** The hold of a source on a session that is kept. */
+  readonly claim: MqttClaim | undefined;
+}
+
+/** Says it, before each connection. @internal */
+export type MqttPlanner = (clock: Clock) => MqttSessionPlan | PromiseLike<MqttSessionPlan>;
+
+/** Connects and is let in, or rejects. @internal */
+export async function openMqtt(
+  options: MqttLinkOptions,
+  target: MqttTarget,
+  plan: MqttSessionPlan,
+  context: LinkContext,
+): Promise<MqttConnection> {
+  const { default: mqtt } = await import('mqtt').catch(peerMissing('mqtt', '^5.0.0'));
+  const password = typeof options.password === 'function' ? await options.password() : options.password;
+  const client = mqtt.connect(clientOptions(options, target, plan, password) as never) as unknown as MqttClient;
+  // Its own watch takes a reader that holds its breath for a dead peer; the link pings by itself.
+  client.onKeepaliveTimeout = () => undefined;
+  let early: MqttConnection['early'];
+  // Left to itself the client would acknowledge what comes before there is a reader.
+  client.handleMessage = (packet, done) => (early = { packet, done });
+  context.abandoned(() => void client.end(true, {}));
+  return new Promise<MqttConnection>((resolve, reject) => {
+    let connection: MqttConnection | undefined;
+    let failure: SluiceError | undefined;
+    const failed = (error: unknown): void => {
+      failure ??= connectionFailed(error, connection !== undefined);
+      if (connection === undefined) {
+        reject(failure);
+        client.end(true, {});
+      } else context.lost(failure);
+    };
+    client.on('error', failed);
+    // What has no code the client keeps to itself: a refused upgrade to WebSocket, for example.
+    client.stream.on('error', failed);
+    client.on('disconnect', ({ reasonCode = 0 }: { reasonCode?: number }) => failed(disconnected(reasonCode)));
+    client.on('close', () => failed(undefined));
+    client.on('packetreceive', () => {
+      const heard = connection?.heard;
+      if (heard !== undefined) heard();
+    });
+    client.on('connect', (connack: MqttConnack) => {
+      // Without it every acknowledgement waits for the next one of the other side.
+      client.stream.setNoDelay?.(true);
+      const server = connack.properties ?? {};
+      const quota = new MqttQuota(server.receiveMaximum ?? 65_535);
+      connection = {
+        client,
+        plan,
+        clock: context.clock,
+        isResumed: connack.sessionPresent,
+        server,
+        quota,
+        isHeld: false,
+        get early() {
+          return early;
+        },
+        heard: undefined,
+      };
+      resolve(connection);
+    });
+  });
+}
+
+/** Asks the peer for a sign of life; anything it sends is one. While nothing is read it is only told that we live. @internal */
+export function pingMqtt(connection: MqttConnection): Promise<void> {
+  connection.client.sendPing();
+  if (connection.isHeld) return Promise.resolve();
+  return new Promise((resolve) => {
+    connection.heard = () => {
+      connection.heard = undefined;
+      resolve();
+    };
+  });
+}
+
+/** Says goodbye, so that the broker publishes no will, and closes; or cuts what does not answer. @internal */
+export function closeMqtt({ client, clock }: MqttConnection): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.timer(CLOSE_MS, () => {
+      client.stream.destroy();
+      resolve();
+    });
+    // What still waits for an answer would keep the client from closing; who sent it sends it again.
+    client.outgoing = {};
+    client.end(!client.connected, {}, () => {
+      cancel();
+      resolve();
+    });
+  });
+}
+
+function clientOptions(
+  options: MqttLinkOptions,
+  target: MqttTarget,
+  plan: MqttSessionPlan,
+  password: string | undefined,
+): Record<string, unknown> {
+  const { protocolVersion = '5', heartbeatMs = 5_000, connectTimeoutMs = 10_000, topicAliases = 0, tls } = options;
+  const isFive = protocolVersion === '5';
+  const { protocol, hostname, port, path } = target;
+  return {
+    ...tls,
+    ...(target.isSecure ? { minVersion: 'TLSv1.2', rejectUnauthorized: true } : {}),
+    ...(tls?.servername === undefined ? {} : { wsOptions: { servername: tls.servername } }),
+    protocol,
+    hostname,
+    host: hostname,
+    ...(port === undefined ? {} : { port }),
+    ...(path === undefined ? {} : { path }),
+    protocolVersion: isFive ? 5 : 4,
+    clientId: plan.clientId,
+    clean: plan.cleanStart,
+    username: options.username ?? target.username,
+    password: password ?? target.password,
+    // The broker gives this side up after one and a half of it.
+    keepalive: Math.ceil((heartbeatMs * 2) / 1_000),
+    reschedulePings: false,
+    timerVariant: 'native',
+    connectTimeout: connectTimeoutMs,
+    // The link opens a new client each time: this one would send again what the link sends again as well.
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    messageIdProvider: new MqttIds(),
+    autoAssignTopicAlias: isFive && topicAliases > 0,
+    ...(plan.will === undefined ? {} : { will: willOf(plan.will, isFive) }),
+    ...(isFive ? { properties: connectProperties(plan, topicAliases) } : {}),
+  };
+}
+
+function connectProperties(plan: MqttSessionPlan, topicAliases: number): Record<string, number> {
+  return {
+    sessionExpiryInterval: plan.expirySeconds,
+    ...(plan.receiveMaximum === undefined ? {} : { receiveMaximum: plan.receiveMaximum }),
+    ...(topicAliases === 0 ? {} : { topicAliasMaximum: topicAliases }),
+  };
+}
+
+function willOf(will: MqttWill, isFive: boolean): Record<string, unknown> {
+  const { topic, payload, qos = 1, retain = false, delayMs = 0, contentType } = will;
+  const properties = {
+    willDelayInterval: Math.ceil(delayMs / 1_000),
+    ...(contentType === undefined ? {} : { contentType }),
+  };
+  return { topic, payload, qos, retain, ...(isFive ? { properties } : {}) };
+}

@@ -1,0 +1,149 @@
+import { HEADERS, NO_HEADERS, type HeaderValue, type MessageHeaders } from '../message/headers.js';
+import type { Message } from '../message/message.js';
+import { SluiceError } from '../errors.js';
+import type { MqttProperties, MqttPublish } from './mqtt-client.js';
+import { textFault, topicFault } from './mqtt-topic.js';
+
+/**
+ * Where a message stood, and what MQTT says of it.
+ *
+ * @see mqttSource
+ */
+export interface MqttMeta {
+  readonly qos: 0 | 1;
+  /** The broker had kept it, and sends it because the subscription is new. */
+  readonly retained: boolean;
+  /** The broker sent it before, perhaps to another connection of this session. */
+  readonly duplicate: boolean;
+  readonly packetId: number | undefined;
+  readonly responseTopic: string | undefined;
+  readonly correlationData: Uint8Array | undefined;
+}
+
+/** Headers that stand for a property of a PUBLISH. */
+const RESPONSE_TOPIC = 'response-topic';
+const CORRELATION_DATA = 'correlation-data';
+/** User properties that stand for what MQTT has no place for. */
+const ID = 'x-message-id';
+const KEY = 'x-message-key';
+const TIME = 'x-message-time';
+const OWN = new Set([ID, KEY, TIME]);
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** What user properties say of a message besides its headers. */
+export interface MqttFacts {
+  readonly headers: MessageHeaders;
+  readonly id: string | undefined;
+  readonly key: string | undefined;
+  readonly timeMs: number | undefined;
+}
+
+const NO_FACTS: MqttFacts = { headers: NO_HEADERS, id: undefined, key: undefined, timeMs: undefined };
+
+/** Reads the properties of a delivery. @internal */
+export function factsOf({ properties }: MqttPublish): MqttFacts {
+  if (properties === undefined) return NO_FACTS;
+  const { userProperties = {}, contentType, responseTopic, correlationData } = properties;
+  const headers = Object.create(null) as Record<string, HeaderValue>;
+  for (const [name, value] of Object.entries(userProperties)) if (!OWN.has(name)) headers[name] = value;
+  if (contentType !== undefined) headers[HEADERS.contentType] = contentType;
+  if (responseTopic !== undefined) headers[RESPONSE_TOPIC] = responseTopic;
+  if (correlationData !== undefined) headers[CORRELATION_DATA] = correlationData;
+  const timeMs = Number(first(userProperties[TIME]));
+  return {
+    headers,
+    id: first(userProperties[ID]),
+    key: first(userProperties[KEY]),
+    timeMs: Number.isFinite(timeMs) ? timeMs : undefined,
+  };
+}
+
+/** What MQTT itself says of a delivery. @internal */
+export function metaOf({ qos, retain, dup, messageId, properties }: MqttPublish): MqttMeta {
+  return {
+    qos: qos === 0 ? 0 : 1,
+    retained: retain,
+    duplicate: dup,
+    packetId: messageId,
+    responseTopic: properties?.responseTopic,
+    correlationData: properties?.correlationData,
+  };
+}
+
+/**
+ * What goes out beside topic and payload, over MQTT 5.
+ *
+ * @throws SluiceError `ENCODE_FAILED` for a header that MQTT cannot carry
+ * @internal
+ */
+export function propertiesOf(message: Message<Uint8Array>, expirySeconds: number | undefined): MqttProperties {
+  const { headers, id, key, timeMs } = message;
+  const userProperties = Object.create(null) as Record<string, string | string[]>;
+  let contentType: string | undefined;
+  let responseTopic: string | undefined;
+  let correlationData: Uint8Array | undefined;
+  for (const [name, value] of Object.entries(headers)) {
+    if (name === HEADERS.contentType) contentType = single(name, value);
+    else if (name === RESPONSE_TOPIC) responseTopic = topicOf(single(name, value));
+    else if (name === CORRELATION_DATA) correlationData = bytesOf(value);
+    else userProperties[carried(name, name)] = propertyOf(name, value);
+  }
+  userProperties[ID] = carried('id', id);
+  userProperties[TIME] = String(timeMs);
+  if (key !== undefined) userProperties[KEY] = carried('key', key);
+  return {
+    userProperties,
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(responseTopic === undefined ? {} : { responseTopic }),
+    ...(correlationData === undefined ? {} : { correlationData }),
+    ...(expirySeconds === undefined ? {} : { messageExpiryInterval: expirySeconds }),
+  };
+}
+
+/** The name of a header that MQTT 3.1.1 would lose; a content type is not counted, receivers know it by the topic. @internal */
+export function lostHeader(headers: MessageHeaders): string | undefined {
+  if (headers === NO_HEADERS) return undefined;
+  return Object.keys(headers).find((name) => name !== HEADERS.contentType);
+}
+
+function first(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : value?.[0];
+}
+
+function propertyOf(name: string, value: HeaderValue): string | string[] {
+  if (typeof value === 'string') return carried(name, value);
+  if (value instanceof Uint8Array) return carried(name, textOf(name, value));
+  return value.map((one) => carried(name, typeof one === 'string' ? one : textOf(name, one)));
+}
+
+function single(name: string, value: HeaderValue): string {
+  const property = propertyOf(name, value);
+  return typeof property === 'string' ? property : (property[0] ?? '');
+}
+
+function topicOf(text: string): string {
+  const fault = topicFault(text);
+  if (fault !== undefined)
+    throw new SluiceError('TOPIC_INVALID', `The header '${RESPONSE_TOPIC}' is no topic: ${fault}.`);
+  return text;
+}
+
+function bytesOf(value: HeaderValue): Uint8Array {
+  const one = typeof value === 'string' || value instanceof Uint8Array ? value : (value[0] ?? '');
+  return typeof one === 'string' ? new TextEncoder().encode(one) : one;
+}
+
+function textOf(name: string, bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    const text = `The header '${name}' holds bytes that are not UTF-8, and MQTT carries text only.`;
+    throw new SluiceError('ENCODE_FAILED', text, { cause });
+  }
+}
+
+function carried(name: string, text: string): string {
+  const fault = textFault(text);
+  if (fault === undefined) return text;
+  throw new SluiceError('ENCODE_FAILED', `MQTT cannot carry '${name.slice(0, 64)}' of a message: ${fault}.`);
+}

@@ -1,0 +1,48 @@
+/** Who waits for a place. */
+export interface QuotaUser {
+  /** There is a place again; taking it is up to the user. */
+  room(): void;
+}
+
+/**
+ * How many messages with QoS 1 may be out over one connection: what the broker allows, shared by all sinks of a link.
+ *
+ * Source: MQTT 5.0, 4.9 and 3.2.2.3.3 (Receive Maximum); a broker may end the connection of a client that sends more.
+ *
+ * @internal
+ */
+export class MqttQuota {
+  private free: number;
+  private readonly waiting = new Set<QuotaUser>();
+
+  constructor(receiveMaximum: number) {
+    this.free = receiveMaximum;
+  }
+
+  get hasRoom(): boolean {
+    return this.free > 0;
+  }
+
+  take(): void {
+    this.free -= 1;
+  }
+
+  /** Tells the first who waits. */
+  give(): void {
+    this.free += 1;
+    for (const user of this.waiting) {
+      if (!this.hasRoom) return;
+      this.waiting.delete(user);
+      user.room();
+    }
+  }
+
+  /** Tells `user` once when there is room. */
+  wait(user: QuotaUser): void {
+    this.waiting.add(user);
+  }
+
+  leave(user: QuotaUser): void {
+    this.waiting.delete(user);
+  }
+}

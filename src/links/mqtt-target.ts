@@ -1,0 +1,48 @@
+import { isLoopback } from '../connection/loopback.js';
+import { configInvalid } from '../options.js';
+
+/** What the client is to connect to, as it wants it. @internal */
+export interface MqttTarget {
+  readonly protocol: 'mqtt' | 'mqtts' | 'ws' | 'wss';
+  readonly hostname: string;
+  readonly port: number | undefined;
+  /** Over WebSocket: the path and what follows it. */
+  readonly path: string | undefined;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly isSecure: boolean;
+}
+
+/**
+ * Takes the URL of a broker apart. What is wrong with it is told without it: it may hold a password.
+ *
+ * @internal
+ */
+export function mqttTarget(url: string): MqttTarget {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^(mqtts?|wss?):$/.test(parsed.protocol) || parsed.hostname === '')
+    throw configInvalid('mqttLink', [`'url': expected mqtt://host, mqtts://host, ws://host or wss://host`]);
+  const protocol = parsed.protocol.slice(0, -1) as MqttTarget['protocol'];
+  return {
+    protocol,
+    hostname: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: parsed.port === '' ? undefined : Number(parsed.port),
+    path: protocol.startsWith('ws') ? `${parsed.pathname}${parsed.search}` : undefined,
+    username: parsed.username === '' ? undefined : decoded(parsed.username),
+    password: parsed.password === '' ? undefined : decoded(parsed.password),
+    isSecure: protocol === 'mqtts' || protocol === 'wss',
+  };
+}
+
+/** True where what is sent can be read on its way. @internal */
+export function crossesInTheClear({ isSecure, hostname }: MqttTarget): boolean {
+  return !isSecure && !isLoopback(hostname.includes(':') ? `[${hostname}]` : hostname);
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw configInvalid('mqttLink', [`'url': expected user and password with % written as %25`]);
+  }
+}

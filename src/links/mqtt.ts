@@ -1,0 +1,71 @@
+import { defineLink, type Link } from '../connection/define-link.js';
+import { closeMqtt, type MqttConnection, type MqttPlanner, openMqtt, pingMqtt } from './mqtt-connection.js';
+import { checkMqttLink, type MqttLinkOptions } from './mqtt-options.js';
+import { MqttSessions, randomClientId } from './mqtt-sessions.js';
+
+/**
+ * One broker, for sources and sinks. Every source has a connection of its own, because a session is one connection and its
+ * window belongs to the credit of one source; all sinks share another one, so that no confirmation waits behind what a
+ * source does not read yet.
+ *
+ * @see mqttLink
+ */
+export interface MqttLink {
+  /** The connection that sinks publish over. */
+  readonly writing: Link<MqttConnection>;
+  /** Makes the connection of one subscription of a source. @internal */
+  reading(plan: MqttPlanner, closed: () => void): Link<MqttConnection>;
+  /** @internal */
+  readonly sessions: MqttSessions;
+  /** Of the sessions of its sources; without one nothing is kept for them. */
+  readonly clientId: string | undefined;
+  readonly protocolVersion: '5' | '3.1.1';
+}
+
+/**
+ * Connections to an MQTT broker, over TCP, TLS or WebSocket, each of which opens with its first user, closes with its last
+ * and comes back by itself.
+ *
+ * A silent peer is given up after two to three `heartbeatMs`; the broker gives this side up after three. A refused login,
+ * a protocol version or client identifier that the broker does not take, and a second client with the same identifier
+ * end the link and reach the flow's `error`; everything else is tried again and seen on the status of the source or sink.
+ * The password is in no error.
+ *
+ * @example
+ * import { mqttLink, mqttSource } from 'sluice/mqtt';
+ * const link = mqttLink({ url: 'mqtt://localhost', clientId: 'billing' });
+ * mqttSource(link, { topics: 'orders/+' }).subscribe((message) => message.ack());
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range or a URL that is none
+ * Source: MQTT 5.0, 3.1 (CONNECT), 4.2 (network connections), 3.1.2.10 (keep alive).
+ * @see mqttSource
+ * @see mqttSink
+ */
+export function mqttLink(options: MqttLinkOptions): MqttLink {
+  const target = checkMqttLink(options);
+  const link: MqttLink['reading'] = (plan, closed) =>
+    defineLink<MqttConnection>(
+      {
+        connector: 'mqtt',
+        connect: async (context) => openMqtt(options, target, await plan(context.clock), context),
+        disconnect: closeMqtt,
+        ping: pingMqtt,
+        closed,
+      },
+      options,
+    );
+  const writing: MqttPlanner = (clock) => ({
+    clientId: options.clientId === undefined ? randomClientId(clock) : `${options.clientId}.out`,
+    cleanStart: true,
+    expirySeconds: 0,
+    receiveMaximum: undefined,
+    will: options.will,
+    claim: undefined,
+  });
+  return {
+    writing: link(writing, () => undefined),
+    reading: link,
+    sessions: new MqttSessions(),
+    clientId: options.clientId,
+    protocolVersion: options.protocolVersion ?? '5',
+  };
+}

@@ -1,0 +1,205 @@
+import type { Link } from '../connection/define-link.js';
+import type { Sending, Writer, WriterContext } from '../connection/define-sink.js';
+import { SluiceError } from '../errors.js';
+import type { MqttProperties, MqttPublishOptions } from '../links/mqtt-client.js';
+import type { MqttConnection } from '../links/mqtt-connection.js';
+import { publishRefused } from '../links/mqtt-errors.js';
+import { lostHeader, propertiesOf } from '../links/mqtt-message.js';
+import type { QuotaUser } from '../links/mqtt-quota.js';
+import { topicFault } from '../links/mqtt-topic.js';
+import { configInvalid } from '../options.js';
+import type { MqttSinkOptions } from './mqtt.js';
+
+/** The options of a sink made whole. */
+export interface MqttWriting {
+  readonly isPlain: boolean;
+  readonly qos: 0 | 1;
+  readonly retain: Exclude<MqttSinkOptions['retain'], undefined>;
+  readonly topic: MqttSinkOptions['topic'];
+  readonly dropsHeaders: boolean;
+  readonly expirySeconds: number | undefined;
+  readonly maxBytes: number;
+}
+
+/** A message that is ready to go out. */
+interface Out {
+  readonly sending: Sending<Uint8Array>;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly options: MqttPublishOptions;
+}
+
+/** What a PUBLISH may need besides topic, payload and properties. */
+const OVERHEAD_BYTES = 16;
+
+/** Publishes over the connection of a link. @internal */
+export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
+  private readonly connection: MqttConnection;
+  private readonly context: WriterContext;
+  private readonly link: Link<MqttConnection>;
+  private readonly writing: MqttWriting;
+  private readonly plain: { readonly [isRetained: string]: MqttPublishOptions };
+  /** Ready, and has no place in what the broker allows. */
+  private waiting: Out | undefined;
+  /** Sent and not answered. */
+  private open = 0;
+  private isDraining = false;
+  private isOver = false;
+  /** The last topic that was looked at and is one. */
+  private checked = '';
+
+  constructor(connection: MqttConnection, context: WriterContext, link: Link<MqttConnection>, writing: MqttWriting) {
+    this.connection = connection;
+    this.context = context;
+    this.link = link;
+    this.writing = writing;
+    const { qos } = writing;
+    this.plain = { true: { qos, retain: true }, false: { qos, retain: false } };
+    const { maximumQoS = 2, retainAvailable = true } = connection.server;
+    if (maximumQoS < qos) throw configInvalid('mqttSink', [`'qos': this broker takes QoS ${maximumQoS} only`]);
+    if (!retainAvailable && writing.retain !== false)
+      throw configInvalid('mqttSink', [`'retain': this broker keeps no retained messages`]);
+  }
+
+  send(sending: Sending<Uint8Array>): boolean {
+    const out = this.prepared(sending);
+    const { quota, client } = this.connection;
+    if (out.options.qos === 1) {
+      if (!quota.hasRoom) {
+        this.waiting = out;
+        quota.wait(this);
+        return false;
+      }
+      quota.take();
+    }
+    this.publish(out);
+    if (client.stream.writableNeedDrain === true) {
+      this.drain();
+      return false;
+    }
+    return out.options.qos === 0 || quota.hasRoom || this.pause();
+  }
+
+  room(): void {
+    const { waiting } = this;
+    if (this.isOver) return;
+    if (waiting !== undefined) {
+      this.waiting = undefined;
+      this.connection.quota.take();
+      this.publish(waiting);
+    }
+    this.context.resume();
+  }
+
+  close(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.connection.quota.leave(this);
+    // Nobody waits any more for what is out, but the broker and the client still do: another connection is clean.
+    if (this.open > 0 && this.link.current()?.connection === this.connection) {
+      const text = 'The connection is given up: the broker did not confirm what was sent over it.';
+      this.link.renew(new SluiceError('CONNECTION_LOST', text, { retriable: true }));
+    }
+  }
+
+  private pause(): boolean {
+    this.connection.quota.wait(this);
+    return false;
+  }
+
+  private drain(): void {
+    if (this.isDraining) return;
+    this.isDraining = true;
+    this.connection.client.stream.once('drain', () => {
+      this.isDraining = false;
+      if (!this.isOver) this.context.resume();
+    });
+  }
+
+  private publish(out: Out): void {
+    const { sending, topic, payload, options } = out;
+    this.open += 1;
+    this.connection.client.publish(topic, payload, options, (error) => this.answered(sending, options.qos, error));
+  }
+
+  private answered(sending: Sending<Uint8Array>, qos: 0 | 1, error: unknown): void {
+    const isConfirmed = error === undefined || error === null;
+    const { code } = (error ?? {}) as { readonly code?: unknown };
+    // Without a code it is the end of the connection that speaks; the kit sends it again over the next one.
+    if (!isConfirmed && typeof code !== 'number') return;
+    this.open -= 1;
+    // First, so that what is sent next finds the place.
+    if (qos === 1) this.connection.quota.give();
+    if (this.isOver) return;
+    if (isConfirmed) sending.confirm();
+    else sending.fail(publishRefused(code as number));
+  }
+
+  private prepared(sending: Sending<Uint8Array>): Out {
+    const { message } = sending;
+    const { topic = message.topic, retain, maxBytes } = this.writing;
+    const { payload } = message;
+    if (!(payload instanceof Uint8Array))
+      throw new SluiceError(
+        'ENCODE_FAILED',
+        'mqttSink sends bytes: encode the payload before, for example with encode(json()).',
+      );
+    if (payload.byteLength > maxBytes)
+      throw new SluiceError(
+        'PAYLOAD_TOO_LARGE',
+        `mqttSink sends at most ${maxBytes} bytes (maxBytes), this payload has ${payload.byteLength}.`,
+      );
+    const to = typeof topic === 'function' ? topic(message) : topic;
+    if (to !== this.checked) this.check(to);
+    const isRetained = typeof retain === 'function' ? retain(message) : retain;
+    const options = this.optionsOf(sending, isRetained);
+    this.checkSize(to, payload, options.properties);
+    return { sending, topic: to, payload: ownBytes(payload), options };
+  }
+
+  private check(topic: unknown): void {
+    const fault = typeof topic === 'string' ? topicFault(topic) : 'it is no text';
+    if (fault === undefined) this.checked = topic as string;
+    else throw new SluiceError('TOPIC_INVALID', `mqttSink cannot publish to this topic: ${fault}.`);
+  }
+
+  private optionsOf({ message }: Sending<Uint8Array>, isRetained: boolean): MqttPublishOptions {
+    const { isPlain, qos, expirySeconds, dropsHeaders } = this.writing;
+    if (!isPlain) return { qos, retain: isRetained, properties: propertiesOf(message, expirySeconds) };
+    const lost = dropsHeaders ? undefined : lostHeader(message.headers);
+    if (lost === undefined) return this.plain[String(isRetained)] as MqttPublishOptions;
+    throw new SluiceError(
+      'ENCODE_FAILED',
+      `MQTT 3.1.1 has no place for the header '${lost.slice(0, 64)}': use protocolVersion '5', or headers: 'drop'.`,
+    );
+  }
+
+  /** A broker ends the connection for a packet that is larger than it said. */
+  private checkSize(topic: string, payload: Uint8Array, properties: MqttProperties | undefined): void {
+    const { maximumPacketSize } = this.connection.server;
+    if (maximumPacketSize === undefined) return;
+    const size = OVERHEAD_BYTES + topic.length * 3 + payload.byteLength + sizeOf(properties);
+    if (size <= maximumPacketSize) return;
+    const text = `The broker takes packets of at most ${maximumPacketSize} bytes, this one may have ${size}.`;
+    throw new SluiceError('PAYLOAD_TOO_LARGE', text);
+  }
+}
+
+/** An upper bound of what the properties need. */
+function sizeOf(properties: MqttProperties | undefined): number {
+  if (properties === undefined) return 0;
+  let size = 32 + (properties.correlationData?.byteLength ?? 0);
+  for (const text of [properties.contentType, properties.responseTopic]) size += (text?.length ?? 0) * 3;
+  for (const [name, value] of Object.entries(properties.userProperties ?? {}))
+    for (const one of [value].flat()) size += 5 + (name.length + one.length) * 3;
+  return size;
+}
+
+/** The client keeps a copy of what is behind the bytes, all of it: so they must be alone there. */
+function ownBytes(payload: Uint8Array): Uint8Array {
+  const { Buffer } = globalThis as {
+    Buffer?: { from(bytes: ArrayBufferLike, at: number, length: number): Uint8Array };
+  };
+  if (Buffer !== undefined) return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  return payload.byteLength === payload.buffer.byteLength ? payload : payload.slice();
+}

@@ -1,0 +1,174 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { backoff, type Sink } from 'sluice';
+import { mqttLink, mqttSink, mqttSource, type MqttLink, type MqttLinkOptions } from 'sluice/mqtt';
+import { conformance, type Bench, type Features, type Harness, type Verb } from 'sluice/testing';
+import { faultProxy } from 'sluice/testing-node';
+import type { Broker } from '../brokers/broker.js';
+import { brokerSuite } from '../brokers/broker-suite.js';
+import { mosquitto } from '../brokers/mosquitto.js';
+import { childProgram, type ChildProgram } from '../helpers/child-program.js';
+import { keptSession } from '../helpers/mqtt-session.js';
+
+type Version = NonNullable<MqttLinkOptions['protocolVersion']>;
+
+const common: Features = {
+  ack: 'manual',
+  confirms: 'broker',
+  flowControl: 'window',
+  headers: 'none',
+  backlog: true,
+  binary: true,
+  broadcast: true,
+  byteCredit: true,
+  consumerGroups: true,
+  durableSubscription: true,
+  fanOut: true,
+  maxMessageBytes: 1_048_576,
+  nackRequeue: true,
+  orderedSingleConsumer: true,
+  peerDetectMs: 15_000,
+  reconnects: true,
+  sessionResume: true,
+  tls: true,
+};
+const features: Readonly<Record<Version, Features>> = {
+  '3.1.1': common,
+  '5': { ...common, headers: 'text', keyed: true },
+};
+
+const CRASHING = `
+import { mqttLink, mqttSource } from 'sluice/mqtt';
+const [url, clientId, topics, credit, deliveries, protocolVersion] = process.argv.slice(2);
+let count = 0;
+mqttSource(mqttLink({ url, clientId, protocolVersion }), { topics, credit: Number(credit) }).subscribe((message) => {
+  count += 1;
+  if (count % 2 === 0 && message.ack()) console.log(Buffer.from(message.payload).toString('hex'));
+  if (count === Number(deliveries)) process.kill(process.pid, 'SIGKILL');
+});
+`;
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-mqtt-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let crashing: Promise<ChildProgram> | undefined;
+
+async function crash(...args: readonly string[]): Promise<Uint8Array[]> {
+  crashing ??= childProgram(CRASHING, join(folder, 'crashing.mjs'));
+  const child = (await crashing).start(...args);
+  await child.ended;
+  return child.said.split('\n').flatMap((line) => (line === '' ? [] : [Buffer.from(line, 'hex')]));
+}
+
+let channels = 0;
+
+async function open(broker: Broker, protocolVersion: Version): Promise<Bench> {
+  const proxy = await faultProxy({ port: broker.port });
+  const url = broker.url.replace(`:${broker.port}`, `:${proxy.port}`);
+  const settings = {
+    url,
+    protocolVersion,
+    heartbeatMs: 1_000,
+    connectTimeoutMs: 2_000,
+    reconnect: backoff({ initialMs: 20, maxMs: 100, minMs: 5 }),
+  } as const;
+  const links = new Map<string, MqttLink>();
+  const kept = new Map<string, Promise<void>>();
+  let members = 0;
+
+  /** The link of a channel's readers. Its session is the channel's. */
+  const linkTo = (channel: string): MqttLink => {
+    const link = links.get(channel) ?? mqttLink({ ...settings, clientId: channel });
+    links.set(channel, link);
+    return link;
+  };
+  return {
+    channel(hint = 'topic') {
+      // What only filters may hold has another name here.
+      return `${hint.replaceAll('+', '%2B').replaceAll('#', '%23')} ${process.pid} ${(channels += 1)}`;
+    },
+    source(channel, given) {
+      const { group, ...options } = given;
+      if (group === undefined) return mqttSource(linkTo(channel), { requeueDelayMs: 50, ...options, topics: channel });
+      const member = mqttLink({ ...settings, clientId: `${channel} member ${(members += 1)}` });
+      return mqttSource(member, { requeueDelayMs: 50, ...options, topics: channel, share: group });
+    },
+    sink(channel, options): Sink<Uint8Array> {
+      const sink = mqttSink(mqttLink(settings), { ...options, topic: channel });
+      // A topic keeps nothing for who never subscribed: before the first message the session has to be there.
+      const first = (): Promise<void> => {
+        const isThere = links.has(channel) || members > 0;
+        const made = kept.get(channel) ?? (isThere ? Promise.resolve() : keptSession(broker.url, channel, channel));
+        kept.set(channel, made);
+        return made;
+      };
+      return {
+        next: (message) => void first().then(() => sink.next(message)),
+        error: () => void first().then(() => sink.error(undefined)),
+        complete: () => void first().then(() => sink.complete()),
+      };
+    },
+    net: {
+      cut: (how) => (how === 'rst' ? proxy.rst() : proxy.fin()),
+      refuse: () => proxy.refuse(),
+      blackhole: (direction) => proxy.blackhole(direction),
+      heal: () => proxy.heal(),
+    },
+    broker: {
+      stop: () => broker.stop(),
+      start: () => broker.start(),
+      kill: () => broker.kill(),
+      async restart() {
+        await broker.stop();
+        await broker.start();
+      },
+    },
+    peek: { opened: () => proxy.accepted },
+    proc: {
+      crash: (channel, { credit, deliveries }) =>
+        crash(broker.url, channel, channel, String(credit), String(deliveries), protocolVersion),
+    },
+    async close() {
+      await proxy.close();
+      // The next case has it again, whatever this one ended with.
+      if (broker.isOwn) await broker.start();
+    },
+  };
+}
+
+// Someone else's broker is neither ended nor started.
+const own = process.env['TEST_MQTT_URL'] === undefined;
+const verbs: readonly Verb[] = [
+  'sink',
+  'net.cut',
+  'net.refuse',
+  'net.blackhole',
+  'net.heal',
+  'peek.opened',
+  'proc.crash',
+];
+const ends: readonly Verb[] = own ? ['broker.stop', 'broker.start', 'broker.kill', 'broker.restart'] : [];
+
+/** Without a Receive Maximum from the client the broker has a window of its own, which is smaller than that of some cases. */
+const settings: Readonly<Record<Version, readonly string[]>> = { '5': [], '3.1.1': ['max_inflight_messages 1000'] };
+
+for (const version of ['5', '3.1.1'] as const) {
+  brokerSuite(
+    `MQTT ${version} on Mosquitto`,
+    () => mosquitto(settings[version]),
+    (broker) => {
+      const harness: Harness = {
+        name: `MQTT ${version}`,
+        clock: 'real',
+        features: features[version],
+        can: [...verbs, ...ends],
+        maxMessages: 200,
+        withinMs: 60_000,
+        quietMs: 150,
+        open: () => open(broker(), version),
+      };
+      conformance(harness, { describe, it, expect: (actual: unknown, what?: string) => expect(actual, what) });
+    },
+  );
+}

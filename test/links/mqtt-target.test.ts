@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { crossesInTheClear, mqttTarget } from '../../src/links/mqtt-target.js';
+
+describe('the URL of a broker', () => {
+  it('is taken apart', () => {
+    expect(mqttTarget('mqtt://user:p%40ss@broker.example:1884')).toEqual({
+      protocol: 'mqtt',
+      hostname: 'broker.example',
+      port: 1884,
+      path: undefined,
+      username: 'user',
+      password: 'p@ss',
+      isSecure: false,
+    });
+    expect(mqttTarget('wss://h/mqtt?x=1')).toMatchObject({
+      protocol: 'wss',
+      path: '/mqtt?x=1',
+      port: undefined,
+      isSecure: true,
+    });
+    expect(mqttTarget('mqtts://[::1]')).toMatchObject({ hostname: '::1', username: undefined, isSecure: true });
+  });
+
+  it.each(['http://a', 'mqtt:', 'nothing', 'mqtt://user:top%secret@h'])('is refused without being shown: %s', (url) => {
+    expect(() => mqttTarget(url)).toThrow(/'url': expected/);
+    expect(() => mqttTarget(url)).not.toThrow(/secret/);
+  });
+
+  it.each([
+    ['mqtt://localhost', false],
+    ['mqtt://127.0.0.1', false],
+    ['mqtt://[::1]', false],
+    ['mqtts://broker.example', false],
+    ['ws://broker.example', true],
+    ['mqtt://broker.example', true],
+  ])('%s can be read on the way: %s', (url, isReadable) => {
+    expect(crossesInTheClear(mqttTarget(url))).toBe(isReadable);
+  });
+});

@@ -1,0 +1,159 @@
+import { inspect } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { backoff, isSluiceError, observe, type SluiceError } from 'sluice';
+import { mqttLink, type MqttLinkOptions } from 'sluice/mqtt';
+import { agreeing, connack, disconnect, mqttServer, type Behaviour, type MqttServer } from '../helpers/mqtt-server.js';
+import { until } from '../helpers/until.js';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const reconnect = backoff({ initialMs: 5, maxMs: 10, minMs: 1 });
+
+/** Uses the half of a link that sinks use, against a broker that behaves like this. */
+async function used(options: Partial<MqttLinkOptions> = {}, behaviour?: Behaviour) {
+  const server: MqttServer = await mqttServer(behaviour);
+  const link = mqttLink({ url: server.url, reconnect, heartbeatMs: 500, ...options });
+  const lost: SluiceError[] = [];
+  const fatal: SluiceError[] = [];
+  const stop = link.writing.use({ down: (error) => void lost.push(error), fatal: (error) => void fatal.push(error) });
+  const statuses: string[] = [];
+  const watching = link.writing.status$.subscribe((status) => void statuses.push(status));
+  cleanups.push(
+    () => server.close(),
+    stop,
+    () => watching.unsubscribe(),
+  );
+  const isUp = (): Promise<void> => until(() => expect(link.writing.current()).toBeDefined());
+  return { server, link, lost, fatal, stop, statuses, isUp };
+}
+
+describe('the options of mqttLink', () => {
+  it.each([
+    [{}, `'url' is missing`],
+    [{ url: 'mqtt://a', clientid: 'a' }, `did you mean 'clientId'?`],
+    [{ url: 'amqp://a' }, 'mqtt://host, mqtts://host'],
+    [{ url: 'mqtt://a', protocolVersion: 5 }, 'one of 5, 3.1.1'],
+    [{ url: 'mqtt://a', clientId: 'a\u0000' }, 'U+0000'],
+    [{ url: 'mqtt://a', clientId: 'x'.repeat(65_536) }, '65535 bytes'],
+    [{ url: 'mqtt://a', heartbeatMs: 10 }, 'a whole number from 500'],
+    [{ url: 'mqtt://a', tls: { ca: 'x' } }, `'tls' needs a URL that begins with mqtts:`],
+    [{ url: 'mqtts://a', tls: { rejectUnauthorized: false } }, `unknown option 'rejectUnauthorized'`],
+    [{ url: 'mqtt://a', rejectUnauthorized: false }, `unknown option 'rejectUnauthorized'`],
+    [{ url: 'mqtt://a', topicAliases: 5, protocolVersion: '3.1.1' }, `'topicAliases' needs protocolVersion '5'`],
+    [{ url: 'mqtt://a', topicAliases: 65_536 }, 'from 0 to 65535'],
+    [{ url: 'mqtt://a', will: { topic: 'a/#', payload: '' } }, 'which only filters may'],
+    [{ url: 'mqtt://a', will: { topic: 'a' } }, `'payload' is missing`],
+    [{ url: 'mqtt://a', will: { topic: 'a', payload: '', qos: 2 } }, 'QoS 2 needs a store'],
+    [
+      { url: 'mqtt://a', will: { topic: 'a', payload: '', delayMs: 1 }, protocolVersion: '3.1.1' },
+      `need protocolVersion '5'`,
+    ],
+    [{ url: 'mqtt://broker.example', username: 'a', password: 'b' }, 'would travel unencrypted to broker.example'],
+    [{ url: 'ws://u:p@broker.example' }, 'would travel unencrypted'],
+  ])('are checked: %j', (options, text) => {
+    expect(() => mqttLink(options as never)).toThrow(text);
+  });
+
+  it('let credentials travel in the clear only where that is written out', () => {
+    const url = 'mqtt://u:p@broker.example';
+    expect(mqttLink({ url, dangerouslyAllowPlainText: true })).toBeDefined();
+    expect(mqttLink({ url: 'mqtts://u:p@broker.example' })).toBeDefined();
+    expect(mqttLink({ url: 'mqtt://u:p@localhost' })).toBeDefined();
+  });
+});
+
+describe('the connection of a link', () => {
+  it('is opened with its first user, says who it is, and says goodbye', async () => {
+    const will = { topic: 'gone', payload: 'bye', retain: true, delayMs: 3_000 };
+    const { server, stop, isUp } = await used({ clientId: 'app', username: 'u', password: 'hidden', will });
+    await isUp();
+    const connect = server.of(1)[0]!.toString('latin1');
+    for (const text of ['MQTT\x05', 'app.out', 'gone', 'bye', 'hidden', 'u']) expect(connect).toContain(text);
+    // User, password, will with QoS 1 and retain, clean start; keep alive of a second.
+    expect([...server.of(1)[0]!.subarray(7, 10)]).toEqual([0b1110_1110, 0, 1]);
+    stop();
+    await until(() => expect(server.open).toBe(0));
+    expect(server.of(14)).toHaveLength(1);
+    expect(server.connections).toBe(1);
+  });
+
+  it('asks for the password before each connection', async () => {
+    let asked = 0;
+    const { server } = await used({ username: 'u', password: async () => `token-${(asked += 1)}` });
+    await until(() => expect(server.of(1)).toHaveLength(1));
+    await until(() => expect(server.open).toBe(1));
+    server.cut();
+    await until(() => expect(server.of(1).length).toBeGreaterThanOrEqual(2));
+    expect(server.of(1)[0]!.toString('latin1')).toContain('token-1');
+    expect(server.of(1)[1]!.toString('latin1')).toContain('token-2');
+  });
+
+  it('comes back by itself, and never shows the password', async () => {
+    const events: unknown[] = [];
+    cleanups.push(observe((event) => void events.push(event)));
+    const { server, link, lost } = await used({ username: 'u', password: 'hidden' }, (packet, reply, count) => {
+      if (count >= 3) agreeing(packet, reply);
+      else if (packet.type === 1) server.cut();
+    });
+    await until(() => expect(link.writing.current()).toBeDefined());
+    server.cut();
+    await until(() => expect(lost.map(({ code }) => code)).toEqual(['CONNECTION_LOST']));
+    expect(server.connections).toBeGreaterThanOrEqual(3);
+    expect(inspect([events, link], { depth: 20 })).not.toContain('hidden');
+  });
+
+  it.each([
+    ['5' as const, 0x86, 'AUTH_FAILED'],
+    ['5' as const, 0x85, 'CONFIG_INVALID'],
+    ['3.1.1' as const, 5, 'AUTH_FAILED'],
+    ['3.1.1' as const, 1, 'CONFIG_INVALID'],
+  ])('ends when the broker refuses it for good: %s %i (REC-12)', async (protocolVersion, code, expected) => {
+    const { server, fatal } = await used({ protocolVersion }, ({ type }, reply) => {
+      if (type === 1) reply(protocolVersion === '5' ? connack(code) : Buffer.from([0x20, 2, 0, code]));
+    });
+    await until(() => expect(fatal.map((error) => error.code)).toEqual([expected]));
+    expect(server.connections).toBe(1);
+  });
+
+  it('ends when another client took its identifier, and tries again when the broker shuts down', async () => {
+    const taken = await used();
+    await taken.isUp();
+    taken.server.send(disconnect(0x8e));
+    await until(() =>
+      expect(taken.fatal[0]?.message).toContain('another client connected with the same client identifier'),
+    );
+    const shut = await used();
+    await shut.isUp();
+    shut.server.send(disconnect(0x8b));
+    await until(() => expect(shut.server.connections).toBe(2));
+    expect(shut.lost[0]?.message).toContain('shuts down');
+    expect(shut.fatal).toEqual([]);
+  });
+
+  it('gives up a peer that answers nothing', async () => {
+    const { lost, server } = await used({}, (packet, reply) => {
+      if (packet.type === 1) agreeing(packet, reply);
+    });
+    await until(() => expect(lost.map(({ code }) => code)).toEqual(['PEER_LOST']));
+    expect(server.of(12).length).toBeGreaterThan(0);
+  });
+
+  it('takes what is no MQTT for a failure of the connection (B23)', async () => {
+    const { server, lost, isUp } = await used();
+    await isUp();
+    server.send(Buffer.from([0x36, 0xff, 0xff, 0xff, 0xff, 0xff]));
+    await until(() => expect(lost.length).toBeGreaterThan(0));
+    expect(isSluiceError(lost[0], 'PROTOCOL_ERROR')).toBe(true);
+  });
+
+  it('leaves no socket when it is given up while it opens (SHU-07)', async () => {
+    const { server, stop } = await used({}, () => undefined);
+    await until(() => expect(server.of(1)).toHaveLength(1));
+    stop();
+    await until(() => expect(server.open).toBe(0));
+    expect(server.connections).toBe(1);
+  });
+});

@@ -1,0 +1,294 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { observe, type Message, type SluiceEvent } from 'sluice';
+import { mqttLink, mqttSource, type MqttLinkOptions, type MqttMeta, type MqttSourceOptions } from 'sluice/mqtt';
+import { consume, texts, type Consumer } from '../helpers/consume.js';
+import {
+  acknowledged,
+  agreeing,
+  connack,
+  mqttServer,
+  publish,
+  suback,
+  type Behaviour,
+  type MqttServer,
+} from '../helpers/mqtt-server.js';
+import { until } from '../helpers/until.js';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+interface Plan {
+  readonly link?: Partial<MqttLinkOptions>;
+  readonly behaviour?: Behaviour;
+  readonly handle?: (message: Message<Uint8Array>) => unknown;
+}
+
+async function subscribed(
+  options: Partial<MqttSourceOptions> = {},
+  { link, behaviour, handle = () => undefined }: Plan = {},
+) {
+  const server: MqttServer = await mqttServer(behaviour);
+  const events: SluiceEvent[] = [];
+  cleanups.push(
+    () => server.close(),
+    observe((event) => void events.push(event)),
+  );
+  const made = mqttLink({ url: server.url, clientId: 'app', heartbeatMs: 500, ...link });
+  const flow = mqttSource(made, { topics: 'orders/+', closeTimeoutMs: 200, ...options });
+  const consumer: Consumer<Uint8Array> = consume(flow, handle);
+  cleanups.push(() => consumer.unsubscribe());
+  const isUp = (): Promise<void> =>
+    until(() => expect(events.filter((event) => 'to' in event && event.to === 'connected')).toHaveLength(2));
+  return { server, events, consumer, flow, link: made, isUp };
+}
+
+/** Messages with these identifiers, in one write. */
+const some = (...ids: readonly number[]): Buffer[] => ids.map((id) => publish(id, 'orders/new', `m${id}`));
+
+describe('the options of mqttSource', () => {
+  const link = mqttLink({ url: 'mqtt://a', clientId: 'app' });
+  const plain = mqttLink({ url: 'mqtt://a', clientId: 'app', protocolVersion: '3.1.1' });
+  const nobody = mqttLink({ url: 'mqtt://a' });
+
+  it.each([
+    [link, {}, `'topics' is missing`],
+    [link, { topics: [] }, 'at least one'],
+    [link, { topics: ['a', 'b/#/c'] }, '# has to be its last level'],
+    [link, { topics: '$share/g/a' }, `the option 'share'`],
+    [link, { topics: 'a', qos: 2 }, 'QoS 2 needs a store'],
+    [link, { topics: 'a', share: 'a/b' }, 'without / + and #'],
+    [link, { topics: 'a', receiveMaximum: 0 }, 'from 1 to 65535'],
+    [link, { topics: 'a', reciveMaximum: 1 }, `did you mean 'receiveMaximum'?`],
+    [link, { topics: 'a', retained: 'sometimes' }, 'one of new, always, never'],
+    [link, { topics: 'a', will: { topic: 'b' } }, `'payload' is missing`],
+    [plain, { topics: 'a', sessionExpiryMs: 1 }, `'sessionExpiryMs' needs protocolVersion '5'`],
+    [plain, { topics: 'a', cleanStart: true }, `'cleanStart' needs protocolVersion '5'`],
+    [plain, { topics: 'a', retained: 'never' }, `'retained' needs protocolVersion '5'`],
+    [nobody, { topics: 'a', name: 'b' }, `'name' needs a link with a clientId`],
+  ])('are checked: %#', (to, options, text) => {
+    expect(() => mqttSource(to, options as never)).toThrow(text);
+  });
+});
+
+describe('a source of MQTT', () => {
+  it('asks for its window, its session and its topics, and delivers what comes', async () => {
+    const { server, consumer, isUp } = await subscribed({
+      credit: 7,
+      share: 'g',
+      sessionExpiryMs: 2_500,
+      topics: ['a', 'b/#'],
+    });
+    await isUp();
+    const connect = server.of(1)[0]!;
+    // No clean start; expiry 3 s, receive maximum 7.
+    expect(connect[7]! & 2).toBe(0);
+    expect(connect.toString('hex')).toContain('1100000003' + '210007');
+    const subscribe = server.of(8)[0]!.toString('latin1');
+    expect(subscribe).toContain('$share/g/a');
+    expect(subscribe).toContain('$share/g/b/#');
+    // QoS 1; retained messages only when the subscription is new.
+    expect(server.of(8)[0]!.at(-1)).toBe(0b0001_0001);
+    server.send(...some(1));
+    await until(() => expect(texts(consumer.messages)).toEqual(['m1']));
+    const [message] = consumer.messages;
+    expect(message).toMatchObject({ topic: 'orders/new', attempt: 1 });
+    expect(message?.meta as MqttMeta).toMatchObject({ qos: 1, packetId: 1, duplicate: false, retained: false });
+  });
+
+  it('acknowledges after the settlement, in the order in which the messages came', async () => {
+    const { server, consumer, isUp } = await subscribed();
+    await isUp();
+    server.send(...some(1, 2, 3, 4));
+    await until(() => expect(consumer.messages).toHaveLength(4));
+    consumer.messages[1]?.ack();
+    consumer.messages[2]?.nack('no', 'drop');
+    server.send(...some(5));
+    await until(() => expect(consumer.messages).toHaveLength(5));
+    expect(acknowledged(server)).toEqual([]);
+    consumer.messages[0]?.nack('no', 'dead');
+    await until(() => expect(acknowledged(server)).toEqual([1, 2, 3]));
+  });
+
+  it('answers no message by itself, also not those that come right behind the welcome', async () => {
+    const { server, consumer } = await subscribed(
+      {},
+      {
+        behaviour(packet, reply) {
+          if (packet.type === 1) reply(connack(0, [], true), ...some(1, 2, 3));
+          else agreeing(packet, reply);
+        },
+      },
+    );
+    await until(() => expect(consumer.messages).toHaveLength(3));
+    server.send(...some(4));
+    await until(() => expect(consumer.messages).toHaveLength(4));
+    expect(acknowledged(server)).toEqual([]);
+  });
+
+  it('delivers a requeued message again from here, with its id and one attempt more, while the broker waits', async () => {
+    const failed: Message<Uint8Array>[] = [];
+    const { server, consumer, isUp } = await subscribed(
+      { requeueDelayMs: 5, maxAttempts: 3 },
+      {
+        handle(message) {
+          if (Buffer.from(message.payload).toString() !== 'm1') message.ack();
+          else {
+            failed.push(message);
+            message.nack('not yet', 'requeue');
+          }
+        },
+      },
+    );
+    await isUp();
+    server.send(...some(1, 2));
+    await until(() => expect(acknowledged(server)).toEqual([1, 2]));
+    expect(failed.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
+    expect(new Set(failed.map(({ id }) => id)).size).toBe(1);
+    expect(consumer.messages).toHaveLength(4);
+  });
+
+  it('reads nothing more while the broker sends beyond its window, and stays alive for many keepalives (F6)', async () => {
+    const { server, consumer, events, isUp } = await subscribed({ credit: 2 });
+    await isUp();
+    server.send(...some(1, 2, 3, 4, 5, 6));
+    await until(() => expect(consumer.messages).toHaveLength(2));
+    const pings = server.of(12).length;
+    // Keep alive is a second; without answers to its pings the client itself would hang up.
+    await until(() => expect(server.of(12).length).toBeGreaterThan(pings + 5));
+    expect(consumer.messages).toHaveLength(2);
+    expect(server.connections).toBe(1);
+    expect(events.filter((event) => 'to' in event && event.to === 'degraded')).toEqual([]);
+    for (let at = 0; at < 6; at += 1) {
+      await until(() => expect(consumer.messages.length).toBeGreaterThan(at));
+      consumer.messages[at]?.ack();
+    }
+    await until(() => expect(acknowledged(server)).toEqual([1, 2, 3, 4, 5, 6]));
+  });
+
+  it('gives up a peer that falls silent while a full window of it is in work (REC-05)', async () => {
+    let isSilent = false;
+    const { server, consumer, events, isUp } = await subscribed(
+      { credit: 2 },
+      {
+        behaviour(packet, reply) {
+          if (!isSilent) agreeing(packet, reply);
+        },
+      },
+    );
+    await isUp();
+    server.send(...some(1, 2));
+    await until(() => expect(consumer.messages).toHaveLength(2));
+    isSilent = true;
+    const isLost = (event: SluiceEvent): boolean =>
+      'reason' in event && (event.reason as { code?: string })?.code === 'PEER_LOST';
+    await until(() => expect(events.some(isLost)).toBe(true));
+  });
+
+  it('settles nothing of a connection that is gone (ACK-04)', async () => {
+    const { server, consumer, isUp } = await subscribed();
+    await isUp();
+    server.send(...some(1));
+    await until(() => expect(consumer.messages).toHaveLength(1));
+    server.cut();
+    await until(() => expect(server.of(8)).toHaveLength(2));
+    expect(consumer.messages[0]?.ack()).toBe(false);
+    server.send(publish(1, 'orders/new', 'other'));
+    await until(() => expect(consumer.messages).toHaveLength(2));
+    expect(acknowledged(server)).toEqual([]);
+    consumer.messages[1]?.ack();
+    await until(() => expect(acknowledged(server)).toEqual([1]));
+  });
+
+  it('acknowledges what was settled before it stops, and leaves the rest to the next one of the session', async () => {
+    const { server, consumer, flow, isUp } = await subscribed({ credit: 3 });
+    await isUp();
+    server.send(...some(1, 2, 3));
+    await until(() => expect(consumer.messages).toHaveLength(3));
+    consumer.unsubscribe();
+    consumer.messages[1]?.ack();
+    const next = consume(flow);
+    cleanups.push(() => next.unsubscribe());
+    // It waits until the first is gone, and has its name.
+    await until(() => expect(server.connections).toBe(2));
+    expect(acknowledged(server)).toEqual([2]);
+    expect(server.of(1)[1]!.toString('latin1')).toMatch(/app$/);
+    await until(() => expect(server.open).toBe(1));
+  });
+
+  it('is a session of its own for each subscription, and one with a name for each source of a link', async () => {
+    const { server, flow, link, isUp } = await subscribed();
+    await isUp();
+    const second = consume(flow);
+    const named = consume(mqttSource(link, { topics: 'bills', name: 'bills' }));
+    cleanups.push(
+      () => second.unsubscribe(),
+      () => named.unsubscribe(),
+    );
+    await until(() => expect(server.of(8)).toHaveLength(3));
+    const names = server.of(1).map((connect) => /app[.\w]*$/.exec(connect.toString('latin1'))?.[0]);
+    expect(names).toEqual(['app', 'app.2', 'app.bills']);
+    const clash = consume(mqttSource(link, { topics: 'other' }));
+    await until(() => expect(clash.error).toMatchObject({ code: 'CONFIG_INVALID' }));
+  });
+
+  it.each([
+    [0x87, 'AUTH_FAILED'],
+    [0x9e, 'CONFIG_INVALID'],
+    [0, 'CONFIG_INVALID'],
+  ])('ends when the broker answers its subscription with %i', async (code, expected) => {
+    const { consumer } = await subscribed(
+      {},
+      {
+        behaviour(packet, reply) {
+          if (packet.type === 8) reply(suback(packet.body, code));
+          else agreeing(packet, reply);
+        },
+      },
+    );
+    await until(() => expect(consumer.error).toMatchObject({ code: expected }));
+  });
+
+  it('takes QoS 0 as it comes, acknowledges nothing and keeps what it has over a lost connection', async () => {
+    const { server, consumer, isUp } = await subscribed({ qos: 0, credit: 1 });
+    await isUp();
+    const atMostOnce = Buffer.concat([Buffer.from([0x30, 5, 0, 1, 0x61, 0]), Buffer.from('x')]);
+    server.send(Buffer.from([...atMostOnce]), Buffer.from([...atMostOnce]));
+    await until(() => expect(consumer.messages).toHaveLength(1));
+    server.cut();
+    await until(() => expect(server.of(8)).toHaveLength(2));
+    expect(consumer.messages[0]?.ack()).toBe(true);
+    await until(() => expect(consumer.messages).toHaveLength(2));
+    expect(acknowledged(server)).toEqual([]);
+  });
+
+  it('says that its subscription ends with its connection, or that the broker forgot it', async () => {
+    const volatile = await subscribed({}, { link: { clientId: undefined } as never });
+    await until(() =>
+      expect(volatile.events.find(({ type }) => type === 'session.volatile')).toMatchObject({
+        reason: 'the link has no clientId',
+      }),
+    );
+    const limited = await subscribed(
+      {},
+      {
+        behaviour(packet, reply) {
+          if (packet.type === 1) reply(connack(0, [0x11, 0, 0, 0, 0]));
+          else agreeing(packet, reply);
+        },
+      },
+    );
+    await until(() =>
+      expect(limited.events.find(({ type }) => type === 'session.volatile')).toMatchObject({
+        name: 'app',
+        reason: 'the broker keeps no sessions',
+      }),
+    );
+    const kept = await subscribed();
+    await kept.isUp();
+    expect(kept.events.filter(({ type }) => type.startsWith('session.'))).toEqual([]);
+    kept.server.cut();
+    await until(() => expect(kept.events.find(({ type }) => type === 'session.lost')).toMatchObject({ name: 'app' }));
+  });
+});
