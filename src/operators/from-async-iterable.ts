@@ -73,7 +73,7 @@ const END: unique symbol = Symbol('end');
 
 /** Gives one value after the other. An array is read by its positions, as its iterator makes an object for each value. */
 function valuesOf<T>(iterable: Iterable<T>): { next: () => T | typeof END; close: () => void } {
-  if (Array.isArray(iterable)) {
+  if (Array.isArray(iterable) && iterable[Symbol.iterator] === Array.prototype[Symbol.iterator]) {
     const array: readonly T[] = iterable;
     let at = 0;
     return { next: () => (at < array.length ? (array[at++] as T) : END), close: () => undefined };

@@ -99,6 +99,7 @@ describe('memoryLink', () => {
     const seen = collect(memorySource(link, { topic: 'a', clock }));
     broker.publish({ topic: 'b', payload: 1 });
     const running = run(memorySource(broker, { topic: 'b', clock }), memorySink(link, { topic: 'c', clock }));
+    const failed = running.done.catch((error: unknown) => error);
     broker.faults.refuse(false);
     await clock.run(0);
     expect(broker.peek.published('c')).toBe(1);
@@ -106,7 +107,7 @@ describe('memoryLink', () => {
     broker.faults.dropLink();
     await clock.run(60_000);
     expect(seen.errors.map((error) => isSluiceError(error, 'CONNECT_FAILED'))).toEqual([true]);
-    await running.stop().catch(() => undefined);
+    expect(isSluiceError(await failed, 'CONNECT_FAILED')).toBe(true);
   });
 
   it('refuses options it does not know', () => {
