@@ -63,6 +63,8 @@ export interface ReaderContext<T> {
   refuse(delivery: Delivery<unknown>, reason: SluiceError): boolean;
   /** There is something to read: `resume` will be called in a turn of its own. */
   wake(): void;
+  /** Takes back what is unsettled, where `isMeant` says so of its position: it is another reader's from now on. */
+  takeBack(isMeant: (position: unknown) => boolean, reason: SluiceError): void;
   /** Nothing more will come. The flow completes once everything emitted was settled. */
   end(): void;
   /** The reader is not usable any more. It is closed and, unless the error is not retriable, opened again. */

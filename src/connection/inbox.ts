@@ -33,6 +33,11 @@ export class Inbox<T> {
     return this.ring.peek();
   }
 
+  /** Drops what `isMeant` says of its position; the rest keeps its order. */
+  drop(isMeant: (position: unknown) => boolean): void {
+    for (const delivery of this.clear()) if (!isMeant(delivery.position)) this.push(delivery);
+  }
+
   /** Empties it; what it held comes back in order. */
   clear(): Delivery<T>[] {
     this.bytes = 0;

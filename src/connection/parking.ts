@@ -96,14 +96,13 @@ export class Parking {
     return delayed.length;
   }
 
-  /** Empties it; `end` says for each what becomes of it. */
-  clear(end: (root: Envelope<unknown>) => void): void {
+  /** Takes out all of them, or those whose position `isMeant` says; `end` says for each what becomes of it. */
+  clear(end: (root: Envelope<unknown>) => void, isMeant: (position: unknown) => boolean = () => true): void {
     for (const spot of [...this.spots.values()]) {
-      if (!this.leave(spot)) continue;
+      if (!isMeant(spot.root.position) || !this.leave(spot)) continue;
       end(spot.root);
       spot.listener?.gone();
     }
-    this.wanted.clear();
   }
 
   /** @internal */

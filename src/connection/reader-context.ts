@@ -27,6 +27,9 @@ export function readerContext<T>(
     },
     offer: (delivery) => isCurrent() && session.offer(delivery),
     refuse: (delivery, reason) => isCurrent() && session.refuse(delivery, reason),
+    takeBack: (isMeant, reason) => {
+      if (isCurrent()) session.takeBack(isMeant, reason);
+    },
     end: () => {
       if (isCurrent()) session.end();
     },

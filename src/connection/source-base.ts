@@ -6,6 +6,7 @@ import type { Status } from '../observability/status.js';
 import type { SourceSettings } from './define-source.js';
 import { Inbox } from './inbox.js';
 import { Listeners } from './listeners.js';
+import type { Parking } from './parking.js';
 import type { Scope, SourceCounts, Unfinished } from './scope.js';
 import { SourceReports } from './source-reports.js';
 import { StallWatch } from './stall-watch.js';
@@ -39,7 +40,7 @@ export abstract class SourceBase<T> {
     this.settings = settings;
     this.clock = clock;
     this.cell = new StatusCell(connector);
-    this.reports = new SourceReports(connector, clock, scope, this.unsettledList, () => this.parkedRoots());
+    this.reports = new SourceReports(connector, clock, scope, this.unsettledList, () => this.parking.roots());
     this.stalls = new StallWatch({
       connector,
       clock,
@@ -58,7 +59,7 @@ export abstract class SourceBase<T> {
   protected abstract openAnew(error: SluiceError, withLink: boolean): void;
 
   /** What waits without credit. */
-  protected abstract parkedRoots(): readonly Envelope<unknown>[];
+  protected abstract readonly parking: Parking;
 
   /** There may be something to emit: a turn is due. */
   abstract wake(): void;
@@ -82,6 +83,27 @@ export abstract class SourceBase<T> {
   protected fits(message: { readonly bytes?: number | undefined }): boolean {
     const { size, bytes } = this.unsettledList;
     return size === 0 || message.bytes === undefined || bytes + message.bytes <= this.settings.creditBytes;
+  }
+
+  /** Takes back what is unsettled where `isMeant` says so of its position; the rest goes on. */
+  takeBack(isMeant: (position: unknown) => boolean, reason: SluiceError): void {
+    this.inbox.drop(isMeant);
+    this.lose(reason, isMeant);
+    this.wake();
+  }
+
+  /** What was delivered can no longer be settled: it comes again, or its source has failed for good. */
+  protected lose(error: unknown, isMeant?: (position: unknown) => boolean): void {
+    this.reports.takeBackAll(error, this.parking.roots(), isMeant);
+    this.parking.clear(() => undefined, isMeant);
+  }
+
+  get parked(): number {
+    return this.parking.size;
+  }
+
+  get isParkingFull(): boolean {
+    return this.parking.isFull;
   }
 
   /** Nothing is out and nothing may go out, so no settlement will call the reader again. */

@@ -85,13 +85,17 @@ export class SourceReports {
   }
 
   /**
-   * Takes back whatever is unsettled, and these that wait: settling it touches nothing from now on. All are marked before
-   * anybody hears of the first, as hearing of one can make somebody settle another.
+   * Takes back whatever is unsettled, and these that wait, as far as it is meant: settling it touches nothing from now on. All
+   * are marked before anybody hears of the first, as hearing of one can make somebody settle another.
    */
-  takeBackAll(reason: unknown, waiting: readonly Envelope<unknown>[] = []): void {
-    const held = this.unsettled.toArray();
+  takeBackAll(
+    reason: unknown,
+    waiting: readonly Envelope<unknown>[] = [],
+    isMeant: (position: unknown) => boolean = () => true,
+  ): void {
+    const held = this.unsettled.toArray().filter(({ position }) => isMeant(position));
     for (const root of held) this.unsettled.remove(root);
-    const all = [...waiting, ...held].filter(({ state }) => state === OPEN);
+    const all = [...waiting, ...held].filter(({ state, position }) => state === OPEN && isMeant(position));
     for (const root of all) root.state = RELEASED;
     for (const root of all) this.takeBack(root, reason);
   }

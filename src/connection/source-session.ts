@@ -28,7 +28,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   private readonly trampoline: Trampoline;
   private readonly supervisor: Supervisor<Reader>;
   private readonly link: LinkUse<C>;
-  private readonly parking: Parking;
+  protected readonly parking: Parking;
   private readonly cleanups: Cancel[] = [];
   private reader: Reader | undefined;
   /** Nothing more is emitted: unsubscribed, draining, or over. */
@@ -97,18 +97,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
 
   get ready(): boolean {
     return !this.ended && this.inbox.length === 0 && this.mayEmit() && !this.parking.isWanted;
-  }
-
-  get parked(): number {
-    return this.parking.size;
-  }
-
-  get isParkingFull(): boolean {
-    return this.parking.isFull;
-  }
-
-  protected parkedRoots(): readonly Envelope<unknown>[] {
-    return this.parking.roots();
   }
 
   offer(delivery: Delivery<T>): boolean {
@@ -321,12 +309,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       this.reports.takeBack(root);
       this.pass(root, 'release', undefined);
     });
-  }
-
-  /** What was delivered can no longer be settled: it comes again, or its source has failed for good. */
-  private lose(error: unknown): void {
-    this.reports.takeBackAll(error, this.parking.roots());
-    this.parking.clear(() => undefined);
   }
 
   private fail(error: SluiceError): void {

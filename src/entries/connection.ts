@@ -20,6 +20,7 @@ export {
   type OptionRules,
 } from '../connection/options.js';
 export { backoff, type Backoff, type BackoffOptions } from '../connection/backoff.js';
+export { Committer, type Committed, type CommitPlan } from '../connection/committer.js';
 export {
   defineLink,
   type Link,

@@ -1,10 +1,10 @@
+import { Committer } from '../connection/committer.js';
 import type { Delivery, Reader, ReaderContext } from '../connection/define-source.js';
 import { Prefix } from '../connection/prefix.js';
 import type { SluiceError } from '../errors.js';
 import type { SplitRecord, Splitter } from '../mappers/codec.js';
 import type { Message } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
-import { Committer } from './file-commits.js';
 import type { FileOffset, OffsetStore } from './file-offsets.js';
 import type { FileMeta } from './file-record.js';
 import { Retries } from './file-retries.js';
@@ -40,7 +40,7 @@ export class FileReader<T> implements Reader {
   private readonly context: ReaderContext<T>;
   private readonly walk: FileWalk<T>;
   private readonly prefix = new Prefix<FileMeta>();
-  private readonly commits: Committer;
+  private readonly commits: Committer<FileOffset>;
   private readonly retries: Retries;
   /** Why unsettled records without a payload have none, by ticket. */
   private readonly refusals = new Map<number, SluiceError>();
@@ -65,9 +65,9 @@ export class FileReader<T> implements Reader {
     this.began(start.file);
     const { store, commitEvery: every, commitIntervalMs: intervalMs } = plan;
     this.commits = new Committer(
-      { store, clock, every, intervalMs },
+      { save: (offset) => store.save(offset), clock, every, intervalMs },
       {
-        offset: () => this.offset(),
+        position: () => this.offset(),
         passed: () => this.prefix.passed,
         saved: wake,
         failed: (error) => context.lost(error),

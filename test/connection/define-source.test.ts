@@ -329,4 +329,43 @@ describe('defineSource: failures', () => {
       /'overflow' is missing/,
     );
   });
+
+  it('takes back what belongs to another reader by now: it is stale, its credit is free, the rest stays (REC-10)', () => {
+    const events: SluiceEvent[] = [];
+    const stop = observe((event) => void events.push(event));
+    const r = rig({ credit: 4 });
+    const { held } = collect(r);
+    r.clock.advance(0);
+    expect(held).toHaveLength(4);
+    r.context().takeBack((position) => (position as number) % 2 === 0, new SluiceError('SETTLE_LOST', 'moved'));
+    stop();
+    expect(held.map((message) => message.signal.aborted)).toEqual([true, false, true, false]);
+    expect(held.slice(0, 4).map((message) => message.ack())).toEqual([false, true, false, true]);
+    expect(r.settled).toEqual([
+      [1, 'ack'],
+      [3, 'ack'],
+    ]);
+    const released = events.filter((event) => event.type === 'message.released');
+    expect(released.map(({ reason }) => (reason as SluiceError).message)).toEqual(['moved', 'moved']);
+    r.clock.advance(0);
+    expect(held).toHaveLength(8);
+  });
+
+  it('takes back what waits for credit, and does nothing for a reader of an earlier connection', () => {
+    const r = rig({ credit: 1 });
+    const { held } = collect(r);
+    r.clock.advance(0);
+    const first = r.context();
+    for (const position of [101, 102, 103]) first.offer({ payload: position, topic: 't', position });
+    first.takeBack((position) => position === 102, new SluiceError('SETTLE_LOST', 'moved'));
+    for (const at of [0, 1]) {
+      held[at]?.ack();
+      r.clock.advance(0);
+    }
+    expect(held.map(({ payload }) => payload)).toEqual([0, 101, 103]);
+    first.lost(new SluiceError('CONNECTION_LOST', 'gone', { retriable: true }));
+    r.clock.advance(60_000);
+    first.takeBack(() => true, new SluiceError('SETTLE_LOST', 'moved'));
+    expect(held.at(-1)?.ack()).toBe(true);
+  });
 });
