@@ -136,6 +136,7 @@ function typeCheck(): void {
   // Who imports what runs in Node alone has the types of Node.
   link('@types/node');
   // It brings its own types, and who imports its entry has it.
+  link('kafkajs');
   link('amqplib');
   consume(
     'node.ts',

@@ -104,6 +104,9 @@ const TABLE: Readonly<Record<string, readonly Right[]>> = {
   'amqp.amqpLink': [required({ url: 'amqp://localhost' })],
   'amqp.amqpSource': [required({ reading: {}, writing: {} }), required({ queue: 'x' })],
   'amqp.amqpSink': [required({ reading: {}, writing: {} }), required({ exchange: 'x' })],
+  'kafka.kafkaLink': [required({ brokers: ['localhost:9092'] })],
+  'kafka.kafkaSource': [required({ use: {}, current: {} }), required({ topics: ['x'], group: 'x' })],
+  'kafka.kafkaSink': [required({ use: {}, current: {} }), options()],
   'mqtt.mqttLink': [required({ url: 'mqtt://localhost' })],
   'mqtt.mqttSource': [required({ reading: {}, writing: {}, sessions: {} }), required({ topics: 'x' })],
   'mqtt.mqttSink': [required({ reading: {}, writing: {}, sessions: {} }), options()],
@@ -147,6 +150,7 @@ const EXEMPT: Readonly<Record<string, string>> = {
   'connection.checkOptions': 'looks at the options of others',
   'connection.isLegalStep': 'says of anything whether it is one',
   'connection.Prefix': 'a class that takes positions of any type',
+  'connection.Committer': 'a class that takes what its types ask for',
   'connection.backoff': 'the same as index.backoff',
   'websocket-server.readSubscription': 'reads what a stranger sent: undefined for all else',
 };
@@ -198,7 +202,7 @@ describe('a wrong argument', () => {
         for (const wrong of wrongs) {
           const text = await said(called, given.with(place - 1, wrong));
           expect(text, `${owner} given ${String(wrong)}`).toMatch(/^[\w ]+: .*(expected|missing|must|off|write)/);
-          expect(text).toContain(owner.replace(/^(web\w+|file\w+|amqp\w+|mqtt\w+|memory\w+)$/, ''));
+          expect(text).toContain(owner.replace(/^(web\w+|file\w+|amqp\w+|kafka\w+|mqtt\w+|memory\w+)$/, ''));
         }
       },
     );

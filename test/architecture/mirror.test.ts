@@ -21,7 +21,6 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
   ...parts('src/mappers', 'text', ['size']),
   ...parts('src/sources', 'file', [
     'file-blocks',
-    'file-commits',
     'file-offsets',
     'file-reader',
     'file-retries',
@@ -65,6 +64,13 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
     test: 'test/runtime/run.test.ts',
     reason: 'how run finds the sources of a flow',
   },
+  ...Object.fromEntries(
+    ['consumer', 'driver', 'producer', 'sockets'].map((name) => [
+      `src/links/kafkajs-${name}.ts`,
+      { test: 'test/integration/kafka.contract.test.ts', reason: 'what a client does shows only on a broker' },
+    ]),
+  ),
+  ...parts('src/sources', 'kafka-reader', ['kafka-delivery', 'kafka-elsewhere', 'kafka-partition', 'kafka-start']),
   'src/connection/describe.ts': {
     test: 'test/runtime/describe.test.ts',
     reason: 'what a graph is drawn from',

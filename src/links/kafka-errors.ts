@@ -1,0 +1,85 @@
+import type { ErrorCode } from '../errors.js';
+import { isSluiceError, SluiceError } from '../errors.js';
+
+/** What the protocol's error codes mean to us. What is not listed is tried again. */
+const MEANINGS: Readonly<Record<string, ErrorCode>> = {
+  SASL_AUTHENTICATION_FAILED: 'AUTH_FAILED',
+  UNSUPPORTED_SASL_MECHANISM: 'AUTH_FAILED',
+  ILLEGAL_SASL_STATE: 'AUTH_FAILED',
+  TOPIC_AUTHORIZATION_FAILED: 'AUTH_FAILED',
+  GROUP_AUTHORIZATION_FAILED: 'AUTH_FAILED',
+  CLUSTER_AUTHORIZATION_FAILED: 'AUTH_FAILED',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'AUTH_FAILED',
+  UNKNOWN_TOPIC_OR_PARTITION: 'CONFIG_INVALID',
+  INVALID_TOPIC_EXCEPTION: 'CONFIG_INVALID',
+  INVALID_GROUP_ID: 'CONFIG_INVALID',
+  INCONSISTENT_GROUP_PROTOCOL: 'CONFIG_INVALID',
+  INVALID_SESSION_TIMEOUT: 'CONFIG_INVALID',
+  INVALID_REQUIRED_ACKS: 'CONFIG_INVALID',
+  INVALID_CONFIG: 'CONFIG_INVALID',
+  UNSUPPORTED_VERSION: 'PROTOCOL_ERROR',
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: 'PROTOCOL_ERROR',
+  MESSAGE_TOO_LARGE: 'PAYLOAD_TOO_LARGE',
+  RECORD_LIST_TOO_LARGE: 'PAYLOAD_TOO_LARGE',
+  INVALID_RECORD: 'SINK_FAILED',
+  INVALID_TIMESTAMP: 'SINK_FAILED',
+};
+/** A certificate that no second try repairs. */
+const UNTRUSTED =
+  /^(ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(GET|VERIFY)_|HOSTNAME_MISMATCH$)/;
+
+/** What clients say of themselves in their errors. */
+interface ClientError {
+  readonly name?: string;
+  readonly message?: string;
+  /** kafkajs: the protocol's name of the error. */
+  readonly type?: string;
+  /** @platformatic/kafka: the same. */
+  readonly apiId?: string;
+  readonly code?: unknown;
+  readonly cause?: unknown;
+  readonly errors?: readonly unknown[];
+}
+
+/**
+ * What a client said, as an error of ours; whether trying again can help is known from the protocol's code.
+ *
+ * Source: Apache Kafka protocol guide, «Error Codes».
+ *
+ * @internal
+ */
+export function kafkaError(error: unknown, what: string): SluiceError {
+  if (isSluiceError(error)) return error;
+  const found = innermost(error);
+  const { name = '', message = 'closed' } = found.error;
+  const said = `${what}: ${message.slice(0, 200)}`;
+  const details = found.type === undefined ? {} : { type: found.type };
+  const told = { cause: error, details };
+  if (found.type !== undefined && found.type in MEANINGS)
+    return new SluiceError(MEANINGS[found.type] as ErrorCode, said, told);
+  const { code } = found.error;
+  if (name === 'KafkaJSSASLAuthenticationError' || (typeof code === 'string' && UNTRUSTED.test(code)))
+    return new SluiceError('AUTH_FAILED', said, told);
+  const retriable = { ...told, retriable: true };
+  if (name === 'KafkaJSRequestTimeoutError' || code === 'PLT_KFK_TIMEOUT')
+    return new SluiceError('PEER_LOST', said, retriable);
+  return new SluiceError('CONNECTION_LOST', said, retriable);
+}
+
+/** The protocol's name of what is at the bottom of an error, where it has one. @internal */
+export function kafkaErrorType(error: unknown): string | undefined {
+  return innermost(error).type;
+}
+
+function innermost(error: unknown): { readonly error: ClientError; readonly type: string | undefined } {
+  let at = (error ?? {}) as ClientError;
+  // Retries, aggregates and wrappers of wrappers; no chain is that long.
+  for (let depth = 0; depth < 8; depth += 1) {
+    const type = at.type ?? at.apiId;
+    if (typeof type === 'string') return { error: at, type };
+    const [inner = at.cause] = at.errors ?? [];
+    if (typeof inner !== 'object' || inner === null) break;
+    at = inner;
+  }
+  return { error: at, type: undefined };
+}

@@ -1,0 +1,57 @@
+import { anything, callable, checkOptions, configInvalid, oneOf, required, text } from '../options.js';
+
+/**
+ * How the brokers are known and this side makes itself known.
+ *
+ * @see KafkaLinkOptions
+ */
+export interface KafkaTls {
+  /** Who may have signed the brokers' certificates, as PEM. Default: the roots that Node brings. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  readonly passphrase?: string;
+  /** The name the certificates have to be for. Default: the host of each broker. */
+  readonly servername?: string;
+}
+
+/**
+ * The login: a user and a password, or a function that gives a token, asked for one whenever a connection opens.
+ *
+ * @see KafkaLinkOptions
+ */
+export type KafkaSasl =
+  | {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+      readonly username: string;
+      readonly password: string;
+    }
+  | { readonly mechanism: 'oauthbearer'; readonly token: () => string | PromiseLike<string> };
+
+/** Throws CONFIG_INVALID for what is no login or no TLS; never with a secret in it. @internal */
+export function checkSecurity(tls: boolean | KafkaTls | undefined, sasl: KafkaSasl | undefined): void {
+  if (typeof tls === 'object')
+    checkOptions<KafkaTls>('kafkaLink tls', tls, {
+      ca: anything,
+      cert: anything,
+      key: anything,
+      passphrase: anything,
+      servername: text,
+    });
+  if (sasl === undefined) return;
+  const { mechanism } = sasl as Partial<KafkaSasl>;
+  const wrong = oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer')(mechanism);
+  if (wrong !== undefined) throw configInvalid('kafkaLink sasl', [`'mechanism': ${wrong}`]);
+  if (mechanism === 'oauthbearer')
+    checkOptions('kafkaLink sasl', sasl as { mechanism: string; token: unknown }, {
+      mechanism: anything,
+      token: required(callable),
+    });
+  else
+    checkOptions('kafkaLink sasl', sasl as { mechanism: string; username: unknown; password: unknown }, {
+      mechanism: anything,
+      username: required(text),
+      // Not shown when it is none: it is a secret.
+      password: required((value) => (typeof value === 'string' ? undefined : 'expected a text')),
+    });
+}

@@ -1,0 +1,110 @@
+import { defineLink, type Link, type LinkOptions } from '../connection/define-link.js';
+import { checkOptions, either, flag, having, integer, numeric, required, text } from '../options.js';
+import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
+import { kafkaError } from './kafka-errors.js';
+import { checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
+import { kafkaJsDriver } from './kafkajs-driver.js';
+
+export type { KafkaSasl, KafkaTls } from './kafka-security.js';
+
+/**
+ * Options of {@link kafkaLink}.
+ *
+ * @see kafkaLink
+ */
+export interface KafkaLinkOptions extends LinkOptions {
+  /** `host:port` of some brokers; the others are found over them. */
+  readonly brokers: readonly string[];
+  /** How the brokers' logs and quotas name it. Default `sluice`. */
+  readonly clientId?: string;
+  /** TLS, with the roots of Node or as the object says. Default false. */
+  readonly tls?: boolean | KafkaTls;
+  readonly sasl?: KafkaSasl;
+  /** Longest a request may take; then the peer counts as lost. 1,000 to 10,000 ms, default 8,000 ms. */
+  readonly requestTimeoutMs?: number;
+  /** Topics come into being when they are first used, where the cluster allows it. Default false. */
+  readonly autoCreateTopics?: boolean;
+}
+
+/**
+ * One cluster, for sources and sinks.
+ *
+ * @see kafkaLink
+ */
+export type KafkaLink = Link<KafkaClient>;
+
+const HOST_AND_PORT = /^[^\s/:@]+:\d{1,5}$|^\[[\da-f:.]+\]:\d{1,5}$/i;
+
+/**
+ * A connection to a Kafka cluster, which opens with its first user, closes with its last and comes back by itself. Over it
+ * the cluster is asked about topics and offsets; every source and sink has a client of its own beside it.
+ *
+ * A dead peer is found within 15 s, by `heartbeatMs` or by `requestTimeoutMs`. A refused login, a certificate that is not
+ * trusted and a missing permission end the link and reach the flow's `error`; everything else is tried again and seen on
+ * `status$`. No password is in any error.
+ *
+ * @example
+ * import { kafkaLink, kafkaSource } from 'sluice/kafka';
+ * const link = kafkaLink({ brokers: ['localhost:9092'] });
+ * kafkaSource(link, { topics: ['orders'], group: 'billing' }).subscribe((message) => message.ack());
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * Source: Apache Kafka protocol guide.
+ * @see kafkaSource
+ * @see kafkaSink
+ */
+export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
+  checkOptions<KafkaLinkOptions>('kafkaLink', options, {
+    brokers: required(brokerList),
+    clientId: text,
+    tls: either(flag, having()),
+    sasl: having('mechanism'),
+    requestTimeoutMs: integer(1_000, 10_000),
+    autoCreateTopics: flag,
+    reconnect: having('delayMs'),
+    connectTimeoutMs: numeric(1),
+    heartbeatMs: numeric(1),
+    clock: having('defer'),
+  });
+  const { tls, sasl } = options;
+  checkSecurity(tls, sasl);
+  return linkTo(kafkaJsDriver, options);
+}
+
+/** The same over any driver. @internal */
+export function linkTo(driver: KafkaDriver, options: KafkaLinkOptions): KafkaLink {
+  const { brokers, clientId = 'sluice', tls, sasl, requestTimeoutMs = 8_000, connectTimeoutMs = 10_000 } = options;
+  return defineLink<KafkaClient>(
+    {
+      connector: 'kafka',
+      async connect(context) {
+        const cluster: KafkaCluster = {
+          brokers,
+          clientId,
+          tls: tls === true ? {} : tls === false ? undefined : tls,
+          sasl,
+          connectTimeoutMs,
+          requestTimeoutMs,
+          autoCreateTopics: options.autoCreateTopics ?? false,
+          clock: context.clock,
+        };
+        const events = {
+          lost: (error: unknown) => context.lost(kafkaError(error, 'kafka connection lost')),
+          alive: () => context.alive(),
+        };
+        try {
+          return await driver.connect(cluster, events);
+        } catch (error) {
+          throw kafkaError(error, 'kafka could not connect');
+        }
+      },
+      disconnect: (client) => client.close(),
+      ping: (client) => client.ping(),
+    },
+    options,
+  );
+}
+
+function brokerList(value: unknown): string | undefined {
+  const isList = Array.isArray(value) && value.length > 0 && value.every((one) => HOST_AND_PORT.test(String(one)));
+  return isList ? undefined : 'expected an array of host:port';
+}

@@ -1,0 +1,174 @@
+import type { Assigner, Cluster, Consumer, EachBatchPayload, Kafka, KafkaMessage, PartitionAssigner } from 'kafkajs';
+import { SluiceError } from '../errors.js';
+import type {
+  KafkaConsumer,
+  KafkaConsumerEvents,
+  KafkaConsumerPlan,
+  KafkaOffset,
+  KafkaPartitionName,
+  KafkaRecord,
+} from './kafka-driver.js';
+import type { KafkaJsSockets } from './kafkajs-sockets.js';
+import { within } from './kafka-within.js';
+
+/** The name that clients of other languages use for the same way to share out. */
+const ASSIGNER = 'roundrobin';
+/** So many partitions are handed over side by side. */
+const CONCURRENCY = 32;
+/** How long an orderly end may take. */
+const CLOSE_MS = 2_000;
+
+interface Coordinator {
+  leaveGroup(member: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
+}
+
+/** A member of a group over kafkajs. @internal */
+export class KafkaJsConsumer implements KafkaConsumer {
+  member: string | undefined;
+  private readonly plan: KafkaConsumerPlan;
+  private readonly events: KafkaConsumerEvents;
+  private readonly sockets: KafkaJsSockets;
+  private readonly consumer: Consumer;
+  /** Times it asked to be let in since it last was. */
+  private joins = 0;
+  /** It has partitions, and was not told to give them back. */
+  private isSettled = false;
+  /** Nothing is fetched before this. */
+  private placed: Promise<void> = Promise.resolve();
+  /** What `run` waits for: only after it the client can be stopped. */
+  private running: Promise<void> = Promise.resolve();
+  private closing: Promise<void> | undefined;
+
+  constructor(
+    kafka: Kafka,
+    roundRobin: PartitionAssigner,
+    plan: KafkaConsumerPlan,
+    events: KafkaConsumerEvents,
+    sockets: KafkaJsSockets,
+  ) {
+    this.plan = plan;
+    this.events = events;
+    this.sockets = sockets;
+    this.consumer = kafka.consumer({
+      groupId: plan.group,
+      sessionTimeout: plan.sessionTimeoutMs,
+      heartbeatInterval: plan.heartbeatMs,
+      rebalanceTimeout: plan.rebalanceTimeoutMs,
+      maxWaitTimeInMs: plan.maxWaitMs,
+      maxBytesPerPartition: plan.maxBytesPerPartition,
+      maxBytes: plan.maxBytes,
+      // What is missing is made by whoever asks for it, or by nobody.
+      allowAutoTopicCreation: false,
+      partitionAssigners: [(config) => this.assigner(roundRobin(config), config.cluster)],
+      // The kit opens it again.
+      retry: { retries: 8, restartOnFailure: async () => false },
+    });
+  }
+
+  async start(): Promise<void> {
+    const { consumer, events, plan } = this;
+    const { CRASH, GROUP_JOIN, REQUEST_TIMEOUT } = consumer.events;
+    consumer.on(CRASH, ({ payload }) => events.lost(payload.error));
+    consumer.on(REQUEST_TIMEOUT, () => {
+      events.lost(new SluiceError('PEER_LOST', 'kafka: a request was not answered in time.', { retriable: true }));
+    });
+    consumer.on(GROUP_JOIN, ({ payload }) => this.joined(payload.memberId, payload.memberAssignment));
+    await consumer.connect();
+    this.sockets.ready();
+    await consumer.subscribe({ topics: [...plan.topics], fromBeginning: true });
+    this.running = consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: CONCURRENCY,
+      eachBatch: (payload) => this.take(payload),
+    });
+    // A crash while it starts is told by its event.
+    this.running.catch(() => undefined);
+  }
+
+  commit(offsets: readonly KafkaOffset[]): Promise<void> {
+    if (this.closing !== undefined) return Promise.reject(new Error('The consumer is closed.'));
+    return this.consumer.commitOffsets(offsets.map((one) => ({ ...one, offset: String(one.offset) })));
+  }
+
+  pause({ topic, partition }: KafkaPartitionName): void {
+    if (this.closing === undefined) this.consumer.pause([{ topic, partitions: [partition] }]);
+  }
+
+  resume({ topic, partition }: KafkaPartitionName): void {
+    if (this.closing === undefined) this.consumer.resume([{ topic, partitions: [partition] }]);
+  }
+
+  seek({ topic, partition }: KafkaPartitionName, offset: number): void {
+    if (this.closing === undefined) this.consumer.seek({ topic, partition, offset: String(offset) });
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.end());
+  }
+
+  // Before `run` is through `disconnect` does nothing, and the client would go on for ever.
+  private async end(): Promise<void> {
+    this.sockets.leave();
+    const ended = this.running.then(() => this.consumer.disconnect());
+    if (await within(this.sockets.clock, CLOSE_MS, ended)) this.member = undefined;
+    this.sockets.destroy();
+    ended.catch(() => undefined);
+  }
+
+  /**
+   * The client calls the cluster that it gives its assigner at two moments that it has no event for: right before it asks
+   * to be let into the group, and before each fetch. Both wait here for what has to be done first.
+   */
+  private assigner(assigner: Assigner, cluster: Cluster): Assigner {
+    const find = cluster.findGroupCoordinator.bind(cluster);
+    cluster.findGroupCoordinator = async (group) => {
+      this.joins += 1;
+      if (this.isSettled) {
+        this.isSettled = false;
+        await this.events.revoking();
+      }
+      const coordinator = await find(group);
+      if (this.member === undefined) await this.takeOut(coordinator as unknown as Coordinator);
+      return coordinator;
+    };
+    const refresh = cluster.refreshMetadataIfNecessary.bind(cluster);
+    cluster.refreshMetadataIfNecessary = async () => {
+      await this.placed;
+      await refresh();
+    };
+    return Object.assign(assigner, { name: ASSIGNER });
+  }
+
+  private async takeOut(coordinator: Coordinator): Promise<void> {
+    const { former, group: groupId } = this.plan;
+    for (const memberId of former) await coordinator.leaveGroup({ groupId, memberId }).catch(() => undefined);
+  }
+
+  private joined(memberId: string, assignment: Readonly<Record<string, readonly number[]>>): void {
+    // One try, and the same name as before: nobody else can have had its partitions in between.
+    const isContinuous = memberId === this.member && this.joins === 1;
+    this.member = memberId;
+    this.joins = 0;
+    this.isSettled = true;
+    const partitions = Object.entries(assignment).flatMap(([topic, ids]) =>
+      ids.map((partition) => ({ topic, partition })),
+    );
+    this.placed = this.events.assigned(partitions, isContinuous);
+    this.placed.catch((error: unknown) => this.events.lost(error));
+  }
+
+  private async take(payload: EachBatchPayload): Promise<void> {
+    const { batch } = payload;
+    const { topic, partition, messages } = batch;
+    const last = batch.lastOffset();
+    // It is ours from here on, whatever becomes of it.
+    payload.resolveOffset(last);
+    const nextOffset = Number(last) + 1;
+    await this.events.fetched({ topic, partition, records: messages.map(recordOf), nextOffset });
+  }
+}
+
+function recordOf({ offset, timestamp, key, value, headers }: KafkaMessage): KafkaRecord {
+  return { offset: Number(offset), timeMs: Number(timestamp), key, value, headers };
+}

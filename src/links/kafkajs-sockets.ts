@@ -1,0 +1,79 @@
+import { connect as connectPlain, isIP, Socket } from 'node:net';
+import { connect as connectSecure, type ConnectionOptions } from 'node:tls';
+import type { ISocketFactory } from 'kafkajs';
+import type { Clock } from '../clock.js';
+import { SluiceError } from '../errors.js';
+import type { KafkaEvents } from './kafka-driver.js';
+
+/** Brokers end connections that are idle for long (`connections.max.idle.ms`): that is no loss. */
+const IDLE_MS = 60_000;
+const KEEP_ALIVE_MS = 10_000;
+
+/**
+ * The sockets of one client of kafkajs, which itself hides when one ends and opens another one behind its back: a member of
+ * a group then goes on as if nothing had happened, with messages that somebody else may have by now.
+ *
+ * @internal
+ */
+export class KafkaJsSockets {
+  readonly clock: Clock;
+  private readonly events: KafkaEvents;
+  private readonly open = new Set<Socket>();
+  private isOver = false;
+  private isReady = false;
+
+  constructor(clock: Clock, events: KafkaEvents) {
+    this.clock = clock;
+    this.events = events;
+  }
+
+  readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    if (this.isOver) return new Socket().destroy(new Error('The client is closed.'));
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    const socket = (ssl as ConnectionOptions | undefined)
+      ? connectSecure({ host, port, ...name, ...ssl }, onConnect)
+      : connectPlain({ host, port }, onConnect);
+    this.watch(socket);
+    return socket;
+  };
+
+  /** The client is connected: a loss is one from now on. Until then the client tries itself, and knows the reason. */
+  ready(): void {
+    this.isReady = true;
+  }
+
+  /** Nothing more is said; the client finishes by itself. */
+  leave(): void {
+    this.isOver = true;
+  }
+
+  /** Ends all of them, and those that the client still wants. */
+  destroy(): void {
+    this.isOver = true;
+    // Without an error the client would not notice, and wait for answers.
+    for (const socket of this.open) socket.destroy(new Error('The client is closed.'));
+  }
+
+  private watch(socket: Socket): void {
+    const { clock, events } = this;
+    let heardMs = clock.elapsed();
+    socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
+    const lost = (cause?: Error): void => {
+      if (this.isOver || !this.isReady || socket.writableEnded || clock.elapsed() - heardMs >= IDLE_MS) return;
+      const text = `kafka: a connection to a broker ${cause === undefined ? 'was closed' : `failed: ${cause.message}`}.`;
+      events.lost(new SluiceError('CONNECTION_LOST', text, { retriable: true, cause }));
+    };
+    const opened = (): void => {
+      heardMs = clock.elapsed();
+      socket.on('end', () => lost()).on('error', lost);
+    };
+    this.open.add(socket);
+    socket
+      .on('connect', opened)
+      .on('data', () => {
+        heardMs = clock.elapsed();
+        events.alive();
+      })
+      .on('close', () => void this.open.delete(socket));
+  }
+}

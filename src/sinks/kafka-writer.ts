@@ -1,0 +1,265 @@
+import type { Buffer } from 'node:buffer';
+import type { Cancel } from '../clock.js';
+import type { Sending, Writer, WriterContext } from '../connection/define-sink.js';
+import { Ring } from '../connection/ring.js';
+import { SluiceError } from '../errors.js';
+import type { KafkaBatch, KafkaClient, KafkaOutgoing, KafkaProducer } from '../links/kafka-driver.js';
+import { kafkaError } from '../links/kafka-errors.js';
+import { isTopicName, keyBytes, outgoing, sizeOf } from '../links/kafka-message.js';
+import { partitionForKey } from '../links/kafka-partitioner.js';
+import type { Message } from '../message/message.js';
+
+type Out = Message<Uint8Array | null>;
+
+/** How messages become records. */
+export interface KafkaWriterPlan {
+  readonly client: KafkaClient;
+  readonly topicOf: (message: Out) => string;
+  readonly keyOf: (message: Out) => string | Uint8Array | undefined;
+  readonly partitionOf: ((message: Out, partitions: number) => number | undefined) | undefined;
+  readonly idHeader: string | undefined;
+  readonly maxBytes: number;
+  readonly maxBatch: number;
+  readonly maxBatchBytes: number;
+  readonly lingerMs: number;
+  /** What is known of the sink beyond one writer. */
+  readonly memory: KafkaWriterMemory;
+}
+
+/** What outlives a writer. */
+export interface KafkaWriterMemory {
+  /** So many messages are sent alone: one of them was refused together with others, and it is not known which. */
+  alone: number;
+}
+
+interface Record {
+  readonly sending: Sending<Uint8Array | null>;
+  readonly out: KafkaOutgoing;
+  readonly bytes: number;
+}
+
+/** What goes to one partition. */
+interface Lane {
+  readonly topic: string;
+  readonly partition: number;
+  readonly waiting: Ring<Record>;
+  /** At most one batch of a partition is under way: two could change places when the first is tried again. */
+  isOut: boolean;
+}
+
+interface Topic {
+  /** Undefined while it is asked for. */
+  partitions: number | undefined;
+  /** What came before that was known. */
+  readonly early: Ring<Sending<Uint8Array | null>>;
+  /** Messages without a key go to one partition until a batch of it has left, so that batches are large. */
+  sticky: number;
+}
+
+/** Sends records in batches, at most one per partition at a time. @internal */
+export class KafkaWriter implements Writer<Uint8Array | null> {
+  private readonly producer: KafkaProducer;
+  private readonly context: WriterContext;
+  private readonly plan: KafkaWriterPlan;
+  private readonly topics = new Map<string, Topic>();
+  private readonly lanes = new Map<string, Lane>();
+  private cancelLinger: Cancel | undefined;
+  /** A batch leaves with the end of this turn. */
+  private isDue = false;
+  private isFlushing = false;
+  private isOver = false;
+  /** Under way alone: nothing else goes out beside it. */
+  private isAlone = false;
+
+  constructor(producer: KafkaProducer, context: WriterContext, plan: KafkaWriterPlan) {
+    this.producer = producer;
+    this.context = context;
+    this.plan = plan;
+  }
+
+  send(sending: Sending<Uint8Array | null>): void {
+    const { payload } = sending.message;
+    if (payload !== null && !(payload instanceof Uint8Array))
+      throw new SluiceError(
+        'ENCODE_FAILED',
+        'kafkaSink sends bytes, or null as a tombstone: encode the payload before, for example with encode(json()).',
+      );
+    const name = this.plan.topicOf(sending.message);
+    if (!isTopicName(name)) throw unroutable(name, 'that is no name of a topic');
+    const topic = this.topicOf(name);
+    if (topic.partitions === undefined) topic.early.push(sending);
+    else this.place(sending, name, topic, topic.partitions);
+  }
+
+  flush(): void {
+    this.isFlushing = true;
+    this.go();
+  }
+
+  async close(): Promise<void> {
+    this.isOver = true;
+    this.cancelLinger?.();
+    await this.producer.close();
+  }
+
+  lost(error: unknown): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.context.lost(kafkaError(error, 'kafka producer lost'));
+  }
+
+  private topicOf(name: string): Topic {
+    const known = this.topics.get(name);
+    if (known !== undefined) return known;
+    const topic: Topic = { partitions: undefined, early: new Ring(), sticky: 0 };
+    this.topics.set(name, topic);
+    this.plan.client.partitions(name).then(
+      (count) => {
+        topic.partitions = count;
+        topic.sticky = Math.floor(this.context.clock.random() * count);
+        for (const sending of topic.early.clear()) this.tryPlace(sending, name, topic, count);
+      },
+      (error: unknown) => this.unknown(name, topic, error),
+    );
+    return topic;
+  }
+
+  private unknown(name: string, topic: Topic, error: unknown): void {
+    this.topics.delete(name);
+    const reason = kafkaError(error, `kafka topic ${name}`);
+    if (reason.retriable) {
+      this.lost(reason);
+      return;
+    }
+    const failure = reason.code === 'CONFIG_INVALID' ? unroutable(name, 'there is no such topic', error) : reason;
+    for (const sending of topic.early.clear()) sending.fail(failure);
+  }
+
+  /** Like `send`, where nobody catches. */
+  private tryPlace(sending: Sending<Uint8Array | null>, name: string, topic: Topic, count: number): void {
+    try {
+      this.place(sending, name, topic, count);
+    } catch (error) {
+      sending.fail(error);
+    }
+  }
+
+  private place(sending: Sending<Uint8Array | null>, name: string, topic: Topic, count: number): void {
+    const { keyOf, idHeader, maxBytes } = this.plan;
+    const { message } = sending;
+    const key = keyBytes(keyOf(message));
+    const out = outgoing(message, key, idHeader);
+    const bytes = sizeOf(out);
+    if (bytes > maxBytes)
+      throw new SluiceError(
+        'PAYLOAD_TOO_LARGE',
+        `kafkaSink sends records of at most ${maxBytes} bytes (maxBytes), this one has ${bytes}.`,
+      );
+    const partition = this.partitionOf(message, key, topic, count);
+    const lane = this.laneOf(name, partition);
+    lane.waiting.push({ sending, out, bytes });
+    this.schedule(lane);
+  }
+
+  private partitionOf(message: Out, key: Buffer | null, topic: Topic, count: number): number {
+    const chosen = this.plan.partitionOf?.(message, count);
+    if (chosen === undefined) return key === null ? topic.sticky : partitionForKey(key, count);
+    if (Number.isInteger(chosen) && chosen >= 0 && chosen < count) return chosen;
+    throw unroutable(message.topic, `it has no partition ${chosen}, but 0 to ${count - 1}`);
+  }
+
+  private laneOf(topic: string, partition: number): Lane {
+    const name = `${topic}/${partition}`;
+    let lane = this.lanes.get(name);
+    if (lane === undefined) this.lanes.set(name, (lane = { topic, partition, waiting: new Ring(), isOut: false }));
+    return lane;
+  }
+
+  /** A full batch goes with the end of the turn that filled it, what is less after the linger. */
+  private schedule(lane: Lane): void {
+    const { lingerMs, maxBatch } = this.plan;
+    const { clock } = this.context;
+    if (this.isDue || lane.isOut) return;
+    if (lingerMs === 0 || this.isFlushing || lane.waiting.length >= maxBatch) {
+      this.isDue = true;
+      clock.defer(() => this.go());
+    } else this.cancelLinger ??= clock.timer(lingerMs, () => this.go());
+  }
+
+  private go(): void {
+    this.isDue = false;
+    this.cancelLinger?.();
+    this.cancelLinger = undefined;
+    if (this.isOver || this.isAlone) return;
+    if (this.plan.memory.alone > 0) {
+      this.goAlone();
+      return;
+    }
+    const taken = [...this.lanes.values()].filter((lane) => !lane.isOut && lane.waiting.length > 0);
+    if (taken.length > 0) void this.deliver(taken.map((lane) => ({ lane, records: this.take(lane) })));
+  }
+
+  private take(lane: Lane): Record[] {
+    const { maxBatch, maxBatchBytes } = this.plan;
+    const records: Record[] = [];
+    let bytes = 0;
+    for (let next = lane.waiting.peek(); next !== undefined; next = lane.waiting.peek()) {
+      bytes += next.bytes;
+      if (records.length >= maxBatch || (records.length > 0 && bytes > maxBatchBytes)) break;
+      records.push(lane.waiting.shift() as Record);
+    }
+    const topic = this.topics.get(lane.topic);
+    if (topic?.sticky === lane.partition) topic.sticky = (topic.sticky + 1) % (topic.partitions ?? 1);
+    return records;
+  }
+
+  private goAlone(): void {
+    const lane = [...this.lanes.values()].find(({ waiting }) => waiting.length > 0);
+    const record = lane?.waiting.shift();
+    if (lane === undefined || record === undefined) return;
+    this.plan.memory.alone -= 1;
+    this.isAlone = true;
+    void this.deliver([{ lane, records: [record] }]);
+  }
+
+  private async deliver(parts: readonly { readonly lane: Lane; readonly records: readonly Record[] }[]): Promise<void> {
+    for (const { lane } of parts) lane.isOut = true;
+    const batches: KafkaBatch[] = parts.map(({ lane: { topic, partition }, records }) => ({
+      topic,
+      partition,
+      records: records.map(({ out }) => out),
+    }));
+    const all = parts.flatMap(({ records }) => records);
+    try {
+      await this.producer.send(batches);
+      for (const { sending } of all) sending.confirm();
+    } catch (error) {
+      this.failed(all, error);
+    }
+    for (const { lane } of parts) lane.isOut = false;
+    this.isAlone = false;
+    if (!this.isOver) this.go();
+  }
+
+  private failed(records: readonly Record[], error: unknown): void {
+    const reason = kafkaError(error, 'kafka did not take what was sent');
+    const [only] = records;
+    if (!reason.retriable && records.length === 1 && only !== undefined) {
+      only.sending.fail(
+        reason.code === 'CONFIG_INVALID' ? unroutable(only.sending.message.topic, 'it is gone') : reason,
+      );
+      return;
+    }
+    if (reason.retriable) {
+      this.lost(reason);
+      return;
+    }
+    // One of them is at fault, and what became of the others is not known: all go out again, each alone.
+    this.plan.memory.alone = records.length;
+    this.lost(new SluiceError(reason.code, reason.message, { retriable: true, cause: reason }));
+  }
+}
+
+function unroutable(topic: unknown, why: string, cause?: unknown): SluiceError {
+  return new SluiceError('UNROUTABLE', `kafka topic '${String(topic).slice(0, 100)}': ${why}.`, { cause });
+}

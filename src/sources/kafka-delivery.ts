@@ -1,0 +1,94 @@
+import type { Delivery } from '../connection/define-source.js';
+import type { KafkaRecord } from '../links/kafka-driver.js';
+import { headerOf, headersOf, keyText, type KafkaMeta, RETRY } from '../links/kafka-message.js';
+import type { MessageHeaders } from '../message/headers.js';
+import type { KafkaPartition } from './kafka-partition.js';
+
+/** How records become messages. */
+export interface KafkaReading {
+  /** The header that carries the id; undefined for none. */
+  readonly idHeader: string | undefined;
+  /** Headers that say something of the message which it has a place of its own for. */
+  readonly ownHeaders: readonly string[];
+  /** No value is `null` instead of no bytes. */
+  readonly tombstones: boolean;
+}
+
+const NO_BYTES = new Uint8Array();
+
+/**
+ * A record as a delivery, and its own position. What few flows look at is made when it is asked for.
+ *
+ * @internal
+ */
+export class KafkaDelivery implements Delivery<Uint8Array | null> {
+  readonly log: KafkaPartition;
+  readonly ticket: number;
+  readonly record: KafkaRecord;
+  readonly attempt: number;
+  private readonly reading: KafkaReading;
+  private known: MessageHeaders | undefined;
+
+  constructor(log: KafkaPartition, ticket: number, record: KafkaRecord, reading: KafkaReading, attempt?: number) {
+    this.log = log;
+    this.ticket = ticket;
+    this.record = record;
+    this.reading = reading;
+    this.attempt = attempt ?? firstAttempt(record);
+  }
+
+  /** The same once more. */
+  withAttempt(attempt: number): KafkaDelivery {
+    return new KafkaDelivery(this.log, this.ticket, this.record, this.reading, attempt);
+  }
+
+  get position(): this {
+    return this;
+  }
+  get payload(): Uint8Array | null {
+    return this.record.value ?? (this.reading.tombstones ? null : NO_BYTES);
+  }
+  /** That of the first topic, for one that came by a retry topic. */
+  get topic(): string {
+    return headerOf(this.record.headers, RETRY.topic) ?? this.log.topic;
+  }
+  get headers(): MessageHeaders {
+    return (this.known ??= headersOf(this.record.headers, this.reading.ownHeaders));
+  }
+  get key(): string | undefined {
+    return keyText(this.record.key);
+  }
+  get id(): string {
+    const { idHeader } = this.reading;
+    const given = idHeader === undefined ? undefined : headerOf(this.record.headers, idHeader);
+    return given ?? `${this.log.topic}-${this.log.partition}-${this.record.offset}`;
+  }
+  get timeMs(): number {
+    return this.record.timeMs;
+  }
+  get bytes(): number {
+    return bytesOf(this.record);
+  }
+  get meta(): KafkaMeta {
+    const { log, record } = this;
+    const { topic, partition } = log;
+    return { topic, partition, offset: record.offset, key: record.key, isTombstone: record.value === null };
+  }
+}
+
+/** What a record weighs against the credit. @internal */
+export function bytesOf({ key, value }: KafkaRecord): number {
+  return (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
+}
+
+/** When a record of a retry topic may be delivered. @internal */
+export function dueMsOf({ headers }: KafkaRecord): number {
+  const due = Number(headerOf(headers, RETRY.due));
+  return Number.isFinite(due) ? due : 0;
+}
+
+function firstAttempt({ headers }: KafkaRecord): number {
+  if (headers === undefined) return 1;
+  const attempt = Number(headerOf(headers, RETRY.attempt));
+  return Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1;
+}

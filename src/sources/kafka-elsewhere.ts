@@ -1,0 +1,160 @@
+import type { Buffer } from 'node:buffer';
+import type { Clock } from '../clock.js';
+import { Ring } from '../connection/ring.js';
+import type { KafkaBatch, KafkaClient, KafkaOutgoing, KafkaProducer } from '../links/kafka-driver.js';
+import { kafkaError } from '../links/kafka-errors.js';
+import { keyBytes, outgoing, RETRY } from '../links/kafka-message.js';
+import { partitionForKey } from '../links/kafka-partitioner.js';
+import { within } from '../links/kafka-within.js';
+import { deadLetterHeaders } from '../message/dead-letter.js';
+import type { MessageHeaders } from '../message/headers.js';
+import type { Message } from '../message/message.js';
+import { report } from '../observability/observe.js';
+import type { KafkaDelivery } from './kafka-delivery.js';
+
+/**
+ * A topic where messages wait for their next delivery.
+ *
+ * @see KafkaSourceOptions
+ */
+export interface KafkaRetryTopic {
+  readonly topic: string;
+  /** How long a message waits there before it is delivered again, in milliseconds. */
+  readonly delayMs: number;
+}
+
+/** Where messages go that are not settled where they are. */
+export interface KafkaElsewherePlan {
+  readonly retryTopics: readonly KafkaRetryTopic[];
+  readonly deadTopic: string | undefined;
+  readonly idHeader: string | undefined;
+  readonly idempotent: boolean;
+}
+
+/** One on its way. */
+interface Sent {
+  readonly topic: string;
+  readonly record: KafkaOutgoing;
+  readonly confirm: () => void;
+}
+
+const FIRST_WAIT_MS = 200;
+const LONGEST_WAIT_MS = 5_000;
+const CLOSE_MS = 5_000;
+const MAX_BATCH = 100;
+
+/**
+ * Sends messages that are given up, or tried again later, to the topics for that; again and again until they are confirmed.
+ *
+ * @internal
+ */
+export class KafkaElsewhere {
+  private readonly client: KafkaClient;
+  private readonly plan: KafkaElsewherePlan;
+  private readonly clock: Clock;
+  private readonly waiting = new Ring<Sent>();
+  private readonly partitions = new Map<string, number>();
+  private producer: KafkaProducer | undefined;
+  private working: Promise<void> | undefined;
+  private turn = 0;
+  private isOver = false;
+
+  constructor(client: KafkaClient, plan: KafkaElsewherePlan, clock: Clock) {
+    this.client = client;
+    this.plan = plan;
+    this.clock = clock;
+  }
+
+  /** Sends it to the topic for its next delivery; `sent` is called once it is there. False where there is no such topic. */
+  retry(delivery: KafkaDelivery, message: Message<unknown>, sent: () => void): boolean {
+    const { retryTopics } = this.plan;
+    const to = retryTopics[Math.min(message.attempt, retryTopics.length) - 1];
+    if (to === undefined) return false;
+    this.send(to.topic, delivery, sent, {
+      ...delivery.headers,
+      [RETRY.topic]: delivery.topic,
+      [RETRY.attempt]: String(message.attempt + 1),
+      [RETRY.due]: String(Math.ceil(this.clock.now() + to.delayMs)),
+    });
+    return true;
+  }
+
+  /** The same for one that is given up. */
+  dead(delivery: KafkaDelivery, message: Message<unknown>, reason: unknown, sent: () => void): boolean {
+    const { deadTopic } = this.plan;
+    if (deadTopic === undefined) return false;
+    const { topic, partition } = delivery.log;
+    const position = `topic ${topic}, partition ${partition}, offset ${delivery.record.offset}`;
+    this.send(deadTopic, delivery, sent, deadLetterHeaders(message, reason, position));
+    return true;
+  }
+
+  /** Waits for what is on its way, for a while; the rest stays unsettled where it came from. */
+  async close(): Promise<void> {
+    if (this.working !== undefined) await within(this.clock, CLOSE_MS, this.working);
+    this.isOver = true;
+    this.waiting.clear();
+    await this.producer?.close();
+  }
+
+  private send(topic: string, delivery: KafkaDelivery, confirm: () => void, headers: MessageHeaders): void {
+    const { record } = delivery;
+    const key = keyBytes(record.key ?? undefined);
+    const { idHeader } = this.plan;
+    const out = outgoing({ id: delivery.id, payload: record.value, timeMs: record.timeMs, headers }, key, idHeader);
+    this.waiting.push({ topic, record: out, confirm });
+    this.working ??= this.work().finally(() => (this.working = undefined));
+  }
+
+  private async work(): Promise<void> {
+    let waitMs = FIRST_WAIT_MS;
+    while (this.waiting.length > 0 && !this.isOver) {
+      const batch = this.waiting.toArray().slice(0, MAX_BATCH);
+      try {
+        await this.sendAll(batch);
+        for (const { confirm } of batch) {
+          this.waiting.shift();
+          confirm();
+        }
+        waitMs = FIRST_WAIT_MS;
+      } catch (error) {
+        const topics = [...new Set(batch.map(({ topic }) => topic))].join(', ');
+        const reason = kafkaError(error, `kafka could not send to ${topics}, which is tried again`);
+        report({ type: 'stage.failed', stage: 'kafka', reason });
+        await this.reset();
+        await new Promise<void>((resolve) => void this.clock.timer(waitMs, resolve));
+        waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
+      }
+    }
+  }
+
+  private async sendAll(batch: readonly Sent[]): Promise<void> {
+    const { idempotent } = this.plan;
+    const plan = { idempotent, acks: -1, compression: 'none', transactionalId: undefined } as const;
+    this.producer ??= await this.client.producer(plan, { lost: () => void this.reset(), alive: () => undefined });
+    const { producer } = this;
+    const batches = new Map<string, KafkaBatch & { readonly records: KafkaOutgoing[] }>();
+    for (const { topic, record } of batch) {
+      const partition = await this.partitionOf(topic, record.key);
+      const name = `${topic}/${partition}`;
+      const known = batches.get(name);
+      if (known === undefined) batches.set(name, { topic, partition, records: [record] });
+      else known.records.push(record);
+    }
+    await producer.send([...batches.values()]);
+  }
+
+  private async partitionOf(topic: string, key: Buffer | null): Promise<number> {
+    let count = this.partitions.get(topic);
+    if (count === undefined) this.partitions.set(topic, (count = await this.client.partitions(topic)));
+    return key === null ? (this.turn += 1) % count : partitionForKey(key, count);
+  }
+
+  /** After a failure nobody knows what a producer thinks. */
+  private async reset(): Promise<void> {
+    const { producer } = this;
+    this.producer = undefined;
+    this.partitions.clear();
+    await producer?.close();
+  }
+}

@@ -1,0 +1,315 @@
+import type { Cancel } from '../clock.js';
+import { Committer } from '../connection/committer.js';
+import type { Reader, ReaderContext } from '../connection/define-source.js';
+import { SluiceError } from '../errors.js';
+import type {
+  KafkaClient,
+  KafkaConsumer,
+  KafkaConsumerEvents,
+  KafkaFetched,
+  KafkaOffset,
+  KafkaPartitionName,
+} from '../links/kafka-driver.js';
+import { kafkaError } from '../links/kafka-errors.js';
+import type { Message } from '../message/message.js';
+import type { Outcome } from '../message/settlement.js';
+import type { KafkaDelivery } from './kafka-delivery.js';
+import type { KafkaElsewhere } from './kafka-elsewhere.js';
+import { KafkaPartition, type KafkaPartitionPlan } from './kafka-partition.js';
+import type { KafkaStart } from './kafka-start.js';
+
+/** What a reader goes by. */
+export interface KafkaReaderPlan extends KafkaPartitionPlan {
+  readonly client: KafkaClient;
+  readonly start: KafkaStart;
+  /** Where messages go that are not settled where they are. */
+  readonly elsewhere: KafkaElsewhere;
+  /** Members of this source whose end is not known: the next one ends them. */
+  readonly former: Set<string>;
+  readonly commitEvery: number;
+  readonly commitIntervalMs: number;
+  readonly revokeTimeoutMs: number;
+  readonly maxBufferedBytes: number;
+  /** Before the second delivery in place; doubles up to `maxRequeueDelayMs`. */
+  readonly requeueDelayMs: number;
+  readonly maxRequeueDelayMs: number;
+}
+
+/** How long the client is held up by a partition that is slow, before that is paused instead. */
+const HOLD_MS = 50;
+
+/**
+ * Reads the partitions that a group gives to this member: takes from each in turn while there is credit, tells the group
+ * up to where all is settled, and gives partitions back in order.
+ *
+ * @internal
+ */
+export class KafkaReader implements Reader, KafkaConsumerEvents {
+  private readonly context: ReaderContext<Uint8Array | null>;
+  private readonly plan: KafkaReaderPlan;
+  private readonly commits: Committer<readonly KafkaOffset[]>;
+  private consumer: KafkaConsumer | undefined;
+  /** The partitions of this member, by name, and in the order in which they have their turn. */
+  private logs = new Map<string, KafkaPartition>();
+  private order: readonly KafkaPartition[] = [];
+  private turn = 0;
+  /** Messages that the watermarks have passed, also those of partitions that are gone. */
+  private passedCount = 0;
+  /** Bytes that were fetched and wait, in all partitions. */
+  private bytes = 0;
+  /** The partitions are about to be given back: nothing more of them is emitted. */
+  private isRevoking = false;
+  private isStopped = false;
+  private closing: Promise<void> | undefined;
+  /** Called when everything emitted is settled. */
+  private drained: (() => void) | undefined;
+  private cancelDue: Cancel | undefined;
+  private tellAssigned: () => void = () => undefined;
+  /** Resolves with the first partitions, which may be none. */
+  readonly isAssigned: Promise<void> = new Promise((resolve) => (this.tellAssigned = resolve));
+
+  constructor(context: ReaderContext<Uint8Array | null>, plan: KafkaReaderPlan) {
+    this.context = context;
+    this.plan = plan;
+    const { commitEvery: every, commitIntervalMs: intervalMs, clock } = plan;
+    this.commits = new Committer(
+      { save: (offsets) => this.commit(offsets), clock, every, intervalMs },
+      {
+        position: () => this.offsets(),
+        passed: () => this.passedCount,
+        saved: () => undefined,
+        // Nothing is committed while partitions are shared out anew: the next try is after that.
+        failed: () => this.commits.later(),
+      },
+    );
+  }
+
+  use(consumer: KafkaConsumer): void {
+    this.consumer = consumer;
+  }
+
+  // --- what the kit asks ----------------------------------------------------------------------------------------------
+
+  resume(): void {
+    const { context } = this;
+    let idle = 0;
+    while (context.ready && idle < this.order.length && !this.isRevoking) {
+      const log = this.order[this.turn % this.order.length] as KafkaPartition;
+      this.turn += 1;
+      const before = log.bytes;
+      const delivery = log.next();
+      this.bytes += log.bytes - before;
+      if (delivery === undefined) {
+        idle += 1;
+        continue;
+      }
+      idle = 0;
+      log.emitted += 1;
+      context.offer(delivery);
+      if (log.isPaused) this.regulate(log);
+    }
+    if (context.ready) this.awaitDue();
+  }
+
+  settle(position: unknown, outcome: Outcome, reason: unknown, message: Message<unknown> | undefined): void {
+    const delivery = position as KafkaDelivery;
+    if (delivery.log.isOver) return;
+    const { elsewhere } = this.plan;
+    const done = (): void => this.done(delivery);
+    if (message === undefined || outcome === 'release') this.again(delivery, 0);
+    else if (outcome === 'requeue') {
+      if (elsewhere.retry(delivery, message, done)) return;
+      this.again(delivery.withAttempt(message.attempt + 1), this.delayMs(message.attempt));
+    } else if (outcome !== 'dead' || !elsewhere.dead(delivery, message, reason, done)) done();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.cancelDue?.();
+    for (const log of this.order) this.pause(log);
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.end());
+  }
+
+  // --- what the client tells ------------------------------------------------------------------------------------------
+
+  lost(error: unknown): void {
+    this.context.lost(kafkaError(error, 'kafka consumer lost'));
+  }
+
+  alive(): void {
+    // The link asks for itself.
+  }
+
+  async revoking(): Promise<void> {
+    this.isRevoking = true;
+    await this.drain();
+    await this.commits.flush().catch(() => undefined);
+  }
+
+  async assigned(partitions: readonly KafkaPartitionName[], isContinuous: boolean): Promise<void> {
+    const { plan, consumer } = this;
+    const mine = new Set(partitions.map(nameOf));
+    const kept = this.order.filter((log) => isContinuous && mine.has(nameOf(log)));
+    this.drop(this.order.filter((log) => !kept.includes(log)));
+    this.hold(kept);
+    const places = await plan.start.placesOf(
+      plan.client,
+      partitions.filter((at) => !this.logs.has(nameOf(at))),
+    );
+    if (this.closing !== undefined) return;
+    const logs = [...kept, ...places.map((place) => new KafkaPartition(place, plan))];
+    this.hold(logs);
+    for (const log of logs) {
+      consumer?.seek(log, log.nextOffset);
+      consumer?.resume(log);
+      log.isPaused = false;
+      this.regulate(log);
+    }
+    this.isRevoking = false;
+    if (this.isStopped) this.stop();
+    // Where the group begins is said soon: a restart would look for it anew, and may find another place.
+    if (this.offsets().length > 0) this.commits.later();
+    this.tellAssigned();
+    this.context.wake();
+  }
+
+  fetched(fetched: KafkaFetched): Promise<void> | undefined {
+    const log = this.logs.get(nameOf(fetched));
+    if (log === undefined) return undefined;
+    const before = log.bytes;
+    log.add(fetched);
+    this.bytes += log.bytes - before;
+    this.context.wake();
+    const isFull = this.bytes >= this.plan.maxBufferedBytes;
+    const held = isFull ? undefined : log.untilLow(HOLD_MS)?.then(() => this.regulate(log));
+    if (held === undefined) this.regulate(log);
+    return held;
+  }
+
+  // --- inside ---------------------------------------------------------------------------------------------------------
+
+  /** Lets the client fetch of a partition as long as little of it waits, and not too much of all. */
+  private regulate(log: KafkaPartition): void {
+    if (this.isStopped || log.isOver) return;
+    const mayFetch = log.isEmpty || (log.isLow && this.bytes < this.plan.maxBufferedBytes);
+    if (mayFetch === !log.isPaused) return;
+    if (!mayFetch) this.pause(log);
+    else {
+      log.isPaused = false;
+      this.consumer?.resume(log);
+    }
+  }
+
+  private pause(log: KafkaPartition): void {
+    log.isPaused = true;
+    this.consumer?.pause(log);
+  }
+
+  private again(delivery: KafkaDelivery, delayMs: number): void {
+    delivery.log.retry(delivery, delayMs);
+    this.left(delivery.log);
+    this.context.wake();
+  }
+
+  private delayMs(attempt: number): number {
+    const { requeueDelayMs, maxRequeueDelayMs } = this.plan;
+    return Math.min(maxRequeueDelayMs, requeueDelayMs * 2 ** Math.min(30, attempt - 1));
+  }
+
+  private done({ log, ticket }: KafkaDelivery): void {
+    if (log.isOver) return;
+    const before = log.passed;
+    if (log.settle(ticket)) {
+      this.passedCount += log.passed - before;
+      this.commits.advanced();
+    }
+    this.left(log);
+    // It may have been held back by its credit or its gap.
+    this.context.wake();
+  }
+
+  private left(log: KafkaPartition): void {
+    log.emitted -= 1;
+    if (this.drained !== undefined && this.isDrained()) this.drained();
+  }
+
+  private isDrained(): boolean {
+    return this.order.every(({ emitted }) => emitted === 0);
+  }
+
+  private async drain(): Promise<void> {
+    if (this.isDrained()) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.plan.clock.timer(this.plan.revokeTimeoutMs, resolve);
+      this.drained = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.drained = undefined;
+  }
+
+  private drop(logs: readonly KafkaPartition[]): void {
+    const gone = new Set(logs);
+    for (const log of gone) {
+      this.bytes -= log.bytes;
+      log.end();
+    }
+    if (gone.size === 0) return;
+    const text = 'The partition was given to another member of the group, which gets the message again.';
+    const isMeant = (position: unknown): boolean => gone.has((position as KafkaDelivery).log);
+    this.context.takeBack(isMeant, new SluiceError('SETTLE_LOST', text));
+  }
+
+  private hold(logs: readonly KafkaPartition[]): void {
+    this.order = logs;
+    this.logs = new Map(logs.map((log) => [nameOf(log), log]));
+  }
+
+  private offsets(): KafkaOffset[] {
+    return this.order.flatMap(({ topic, partition, watermark, committed }) =>
+      watermark === committed ? [] : [{ topic, partition, offset: watermark }],
+    );
+  }
+
+  private async commit(offsets: readonly KafkaOffset[]): Promise<void> {
+    if (offsets.length === 0) return;
+    const logs = this.logs;
+    await this.consumer?.commit(offsets);
+    for (const at of offsets) {
+      const log = logs.get(nameOf(at));
+      if (log !== undefined) log.committed = at.offset;
+      this.plan.start.committed(at);
+    }
+  }
+
+  /** One timer for all that waits for its time: the first of them. */
+  private awaitDue(): void {
+    this.cancelDue?.();
+    let firstMs = Infinity;
+    // What became due since it was looked at counts too: nobody else would look again.
+    for (const log of this.order) firstMs = Math.min(firstMs, log.waitMs() ?? Infinity);
+    if (firstMs < Infinity && !this.isStopped)
+      this.cancelDue = this.plan.clock.timer(Math.max(1, firstMs), () => this.context.wake());
+  }
+
+  private async end(): Promise<void> {
+    const { consumer, plan } = this;
+    const member = consumer?.member;
+    if (member !== undefined) plan.former.add(member);
+    this.stop();
+    await plan.elsewhere.close();
+    await this.commits.close().catch(() => undefined);
+    this.drained?.();
+    for (const log of this.order) log.end();
+    await consumer?.close();
+    if (member !== undefined && consumer?.member === undefined) plan.former.delete(member);
+  }
+}
+
+function nameOf({ topic, partition }: KafkaPartitionName): string {
+  return `${topic}/${partition}`;
+}

@@ -1,0 +1,70 @@
+import type { KafkaClient, KafkaPartitionName } from '../links/kafka-driver.js';
+import type { KafkaPlace } from './kafka-partition.js';
+
+/**
+ * Where a group begins in a topic that it has committed nothing of: at the first message that is kept, behind the last one,
+ * at the first one of a time, or at offsets by topic and partition.
+ *
+ * @see KafkaSourceOptions
+ */
+export type KafkaFrom =
+  | 'earliest'
+  | 'latest'
+  | { readonly timeMs: number }
+  | { readonly offsets: Readonly<Record<string, Readonly<Record<number, number>>>> };
+
+/**
+ * Finds where to begin in the partitions that a member is given.
+ *
+ * @internal
+ */
+export class KafkaStart {
+  private readonly group: string;
+  private readonly from: KafkaFrom;
+  /** These are read from their beginning: what is in them has been read before. */
+  private readonly retryTopics: ReadonlySet<string>;
+  /** Begins there although the group has been further; undefined for not at all. */
+  private readonly replayed: Set<string> | undefined;
+
+  constructor(group: string, from: KafkaFrom, replay: boolean, retryTopics: ReadonlySet<string>) {
+    this.group = group;
+    this.from = from;
+    this.retryTopics = retryTopics;
+    this.replayed = replay ? new Set() : undefined;
+  }
+
+  async placesOf(client: KafkaClient, partitions: readonly KafkaPartitionName[]): Promise<KafkaPlace[]> {
+    const topics = new Map<string, number[]>();
+    for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+    const places = [...topics].map(async ([topic, ids]) => this.placesIn(client, topic, ids));
+    return (await Promise.all(places)).flat();
+  }
+
+  /** The group has a position there now: what comes later goes on from it. */
+  committed({ topic, partition }: KafkaPartitionName): void {
+    this.replayed?.add(`${topic}/${partition}`);
+  }
+
+  private async placesIn(client: KafkaClient, topic: string, ids: readonly number[]): Promise<KafkaPlace[]> {
+    const isRetry = this.retryTopics.has(topic);
+    const from = isRetry ? 'earliest' : this.from;
+    const committed = await client.committed(this.group, topic);
+    const goesOn = (partition: number): boolean =>
+      committed.has(partition) && (isRetry || this.replayed?.has(`${topic}/${partition}`) !== false);
+    const starts = ids.every(goesOn) ? new Map<number, number>() : await startsOf(client, topic, from);
+    return ids.map((partition) => {
+      const known = committed.get(partition);
+      if (known !== undefined && goesOn(partition)) return { topic, partition, offset: known, committed: known };
+      const offset = starts.get(partition) ?? 0;
+      // Said once it is read, where it is where it would be looked for anyway.
+      return { topic, partition, offset, committed: from === 'earliest' && known === undefined ? offset : known };
+    });
+  }
+}
+
+async function startsOf(client: KafkaClient, topic: string, from: KafkaFrom): Promise<ReadonlyMap<number, number>> {
+  if (typeof from === 'string') return client.offsets(topic, from);
+  if ('timeMs' in from) return client.offsets(topic, from.timeMs);
+  const given = Object.entries(from.offsets[topic] ?? {}).map(([id, offset]) => [Number(id), offset] as const);
+  return new Map([...(await client.offsets(topic, 'earliest')), ...given]);
+}

@@ -1,0 +1,162 @@
+import { Buffer } from 'node:buffer';
+import type { Clock } from 'sluice';
+import type { KafkaLink, KafkaLinkOptions } from 'sluice/kafka';
+import type {
+  KafkaBatch,
+  KafkaConsumerEvents,
+  KafkaConsumerPlan,
+  KafkaDriver,
+  KafkaEvents,
+  KafkaHeaders,
+  KafkaOffset,
+  KafkaProducerPlan,
+  KafkaRecord,
+} from '../../src/links/kafka-driver.js';
+import { linkTo } from '../../src/links/kafka.js';
+
+/** A member of a group that is played by the test. */
+export interface FakeMember {
+  readonly plan: KafkaConsumerPlan;
+  readonly events: KafkaConsumerEvents;
+  /** What it was told, in short: `seek a/0 5`, `pause a/0`, `commit a/0 7`. */
+  readonly told: string[];
+  isClosed: boolean;
+}
+
+/** A producer that is played by the test. */
+export interface FakeProducer {
+  readonly plan: KafkaProducerPlan;
+  readonly events: KafkaEvents;
+  /** What it was given and not answered, in short by batch: `a/0: x y`. */
+  readonly sent: string[];
+  readonly batches: (readonly KafkaBatch[])[];
+  /** Answers the oldest. */
+  answer(error?: unknown): void;
+  isClosed: boolean;
+}
+
+/** A cluster that is played by the test. */
+export interface FakeKafka {
+  readonly link: KafkaLink;
+  readonly members: FakeMember[];
+  readonly producers: FakeProducer[];
+  /** Partitions by topic; a topic that is not in it does not exist. */
+  readonly topics: Map<string, number>;
+  /** Committed offsets by `group topic/partition`. */
+  readonly committed: Map<string, number>;
+  /** What the cluster answers for offsets, by `earliest`, `latest` or a time. */
+  readonly offsets: Map<string | number, number>;
+  /** Called instead of the usual answers where it is set. */
+  failCommit: Error | undefined;
+  /** Producers answer by themselves. */
+  isQuick: boolean;
+}
+
+const unknownTopic = (topic: string): Error =>
+  Object.assign(new Error(`unknown topic ${topic}`), { type: 'UNKNOWN_TOPIC_OR_PARTITION' });
+const named = ({ topic, partition }: { topic: string; partition: number }): string => `${topic}/${partition}`;
+
+/** A cluster without a network: groups, offsets and producers do what the test says. */
+export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {}): FakeKafka {
+  const members: FakeMember[] = [];
+  const producers: FakeProducer[] = [];
+  const topics = new Map([['a', 2]]);
+  const committed = new Map<string, number>();
+  const offsets = new Map<string | number, number>([
+    ['earliest', 0],
+    ['latest', 100],
+  ]);
+  const fake = {
+    members,
+    producers,
+    topics,
+    committed,
+    offsets,
+    failCommit: undefined as Error | undefined,
+    isQuick: true,
+  };
+  const partitions = async (topic: string): Promise<number> => {
+    const count = topics.get(topic);
+    if (count === undefined) throw unknownTopic(topic);
+    return count;
+  };
+  const driver: KafkaDriver = {
+    connect: async () => ({
+      ping: async () => undefined,
+      partitions,
+      async offsets(topic, at) {
+        return new Map(Array.from({ length: await partitions(topic) }, (_, id) => [id, offsets.get(at) ?? 0]));
+      },
+      async committed(group, topic) {
+        const all = [...committed].filter(([name]) => name.startsWith(`${group} ${topic}/`));
+        return new Map(all.map(([name, offset]) => [Number(name.split('/').at(-1)), offset]));
+      },
+      async consumer(plan, events) {
+        const told: string[] = [];
+        const member: FakeMember = { plan, events, told, isClosed: false };
+        members.push(member);
+        const name = `member-${members.length}`;
+        return {
+          get member() {
+            return member.isClosed ? undefined : name;
+          },
+          async commit(given: readonly KafkaOffset[]) {
+            if (fake.failCommit !== undefined) throw fake.failCommit;
+            for (const at of given) {
+              told.push(`commit ${named(at)} ${at.offset}`);
+              committed.set(`${plan.group} ${named(at)}`, at.offset);
+            }
+          },
+          pause: (at) => void told.push(`pause ${named(at)}`),
+          resume: (at) => void told.push(`resume ${named(at)}`),
+          seek: (at, offset) => void told.push(`seek ${named(at)} ${offset}`),
+          async close() {
+            member.isClosed = true;
+          },
+        };
+      },
+      async producer(plan, events) {
+        const sent: string[] = [];
+        const batches: (readonly KafkaBatch[])[] = [];
+        const answers: ((error?: unknown) => void)[] = [];
+        const producer: FakeProducer = {
+          plan,
+          events,
+          sent,
+          batches,
+          answer: (error) => answers.shift()?.(error),
+          isClosed: false,
+        };
+        producers.push(producer);
+        return {
+          async send(given) {
+            batches.push(given);
+            for (const one of given)
+              sent.push(`${named(one)}: ${one.records.map(({ value }) => String(value)).join(' ')}`);
+            if (fake.isQuick) return;
+            await new Promise<void>((resolve, reject) => {
+              answers.push((error) => (error instanceof Error ? reject(error) : resolve()));
+            });
+          },
+          async close() {
+            producer.isClosed = true;
+          },
+        };
+      },
+      close: async () => undefined,
+    }),
+  };
+  const link = linkTo(driver, { brokers: ['fake:9092'], clock, ...options });
+  return Object.assign(fake, { link });
+}
+
+/** Records of a partition from an offset on, one for each text; `-` is a tombstone. */
+export function records(offset: number, texts: string, headers?: KafkaHeaders): KafkaRecord[] {
+  return Array.from(texts, (text, at) => ({
+    offset: offset + at,
+    timeMs: 1_000 + offset + at,
+    key: Buffer.from(`k${text}`),
+    value: text === '-' ? null : Buffer.from(text),
+    headers,
+  }));
+}

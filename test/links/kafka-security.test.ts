@@ -1,0 +1,38 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { checkSecurity } from '../../src/links/kafka-security.js';
+
+function refusal(tls: unknown, sasl?: unknown): string {
+  try {
+    checkSecurity(tls as never, sasl as never);
+    return '';
+  } catch (error) {
+    return inspect(error, { depth: 10 });
+  }
+}
+
+describe('the security of a link', () => {
+  it('is taken as it should be', () => {
+    expect(refusal(true)).toBe('');
+    expect(refusal({ ca: 'pem', servername: 'broker' }, { mechanism: 'plain', username: 'u', password: '' })).toBe('');
+    expect(refusal(undefined, { mechanism: 'oauthbearer', token: () => 't' })).toBe('');
+  });
+
+  it.each([
+    [{ certificate: 'pem' }, undefined, `unknown option 'certificate'`],
+    [undefined, { mechanism: 'gssapi' }, 'expected one of plain, scram-sha-256'],
+    [undefined, { mechanism: 'plain', username: 'u' }, `'password' is missing`],
+    [undefined, { mechanism: 'plain', usernam: 'u', password: 'p' }, `did you mean 'username'?`],
+    [undefined, { mechanism: 'oauthbearer', token: 't' }, 'expected a function'],
+  ])('is refused: %j %j', (tls, sasl, text) => {
+    expect(refusal(tls, sasl)).toContain(text);
+  });
+
+  it('shows no secret when it is refused (SEC-02)', () => {
+    const sasl = { mechanism: 'plain', username: 7, password: ['hidden'], passwort: 'hidden' };
+    expect(refusal({ passphrase: 'hidden', extra: 'hidden' }, sasl)).toContain('kafkaLink tls');
+    expect(refusal({ passphrase: 'hidden', extra: 'hidden' }, sasl)).not.toContain('hidden');
+    expect(refusal(undefined, sasl)).toContain(`'username'`);
+    expect(refusal(undefined, sasl)).not.toContain('hidden');
+  });
+});
