@@ -2,8 +2,9 @@ import type { Observable } from 'rxjs';
 import { currentClock, type Cancel, type Clock } from '../clock.js';
 import { SluiceError } from '../errors.js';
 import type { Status } from '../observability/status.js';
-import { backoff, type Backoff } from './backoff.js';
+import type { Backoff } from './backoff.js';
 import { called, checkArgument, someOptions } from './options.js';
+import { RECONNECT } from './reconnect.js';
 import { StatusCell } from './status-cell.js';
 import { Supervisor } from './supervisor.js';
 
@@ -46,7 +47,7 @@ export interface LinkContext {
  * @see defineLink
  */
 export interface LinkOptions {
-  /** Waits between tries to connect. Default `backoff()`: 500 ms doubling to 30 s, full jitter, without end. */
+  /** Waits between tries to connect. Default: 500 ms doubling to 4 s, full jitter, without end. */
   readonly reconnect?: Backoff;
   /** Longest a connect may take. Default 10,000 ms. */
   readonly connectTimeoutMs?: number;
@@ -113,7 +114,7 @@ export function defineLink<C>(definition: LinkDefinition<C>, options: LinkOption
   checkArgument('defineLink', 'definition', definition, rule);
   checkArgument('defineLink', 'options', options, someOptions);
   const { connector } = definition;
-  const { reconnect = backoff(), connectTimeoutMs = 10_000, heartbeatMs = 5_000 } = options;
+  const { reconnect = RECONNECT, connectTimeoutMs = 10_000, heartbeatMs = 5_000 } = options;
   const status = new StatusCell(connector);
   const users = new Set<LinkUser>();
   let waiters: Waiter<C>[] = [];

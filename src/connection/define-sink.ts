@@ -1,6 +1,6 @@
 import { currentClock, type Clock } from '../clock.js';
 import type { Message, NackThen } from '../message/message.js';
-import { backoff, type Backoff } from './backoff.js';
+import type { Backoff } from './backoff.js';
 import type { Link } from './define-link.js';
 import type { Sink } from './flow.js';
 import {
@@ -14,6 +14,7 @@ import {
   type OptionRule,
   someOptions,
 } from './options.js';
+import { RECONNECT } from './reconnect.js';
 import { SinkSession } from './sink-session.js';
 
 /**
@@ -102,7 +103,7 @@ export interface SinkOptions {
   readonly closeTimeoutMs?: number;
   /** Longest an opening may take. Default 10,000 ms. */
   readonly connectTimeoutMs?: number;
-  /** Waits between openings. Default `backoff()`. */
+  /** Waits between openings. Default: 500 ms doubling to 4 s, full jitter, without end. */
   readonly reconnect?: Backoff;
   /** Default: the clock in force when the sink is made. */
   readonly clock?: Clock;
@@ -161,7 +162,7 @@ export function defineSink<T, C = undefined>(definition: SinkDefinition<T, C>, o
     onError: options.onError ?? 'requeue',
     closeTimeoutMs: options.closeTimeoutMs ?? 30_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-    reconnect: options.reconnect ?? backoff(),
+    reconnect: options.reconnect ?? RECONNECT,
     clock: options.clock ?? currentClock(),
   });
 }

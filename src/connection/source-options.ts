@@ -1,7 +1,8 @@
 import type { Observable } from 'rxjs';
 import type { Clock } from '../clock.js';
-import { backoff, type Backoff } from './backoff.js';
+import type { Backoff } from './backoff.js';
 import { checkOptions, configInvalid, either, having, integer, numeric, oneOf, type OptionRule } from './options.js';
+import { RECONNECT } from './reconnect.js';
 
 /**
  * What to give up when more comes than fits: the oldest waiting message, the newest, or the connection.
@@ -43,7 +44,7 @@ export interface SourceOptions {
    * otherwise 0.
    */
   readonly stallTimeoutMs?: number;
-  /** Waits between openings. Default `backoff()`. */
+  /** Waits between openings. Default: 500 ms doubling to 4 s, full jitter, without end. */
   readonly reconnect?: Backoff;
   /** What is given up when a transport that cannot wait brings more than fits. */
   readonly overflow?: Overflow;
@@ -106,7 +107,7 @@ export function sourceSettings(definition: Decided, options: SourceOptions): Sou
     closeTimeoutMs: options.closeTimeoutMs ?? 30_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     stallTimeoutMs: options.stallTimeoutMs,
-    reconnect: options.reconnect ?? backoff(),
+    reconnect: options.reconnect ?? RECONNECT,
     overflow: options.overflow,
     // What cannot wait may queue up to its credit; what can only brings the rest of a chunk.
     maxInbox: definition.needsOverflow === true && typeof window === 'number' ? Math.max(1, window) : 65_536,

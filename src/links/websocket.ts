@@ -1,4 +1,4 @@
-import { backoff } from '../connection/backoff.js';
+import { RECONNECT } from '../connection/reconnect.js';
 import { defineLink, type Link, type LinkContext } from '../connection/define-link.js';
 import { Channels } from './websocket-channels.js';
 import { openWire } from './websocket-client.js';
@@ -122,7 +122,7 @@ export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkO
       },
       ping: (connection) => connection.ping(connection.canPause ? undefined : settings.ping?.()),
     },
-    { ...settings, reconnect: settings.reconnect ?? backoff() },
+    { ...settings, reconnect: settings.reconnect ?? RECONNECT },
   );
   return { ...link, pauses: settings.client !== undefined && isPausing(settings.client), channels, limits };
 }

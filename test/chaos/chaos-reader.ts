@@ -1,0 +1,93 @@
+import type { Flow, Message } from 'sluice';
+import type { History } from 'sluice/testing';
+
+/** Somebody who reads until stopped. */
+export interface ChaosReader {
+  /** Deliveries, and the different messages among them. */
+  readonly count: number;
+  readonly distinct: number;
+  /** Unsettled now. */
+  readonly open: number;
+  /** How many it settled since then, by `performance.now()`. */
+  settledSince(ms: number): number;
+  stop(): Promise<void>;
+}
+
+const utf8 = new TextDecoder();
+const REMEMBERED = 65_536;
+
+/**
+ * Holds what it gets, as far as the window goes, and acks a random part of it in random order, turn by turn; `progressed` is
+ * told each time.
+ */
+export function chaosReader(
+  flow: Flow<Uint8Array>,
+  seen: History,
+  random: () => number,
+  progressed: () => void,
+): ChaosReader {
+  const held: { readonly id: string; readonly message: Message<Uint8Array> }[] = [];
+  const distinct = new Set<string>();
+  const settledMs = new Float64Array(REMEMBERED);
+  let settled = 0;
+  let count = 0;
+  let isDue = false;
+  let failure: unknown;
+
+  function settleSome(): void {
+    isDue = false;
+    const nowMs = performance.now();
+    // At least one, so that it ends; seldom all, so that the window stays in use.
+    for (let left = 1 + Math.floor(random() * held.length); left > 0 && held.length > 0; left -= 1) {
+      const at = Math.floor(random() * held.length);
+      const one = held[at];
+      const last = held.pop();
+      if (one === undefined || last === undefined) return;
+      if (one !== last) held[at] = last;
+      if (!one.message.ack()) continue;
+      seen.settled(one.id, 'ack');
+      settledMs[settled % REMEMBERED] = nowMs;
+      settled += 1;
+    }
+    progressed();
+    schedule();
+  }
+  function schedule(): void {
+    if (isDue || held.length === 0) return;
+    isDue = true;
+    setImmediate(settleSome);
+  }
+
+  const subscription = flow.subscribe({
+    next(message) {
+      const { payload } = message;
+      const end = payload.indexOf(32);
+      const id = utf8.decode(end === -1 ? payload : payload.subarray(0, end));
+      count += 1;
+      distinct.add(id);
+      seen.delivered(id, { attempt: message.attempt, bytes: payload.length });
+      held.push({ id, message });
+      schedule();
+    },
+    error: (error: unknown) => void (failure = error),
+  });
+  return {
+    get count() {
+      if (failure !== undefined) throw failure as Error;
+      return count;
+    },
+    get distinct() {
+      if (failure !== undefined) throw failure as Error;
+      return distinct.size;
+    },
+    get open() {
+      return held.length;
+    },
+    settledSince: (ms) => settledMs.filter((at) => at >= ms && at > 0).length,
+    async stop() {
+      subscription.unsubscribe();
+      // What it held goes back with the end of the subscription.
+      while (held.length > 0) await new Promise(setImmediate);
+    },
+  };
+}
