@@ -13,6 +13,8 @@ export interface Description {
   readonly upstream?: Observable<unknown>;
   /** Ways that leave it, each a stage or a sink. */
   readonly branches?: readonly BranchDescription[];
+  /** True where messages go on beside the branches. Without branches they do anyway. */
+  readonly goesOn?: boolean;
 }
 
 /** One way out of a stage that has several. */

@@ -47,7 +47,8 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
   checkArgument(NAME, 'sink', sink, sinkLike);
   checkOptions<DeadLetterOptions>(NAME, options, { retryMs: numeric(0) });
   const { retryMs = 1_000 } = options;
-  const facts = { kind: 'stage', name: NAME, atMostOne: true } as const;
+  const branches = [{ label: 'dead', to: sink }];
+  const facts = { kind: 'stage', name: NAME, atMostOne: true, branches, goesOn: true } as const;
 
   const stage: Stage<T, T> = (source: Flow<T>): Flow<T> => {
     const flow = new Observable<Message<T>>((output) => {

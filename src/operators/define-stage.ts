@@ -23,6 +23,8 @@ export interface StageTraits {
   readonly atMostOne?: boolean;
   /** An option that asks for so many messages at once: more than the credit is refused when the stage is wired. */
   readonly wants?: { readonly option: string; readonly count: number };
+  /** Messages go on beside the branches. Default false. */
+  readonly goesOn?: boolean;
 }
 
 /**
@@ -39,8 +41,8 @@ export function defineStage<I, O>(
   branches?: readonly BranchDescription[],
   traits: StageTraits = {},
 ): Stage<I, O> {
-  const { atMostOne = false, wants } = traits;
-  const facts = { kind: 'stage', name, atMostOne, ...(branches === undefined ? {} : { branches }) } as const;
+  const { atMostOne = false, wants, goesOn = false } = traits;
+  const facts = { kind: 'stage', name, atMostOne, ...(branches === undefined ? {} : { branches, goesOn }) } as const;
   const stage: Stage<I, O> = (source: Flow<I>): Flow<O> => {
     checkArgument(name, 'source', source, flowLike);
     if (wants !== undefined) checkCredit(name, wants, source);

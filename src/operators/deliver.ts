@@ -40,7 +40,7 @@ export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
     name,
     (output) => new Delivering<T>(sink, name, output, trampolineOf(currentClock())),
     [{ label: '', to: sink }],
-    { atMostOne: true },
+    { atMostOne: true, goesOn: true },
   );
 }
 

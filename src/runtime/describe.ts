@@ -43,7 +43,7 @@ export function describe(flow: Flow<unknown>, sink?: Sink<never>): Graph {
   if (sink !== undefined) checkArgument('describe', 'sink', sink, sinkLike);
   const drawing = new Drawing();
   const last = drawing.flow(flow);
-  if (sink !== undefined) drawing.edge(last, drawing.node('sink', descriptionOf(sink)?.name ?? 'observer'));
+  if (sink !== undefined) drawing.edge(last, drawing.sink(sink));
   return { nodes: drawing.nodes, edges: drawing.edges };
 }
 
@@ -52,6 +52,9 @@ class Drawing {
   readonly edges: GraphEdge[] = [];
   /** Flows that are drawn already, by the node they end in. */
   private readonly drawn = new Map<unknown, string[]>();
+  private readonly sinks = new Map<unknown, string>();
+  /** Branches begun so far: each has an entry of its own, also one inside another. */
+  private entries = 0;
 
   node(kind: GraphNode['kind'], label: string): string {
     const id = `n${this.nodes.length + 1}`;
@@ -60,7 +63,7 @@ class Drawing {
   }
 
   edge(from: readonly string[], to: string, label?: string): void {
-    for (const start of from) this.edges.push({ from: start, to, ...(label === undefined ? {} : { label }) });
+    for (const start of from) this.edges.push(edgeOf(start, to, label));
   }
 
   /** Draws what leads to the flow; returns the nodes it comes out of. */
@@ -78,21 +81,32 @@ class Drawing {
     const at = this.node(description.kind, description.name);
     this.edge(before, at);
     if (description.branches === undefined) return [at];
-    return description.branches.flatMap(({ label, to }) => this.branch(at, label, to));
+    const ends = description.branches.flatMap(({ label, to }) => this.branch(at, label === '' ? undefined : label, to));
+    return description.goesOn === true ? [at, ...ends] : ends;
   }
 
-  private branch(from: string, label: string, to: unknown): string[] {
+  /** One box for each sink, however many ways lead to it. */
+  sink(sink: unknown): string {
+    const known = this.sinks.get(sink);
+    if (known !== undefined) return known;
+    const at = this.node('sink', descriptionOf(sink)?.name ?? (sink as Sink<never>).name ?? 'observer');
+    this.sinks.set(sink, at);
+    return at;
+  }
+
+  private branch(from: string, label: string | undefined, to: unknown): string[] {
     if (typeof to !== 'function') {
-      this.edge([from], this.node('sink', descriptionOf(to)?.name ?? 'observer'), label);
+      this.edge([from], this.sink(to), label);
       return [];
     }
     // A stage only builds: applied to a flow that never is subscribed, it shows what it would be made of.
     const entry = new Observable<never>();
-    const marker = `entry:${label}`;
+    this.entries += 1;
+    const marker = `entry ${this.entries}`;
     this.drawn.set(entry, [marker]);
     const ends = this.flow((to as Stage<never, never>)(entry));
     const inside = this.edges.filter((edge) => edge.from === marker);
-    for (const edge of inside) this.edges.splice(this.edges.indexOf(edge), 1, { from, to: edge.to, label });
+    for (const edge of inside) this.edges.splice(this.edges.indexOf(edge), 1, edgeOf(from, edge.to, label));
     return ends.map((end) => (end === marker ? from : end));
   }
 
@@ -105,4 +119,8 @@ class Drawing {
     this.edge(before, at);
     return [at];
   }
+}
+
+function edgeOf(from: string, to: string, label: string | undefined): GraphEdge {
+  return { from, to, ...(label === undefined ? {} : { label }) };
 }

@@ -1,6 +1,31 @@
 import { map } from 'rxjs';
 import { describe as suite, expect, it } from 'vitest';
-import { describe, each, memoryBroker, memorySink, memorySource, mermaid, payload, where } from 'sluice';
+import {
+  batch,
+  busy,
+  deadLetter,
+  dedupe,
+  deliver,
+  describe,
+  each,
+  fanout,
+  field,
+  flow,
+  type Flow,
+  latest,
+  lossy,
+  memoryBroker,
+  memorySink,
+  memorySource,
+  mermaid,
+  payload,
+  route,
+  type Sink,
+  tapMessage,
+  through,
+  unbatch,
+  where,
+} from 'sluice';
 
 suite('describe', () => {
   it('shows a flow from its source to its sink without subscribing', () => {
@@ -22,6 +47,63 @@ suite('describe', () => {
       'sink memory',
     ]);
     expect(graph.edges).toHaveLength(5);
+  });
+
+  it('shows every stage, the ways that leave it, and what comes out of it', () => {
+    const broker = memoryBroker();
+    const [audit, dead] = ['audit', 'dead'].map((topic) => ({ ...memorySink(broker, { topic }), name: topic }));
+    const graph = describe(
+      flow(
+        memorySource<number>(broker, { topic: 'a' }),
+        deadLetter(dead as Sink<number>),
+        dedupe({ by: (message) => message.id, maxKeys: 1 }),
+        deliver(audit as Sink<number>),
+        batch({ size: 2, maxWaitMs: 1 }),
+        unbatch(),
+        fanout([
+          fanout([payload((n: number) => n), tapMessage<number>(() => undefined)]),
+          (source: Flow<number>) => source,
+          audit as Sink<number>,
+        ]),
+        route([{ name: 'large', when: field('total'), to: latest((n: number) => n) }], {
+          otherwise: busy((n: number) => n),
+        }),
+        through((n$) => n$),
+        lossy((messages) => messages),
+      ),
+      audit,
+    );
+    const label = (id: string): string => graph.nodes.find((node) => node.id === id)?.label ?? id;
+    const arrows = graph.edges.map(({ from, to, label: way }) =>
+      [label(from), way, label(to)].filter(Boolean).join(' > '),
+    );
+    expect(arrows.toSorted()).toEqual(
+      [
+        'memory > deadLetter',
+        'deadLetter > dead > dead',
+        'deadLetter > dedupe',
+        'dedupe > deliver(audit)',
+        'deliver(audit) > audit',
+        'deliver(audit) > batch',
+        'batch > unbatch',
+        'unbatch > fanout',
+        'fanout > 1 > fanout',
+        'fanout > 1 > payload',
+        'fanout > 2 > tapMessage',
+        'fanout > 3 > audit',
+        'payload > route',
+        'tapMessage > route',
+        'fanout > route',
+        'route > large: field total exists > latest()',
+        'route > otherwise > busy()',
+        'latest() > through',
+        'busy() > through',
+        'through > lossy',
+        'lossy > audit',
+      ].toSorted(),
+    );
+    expect(graph.nodes.filter(({ label: name }) => name === 'audit')).toHaveLength(1);
+    expect(new Set(graph.nodes.map(({ id }) => id)).size).toBe(graph.nodes.length);
   });
 });
 
