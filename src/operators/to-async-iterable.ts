@@ -1,3 +1,4 @@
+import type { Subscription } from 'rxjs';
 import type { Flow } from '../connection/flow.js';
 import { checkArgument, flowLike } from '../connection/options.js';
 import { Ring } from '../connection/ring.js';
@@ -16,7 +17,7 @@ interface Waiting<T> {
  *
  * Leaving the loop by `break`, `return` or a throw gives the message of that round and everything that waits back to the
  * source, untouched. The loop ends when the flow completes and throws when it errors. Each loop is a subscription of its
- * own.
+ * own, made when it first asks.
  *
  * @example
  * import { toAsyncIterable } from 'sluice';
@@ -31,14 +32,19 @@ export function toAsyncIterable<T>(flow: Flow<T>): AsyncIterable<Message<T>> {
 }
 
 function iterate<T>(flow: Flow<T>): AsyncIterator<Message<T>, undefined> {
+  let subscription: Subscription | undefined;
   const buffer = new Ring<Message<T>>();
   const askers = new Ring<Waiting<T>>();
   let inHand: Message<T> | undefined;
   let end: { readonly error?: unknown } | undefined;
 
   function give(): void {
+    // What its source took back while it waited comes again.
+    for (let first = buffer.peek(); first !== undefined && !isOpen(first); first = buffer.peek()) buffer.shift();
     while (askers.length > 0 && (buffer.length > 0 || end !== undefined)) {
       const asker = askers.shift() as Waiting<T>;
+      // Who asked twice in a row is done with the first when the second comes.
+      done();
       inHand = buffer.shift();
       if (inHand !== undefined) asker.resolve({ done: false, value: inHand });
       else if (end !== undefined && 'error' in end) {
@@ -48,34 +54,41 @@ function iterate<T>(flow: Flow<T>): AsyncIterator<Message<T>, undefined> {
     }
   }
 
-  const subscription = flow.subscribe({
-    next(message) {
-      mark(message, 'toAsyncIterable');
-      buffer.push(message);
-      give();
-    },
-    error(error: unknown) {
-      end = { error };
-      give();
-    },
-    complete() {
-      end = {};
-      give();
-    },
-  });
+  function done(): void {
+    const message = inHand;
+    inHand = undefined;
+    if (message !== undefined && isOpen(message)) message.ack();
+  }
+
+  function start(): void {
+    subscription = flow.subscribe({
+      next(message) {
+        mark(message, 'toAsyncIterable');
+        buffer.push(message);
+        give();
+      },
+      error(error: unknown) {
+        end = { error };
+        give();
+      },
+      complete() {
+        end = {};
+        give();
+      },
+    });
+  }
 
   return {
     next() {
-      const done = inHand;
-      inHand = undefined;
-      if (done !== undefined && isOpen(done)) done.ack();
+      if (subscription === undefined && end === undefined) start();
+      done();
       return new Promise((resolve, reject) => {
         askers.push({ resolve, reject });
         give();
       });
     },
     return() {
-      subscription.unsubscribe();
+      subscription?.unsubscribe();
       if (inHand !== undefined) handBack(inHand);
       inHand = undefined;
       for (const message of buffer.clear()) handBack(message);

@@ -7,6 +7,9 @@ import { toAsyncIterable } from './to-async-iterable.js';
  * The messages of a flow as a WHATWG stream. It holds none back of its own: a message is taken out when the reader asks,
  * and acked when it asks for the next one, unless it was settled by then.
  *
+ * Where the writer queues, as a `highWaterMark` above 1 lets it, it asks before it has written: settle messages in its
+ * `write` then.
+ *
  * Closes when the flow completes, errors when it does. Cancelling gives the message in hand and what waits back to the
  * source, untouched.
  *

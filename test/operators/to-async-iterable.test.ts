@@ -1,6 +1,7 @@
-import { NEVER, throwError } from 'rxjs';
+import { defer, NEVER, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { fromAsyncIterable, memoryBroker, memorySource, toAsyncIterable, type Message } from 'sluice';
+import { testSource, virtualClock } from 'sluice/testing';
 
 function brokerWith(...values: number[]): ReturnType<typeof memoryBroker> {
   const broker = memoryBroker();
@@ -65,5 +66,56 @@ describe('toAsyncIterable', () => {
     const open = iterator.next();
     await iterator.return?.();
     await expect(open).resolves.toEqual({ done: true, value: undefined });
+  });
+
+  it('subscribes when it is first asked, and never when it is left before', async () => {
+    let subscriptions = 0;
+    const counted = defer(() => {
+      subscriptions += 1;
+      return fromAsyncIterable([1]);
+    });
+    const left = toAsyncIterable(counted)[Symbol.asyncIterator]();
+    await left.return?.();
+    await expect(left.next()).resolves.toEqual({ done: true, value: undefined });
+    const asked = toAsyncIterable(counted)[Symbol.asyncIterator]();
+    expect(subscriptions).toBe(0);
+    await asked.next();
+    expect(subscriptions).toBe(1);
+    await asked.return?.();
+  });
+
+  it('acks what somebody who asks ahead has got, when the next one is there', async () => {
+    const clock = virtualClock();
+    const source = testSource<number>({ clock, credit: 4 });
+    const acked: number[] = [];
+    source.acks$.subscribe((value) => acked.push(value));
+    const iterator = toAsyncIterable(source.flow)[Symbol.asyncIterator]();
+    const both = Promise.all([iterator.next(), iterator.next()]);
+    source.offer(1);
+    source.offer(2);
+    clock.advance(0);
+    const got = await both;
+    expect(got.map(({ value }) => (value as Message<number>).payload)).toEqual([1, 2]);
+    expect([acked, source.unsettled.map(({ value }) => value)]).toEqual([[1], [2]]);
+    await iterator.return?.();
+  });
+
+  it('gives nothing to the loop that its source took back while it waited', async () => {
+    const clock = virtualClock();
+    const source = testSource<number>({ clock, credit: 4 });
+    const iterator = toAsyncIterable(source.flow)[Symbol.asyncIterator]();
+    const first = iterator.next();
+    for (const value of [1, 2, 3]) source.offer(value);
+    clock.advance(0);
+    await first;
+    source.lose(new Error('cut'));
+    clock.advance(60_000);
+    const seen: string[] = [];
+    for (let at = 0; at < 3; at += 1) {
+      const { value } = (await iterator.next()) as IteratorYieldResult<Message<number>>;
+      seen.push(`${value.payload} ${value.attempt}`);
+    }
+    expect(seen).toEqual(['1 2', '2 2', '3 2']);
+    await iterator.return?.();
   });
 });
