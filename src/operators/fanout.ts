@@ -12,7 +12,7 @@ import {
   sinkLike,
 } from '../connection/options.js';
 import { watchSink } from '../connection/watch-sink.js';
-import { toSluiceError } from '../errors.js';
+import { SluiceError, toSluiceError } from '../errors.js';
 import { type Envelope, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { Fork, type ForkSettle } from '../message/settlement.js';
@@ -48,9 +48,9 @@ export interface FanoutOptions {
  * of branches that are stages is merged. The slowest branch sets the pace.
  *
  * Branches are subscribed before the source. One that errors ends alone: it is reported as `stage.failed`, what it held is
- * redelivered, and it starts anew with the next message. One that completes early gets no more. When the source has
- * completed, so do the branches, then the flow; sinks are completed with it. Under `any` a branch that is behind by the
- * whole credit is left out until it has caught up.
+ * redelivered, and it starts anew with the next message. One that completes early gets no more, and what was inside is
+ * redelivered for the others. When the source has completed, so do the branches, then the flow; sinks are completed with
+ * it. Under `any` a branch that is behind by the whole credit is left out until it has caught up.
  *
  * @example
  * import { each, fanout, memorySink } from 'sluice';
@@ -154,18 +154,37 @@ class Branch<I, O> {
   start(): void {
     if (typeof this.to !== 'function') return;
     this.feed = new Subject();
-    const flow: Flow<O> = this.to(this.feed);
-    this.subscription = flow.subscribe({
+    let flow: Flow<O>;
+    try {
+      flow = this.to(this.feed);
+    } catch (error) {
+      this.failed(error);
+      return;
+    }
+    const subscription = flow.subscribe({
       next: (message) => {
         this.inside.remove(message);
         this.output.next(message);
       },
       error: (error: unknown) => this.failed(error),
-      complete: () => {
-        this.isOver = true;
-        this.ended();
-      },
+      complete: () => this.over(),
     });
+    // It may have failed or completed while it was being subscribed.
+    this.subscription = subscription.closed ? undefined : subscription;
+  }
+
+  /** What it did not let out before it completed by itself is no longer worked on. */
+  private over(): void {
+    this.isOver = true;
+    const left = this.completing ? [] : this.inside.takeOpen();
+    if (left.length > 0) {
+      const reason = new SluiceError('HANDLER_FAILED', 'A branch of fanout completed with messages inside.', {
+        retriable: true,
+      });
+      report({ type: 'stage.failed', stage: 'fanout', reason });
+      for (const part of left) part.nack(reason);
+    }
+    this.ended();
   }
 
   isBehind(limit: number): boolean {
@@ -174,9 +193,10 @@ class Branch<I, O> {
 
   next(part: Message<I>): void {
     if (typeof this.to === 'function') {
-      if (this.subscription === undefined) this.start();
       this.inside.add(part);
-      this.feed.next(part);
+      if (this.subscription === undefined) this.start();
+      // Otherwise it failed at once, and took the part with it.
+      if (this.subscription !== undefined) this.feed.next(part);
       return;
     }
     try {

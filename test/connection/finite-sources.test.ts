@@ -177,8 +177,10 @@ describe.each(FILES)('a file read as %s (SRC-04, S2.9)', (_name, empty, source) 
     const seen = collect(source(path, { credit: new BehaviorSubject(0) }));
     await until(() => expect(seen).toMatchObject({ completed: true, errors: [] }));
   });
+});
 
-  it('comes back after a lost link when it had reached its end, and does not complete before', () => {
+describe('a source that had reached its end', () => {
+  it('comes back after a lost link, and does not complete before', () => {
     const clock = virtualClock();
     const source = testSource<string>({ clock, credit: 4 });
     const seen = collect(source.flow);

@@ -1,4 +1,4 @@
-import { filter, map, take } from 'rxjs';
+import { filter, map, take, takeUntil, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { batch, batchPartial, fanout, flow, type Flow, type Message, observe, payload, type Sink } from 'sluice';
 import { runStage, stageLaws } from '../helpers/stage.js';
@@ -102,6 +102,35 @@ describe('fanout', () => {
   it('refuses to be nothing', () => {
     expect(() => fanout([])).toThrow(/branches/);
     expect(() => fanout([payload(String)], { settle: 'most' as 'all' })).toThrow(/settle/);
+  });
+
+  it('starts a branch anew that failed while it was being subscribed, by a throw or an error', () => {
+    for (const how of ['throws', 'errors'] as const) {
+      let starts = 0;
+      const broken = (source: Flow<number>): Flow<number> => {
+        starts += 1;
+        if (starts > 3) return source;
+        if (how === 'throws') throw new Error('no');
+        return throwError(() => new Error('no'));
+      };
+      const run = runStage(fanout([broken]), { values: [1, 2], maxAttempts: 3 });
+      expect([run.out, run.log, run.end]).toEqual([
+        [1, 2],
+        ['1 requeue HANDLER_FAILED', '1 requeue HANDLER_FAILED', '1 ack', '2 ack'],
+        'complete',
+      ]);
+    }
+  });
+
+  it('redelivers what was inside a branch that completed by itself, and goes on without it', () => {
+    const early = (source: Flow<number>): Flow<number> =>
+      source.pipe(
+        filter(() => false),
+        takeUntil(source.pipe(filter((part) => part.payload === 2))),
+      );
+    const run = runStage(fanout([early, payload((n: number) => n)]), { values: [1, 2, 3], credit: 2 });
+    expect([run.held, run.end]).toEqual([[], 'complete']);
+    expect(run.log.filter((line) => line.endsWith('ack')).toSorted()).toEqual(['1 ack', '2 ack', '3 ack']);
   });
 });
 
