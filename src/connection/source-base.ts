@@ -32,6 +32,8 @@ export abstract class SourceBase<T> {
   protected readonly waitingListeners: Listeners = new Listeners();
   /** How many may be unsettled now. */
   protected window: number;
+  /** What messages are stamped with; looked up once per turn, not once per message. */
+  protected stampMs = 0;
   private ids = 0;
   private idPrefix: string | undefined;
 
@@ -77,6 +79,10 @@ export abstract class SourceBase<T> {
       },
     });
     return () => subscription.unsubscribe();
+  }
+
+  protected stamp(): void {
+    this.stampMs = Math.round(this.clock.elapsed());
   }
 
   /** A message larger than the whole window passes when it is alone, otherwise it would wait for ever. */

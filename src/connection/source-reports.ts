@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.js';
-import type { SluiceError } from '../errors.js';
+import { type SluiceError, toSluiceError } from '../errors.js';
 import { type Envelope, OPEN, RELEASED } from '../message/envelope.js';
 import type { Outcome } from '../message/settlement.js';
 import type { MessageFacts, SluiceEvent } from '../observability/events.js';
@@ -68,6 +68,14 @@ export class SourceReports {
   refused(message: Envelope<unknown>, reason: SluiceError): void {
     if (this.scope?.refused === undefined) message.nack(reason, 'dead');
     else this.scope.refused(message, reason);
+  }
+
+  /** Something that it was handed to threw, which none of our stages does: the flow goes on without it. */
+  threw(message: Envelope<unknown>, error: unknown): void {
+    const { holder: stage } = message;
+    const reason = toSluiceError(error, 'HANDLER_FAILED', `${stage} threw`, { details: { stage } });
+    report({ type: 'stage.failed', stage, reason });
+    if (message.state === OPEN) message.nack(reason);
   }
 
   late(root: Envelope<unknown>, second: string): void {

@@ -46,8 +46,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   private generation = 0;
   /** Inside {@link run}: deliveries share its time stamp. */
   private running = false;
-  /** What messages are stamped with; looked up once per turn, not once per message. */
-  private stampMs = 0;
 
   constructor(
     definition: SourceDefinition<T, C>,
@@ -147,8 +145,12 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     while (this.inbox.length > 0 && this.mayEmit() && this.fits(this.inbox.peek() as Delivery<T>)) {
       this.deliver(this.inbox.shift() as Delivery<T>);
     }
-    if (this.ready) this.reader?.resume();
-    else if (this.isPaused() && !this.stopped && !this.ended) this.reader?.peek?.();
+    try {
+      if (this.ready) this.reader?.resume();
+      else if (this.isPaused() && !this.stopped && !this.ended) this.reader?.peek?.();
+    } catch (error) {
+      this.supervisor.lose(error);
+    }
     this.running = false;
     if (this.trampoline.isExhausted) this.wake();
     if (this.isWaiting()) this.waitingListeners.tell();
@@ -170,10 +172,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     return this.reader !== undefined || this.definition.local === true;
   }
 
-  private stamp(): void {
-    this.stampMs = Math.round(this.clock.elapsed());
-  }
-
   private deliver(delivery: Delivery<T>, refusedFor?: SluiceError): void {
     if (!this.running) this.stamp();
     const message = new Envelope<T>(this, delivery.payload, delivery);
@@ -185,6 +183,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     try {
       if (refusedFor === undefined) this.subscriber.next(message);
       else this.reports.refused(message, refusedFor);
+    } catch (error) {
+      this.reports.threw(message, error);
     } finally {
       this.busy = false;
     }
@@ -202,6 +202,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       this.busy = true;
       try {
         listener?.back();
+      } catch (error) {
+        this.reports.threw(root, error);
       } finally {
         this.busy = false;
       }

@@ -65,10 +65,15 @@ export class Trampoline {
 
   private readonly turn = (): void => {
     this.scheduled = false;
-    while (this.ready.length > 0 && !this.exhausted) {
-      const work = this.ready.shift() as Runnable;
-      work.isDue = false;
-      work.run();
+    try {
+      while (this.ready.length > 0 && !this.exhausted) {
+        const work = this.ready.shift() as Runnable;
+        work.isDue = false;
+        work.run();
+      }
+    } finally {
+      // One that threw must not keep the others of the same clock waiting for ever.
+      if (this.ready.length > 0) this.wake();
     }
   };
 

@@ -108,19 +108,22 @@ export class EachTask<I, O> {
       (result as Promise<O>).then(this.fulfilled, this.rejected);
       return;
     }
-    if (isSubscribable(result)) {
-      this.subscribe(result);
-      return;
-    }
     const { generation } = this;
-    result.then(
-      (value) => {
-        if (generation === this.generation) this.finish(value);
-      },
-      (error: unknown) => {
-        if (generation === this.generation) this.failed(error);
-      },
-    );
+    try {
+      if (isSubscribable(result)) this.subscribe(result);
+      else {
+        result.then(
+          (value) => {
+            if (generation === this.generation) this.finish(value);
+          },
+          (error: unknown) => {
+            if (generation === this.generation) this.failed(error);
+          },
+        );
+      }
+    } catch (error) {
+      if (generation === this.generation) this.failed(error);
+    }
   }
 
   // Made once for all messages of this task. Without a message it was abandoned, and is not used again.
@@ -184,15 +187,26 @@ export class EachTask<I, O> {
     this.endTry();
     const isFinal = isSluiceError(error) && !error.retriable;
     if (retry !== undefined && this.tries < retry.tries && !isFinal && isOpen(message)) {
-      this.cancelTimer = runner.clock.timer(retry.delayMs(this.tries, runner.clock), () => {
-        this.cancelTimer = undefined;
-        if (isOpen(message)) this.start();
-        else this.end();
-      });
-      return;
+      try {
+        this.again(retry.delayMs(this.tries, runner.clock));
+        return;
+      } catch (thrown) {
+        // By a schedule of the user's own: the message has to end all the same.
+        runner.fail(message, thrown);
+        this.end();
+        return;
+      }
     }
     runner.fail(message, error);
     this.end();
+  }
+
+  private again(delayMs: number): void {
+    this.cancelTimer = this.runner.clock.timer(delayMs, () => {
+      this.cancelTimer = undefined;
+      if (isOpen(this.message as Message<I>)) this.start();
+      else this.end();
+    });
   }
 
   /** Ends the work without a result. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { observe, SluiceError, type Message, type SluiceEvent } from 'sluice';
 import { defineSource, type ReaderContext, type SourceOptions, type Delivery, type Outcome } from 'sluice/connection';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
+import { attach } from '../../src/connection/attach.js';
 
 interface Rig {
   readonly clock: VirtualClock;
@@ -269,6 +270,66 @@ describe('defineSource: failures', () => {
     fatal.clock.advance(60_000);
     expect(fatal.counts.opened).toBe(1);
     expect(other.ends).toEqual(['CONFIG_INVALID']);
+  });
+
+  it('nacks the message that something throws on which must not, says so, and goes on (law 5)', () => {
+    const { clock, flow, settled } = rig({ credit: 1, maxAttempts: 2 }, 3);
+    const told: string[] = [];
+    const stop = observe((event) => {
+      if (event.type === 'stage.failed') told.push(`${event.stage} ${String(event.reason)}`);
+    });
+    let isDone = false;
+    const output = {
+      closed: false,
+      next(message: Message<number>) {
+        if (message.payload === 1) throw new Error('a bug');
+        message.ack();
+      },
+      error: () => undefined,
+      complete: () => (isDone = true),
+    };
+    attach(flow, output);
+    clock.advance(1);
+    stop();
+    expect(settled).toEqual([
+      [0, 'ack'],
+      [1, 'requeue'],
+      [1, 'dead'],
+      [2, 'ack'],
+    ]);
+    expect([isDone, told]).toEqual([true, Array(2).fill('rig SluiceError: rig threw: a bug')]);
+  });
+
+  it('opens a reader anew that throws when it is asked to go on', () => {
+    const clock = virtualClock();
+    let opened = 0;
+    const seen: number[] = [];
+    const broken = defineSource<number>(
+      {
+        connector: 'broken',
+        credit: 4,
+        open(context) {
+          opened += 1;
+          const isBroken = opened === 1;
+          return {
+            resume() {
+              if (isBroken) throw new Error('a bug');
+              context.offer({ payload: 7, topic: 't' });
+              context.end();
+            },
+            settle: () => undefined,
+            close: () => undefined,
+          };
+        },
+      },
+      { clock },
+    );
+    broken.subscribe((message) => {
+      seen.push(message.payload);
+      message.ack();
+    });
+    clock.advance(60_000);
+    expect([opened, seen]).toEqual([2, [7]]);
   });
 
   it('reports what stays unsettled, with the stage that holds it, and second settlements with both settlers', () => {

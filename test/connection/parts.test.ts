@@ -52,6 +52,26 @@ describe('Trampoline', () => {
     expect(log).toEqual(['a', 'b', 'a']);
   });
 
+  it('goes on with the others after one that threw', () => {
+    const clock = virtualClock();
+    const trampoline = new Trampoline(clock);
+    const log: string[] = [];
+    const throws = {
+      isDue: false,
+      run: () => {
+        throw new Error('a bug');
+      },
+    };
+    trampoline.schedule(throws);
+    trampoline.schedule({ isDue: false, run: () => void log.push('other') });
+    expect(() => clock.advance(0)).toThrow('a bug');
+    clock.advance(0);
+    expect(log).toEqual(['other']);
+    trampoline.schedule({ isDue: false, run: () => void log.push('later') });
+    clock.advance(0);
+    expect(log).toEqual(['other', 'later']);
+  });
+
   it('leaves timers their turn once a turn has lasted long enough', () => {
     let nowMs = 0;
     const deferred: (() => void)[] = [];

@@ -348,6 +348,33 @@ describe('each with retry and timeout', () => {
     expect(run.log).toEqual(['1 dead HANDLER_FAILED', '2 ack']);
   });
 
+  it('nacks a message whose schedule of retries throws, or whose result throws when it is asked (law 5)', () => {
+    const schedule = {
+      tries: 3,
+      stableMs: 0,
+      delayMs: (): number => {
+        throw new Error('no schedule');
+      },
+    };
+    const failing = each(
+      () => {
+        throw new Error('no');
+      },
+      { retry: schedule, onError: 'dead' },
+    );
+    expect(runStage(failing, { values: ['a', 'b'] }).log).toEqual(['a dead HANDLER_FAILED', 'b dead HANDLER_FAILED']);
+    const strange = {
+      then: () => {
+        throw new Error('no');
+      },
+    };
+    const asked = each(() => strange as unknown as PromiseLike<string>, { onError: 'dead' });
+    expect(runStage(asked, { values: ['a', 'b'] })).toMatchObject({
+      log: ['a dead HANDLER_FAILED', 'b dead HANDLER_FAILED'],
+      end: 'complete',
+    });
+  });
+
   it('does not try again what cannot help, nor what was taken back meanwhile', () => {
     let tries = 0;
     const run = runStage(
