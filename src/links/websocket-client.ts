@@ -11,8 +11,8 @@ import {
   type WsSocket,
 } from './websocket-wire.js';
 
-/** The package that Node needs, and the range of it. */
-export const WEBSOCKET_PEER = { name: 'ws', range: '^8.0.0' } as const;
+/** The package that Node needs, and the range of it: since 8.21 it bounds the fragments of a message. */
+export const WEBSOCKET_PEER = { name: 'ws', range: '^8.21.0' } as const;
 
 /**
  * A class with the shape of the browser's `WebSocket`.
@@ -36,6 +36,8 @@ export interface OpenRequest {
   /** Passed to `ws` alone. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly clock: Clock;
+  /** Largest message that comes in. */
+  readonly maxBytes: number;
 }
 
 /** An opening on its way; `drop` ends it at whatever point it is. */
@@ -104,7 +106,7 @@ function openPlatform(
   reject: (error: unknown) => void,
 ): () => void {
   const socket = new Socket(request.url, [...request.protocols]);
-  socket.onopen = () => resolve(platformWire(socket, request.clock));
+  socket.onopen = () => resolve(platformWire(socket, request.clock, request.maxBytes));
   // Why it failed is kept from pages on purpose; there is nothing to read from the event.
   socket.onerror = () => reject(connectFailed(undefined));
   socket.onclose = ({ code }: { readonly code: number }) => reject(closedWith(code, ''));

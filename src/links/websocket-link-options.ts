@@ -90,12 +90,18 @@ export type LinkSettings = Partial<Omit<NodeWebSocketLinkOptions, 'client' | 'ur
 export const isPausing = (client: 'ws' | WsWebSocket | PlatformWebSocket): boolean =>
   client === 'ws' || typeof (client.prototype as { pause?: unknown } | undefined)?.pause === 'function';
 
+/** Source: RFC 6455, 4.1: a subprotocol is a token of HTTP. */
+const isToken = (value: unknown): boolean => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value);
+
 /** Checks and types the options. @internal */
 export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLinkOptions): LinkSettings {
   const settings: LinkSettings = options;
   checkOptions<LinkSettings & { clock?: Clock }>('webSocketLink', settings, {
     url: required(either(text, callable)),
-    protocols: (value) => (Array.isArray(value) ? undefined : 'expected an array of names'),
+    protocols: (value) =>
+      Array.isArray(value) && value.every(isToken) && new Set(value).size === value.length
+        ? undefined
+        : 'expected an array of names, each once',
     client: either((value) => (value === 'ws' ? undefined : `expected 'ws'`), callable),
     topic: text,
     maxBytes: integer(1),
@@ -112,8 +118,8 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
   });
   const faults: string[] = [];
   if (typeof settings.url === 'string') {
-    const parsed = URL.canParse(settings.url) ? new URL(settings.url).protocol : undefined;
-    if (parsed !== 'ws:' && parsed !== 'wss:') faults.push(`'url': expected a URL that begins with ws: or wss:`);
+    const wrong = urlFault(settings.url);
+    if (wrong !== undefined) faults.push(wrong);
     else if (typeof settings.headers !== 'function')
       refusePlainText(settings.url, settings.headers, settings.dangerouslyAllowPlainText);
   }
@@ -123,6 +129,30 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
   }
   if (faults.length > 0) throw configInvalid('webSocketLink', faults);
   return settings;
+}
+
+/** What keeps a text from being the URL of a WebSocket. It may hold a token, so nothing of it is shown. */
+function urlFault(url: unknown): string | undefined {
+  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
+  return (parsed?.protocol === 'ws:' || parsed?.protocol === 'wss:') && parsed.hash === ''
+    ? undefined
+    : `'url': expected a URL that begins with ws: or wss: and has no #fragment`;
+}
+
+/**
+ * Checks what the functions `url` and `headers` gave for one try.
+ *
+ * @throws SluiceError `CONFIG_INVALID`, which ends the link: the next try would get no better ones
+ * @internal
+ */
+export function checkTry(
+  url: string,
+  headers: Readonly<Record<string, string>> | undefined,
+  allowPlainText: boolean | undefined,
+): void {
+  const wrong = urlFault(url);
+  if (wrong !== undefined) throw configInvalid('webSocketLink', [wrong]);
+  refusePlainText(url, headers, allowPlainText);
 }
 
 /** The options that the package `ws` gets. @internal */
@@ -146,8 +176,8 @@ export function wsOptions(
 
 const CREDENTIALS = /^(authorization|cookie|proxy-authorization|x-api-key)$/i;
 
-/** Credentials must not cross a network in the clear. @internal */
-export function refusePlainText(
+/** Credentials must not cross a network in the clear. */
+function refusePlainText(
   url: string,
   headers: Readonly<Record<string, string>> | undefined,
   allowed: boolean = false,

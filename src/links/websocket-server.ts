@@ -37,6 +37,8 @@ const MISSED_BEATS = 2;
 const KEEP_ALIVE_SHARE = 8;
 /** Connections that are no clients yet: they get an answer, and the rest of a flood is dropped by the kernel. */
 const HANDSHAKES = 256;
+/** Clients that are late with their headers are looked for at most so often. */
+const MIN_LOOK_MS = 50;
 
 /**
  * Serves WebSocket clients, each as a {@link WebSocketClient} with a source and a sink; resolves once it listens.
@@ -201,7 +203,14 @@ function listener<P>(
   headersTimeout: number,
   maxConnections: number,
 ): HttpServer | HttpsServer {
-  const limits = { headersTimeout, requestTimeout: headersTimeout, maxHeaderSize: 16 * 1024, keepAlive: true };
+  const limits = {
+    headersTimeout,
+    requestTimeout: headersTimeout,
+    // Node looks for late clients every 30 s unless it is told to look more often.
+    connectionsCheckingInterval: Math.max(MIN_LOOK_MS, headersTimeout / 8),
+    maxHeaderSize: 16 * 1024,
+    keepAlive: true,
+  };
   const { tls } = options;
   const server =
     tls === undefined
@@ -209,6 +218,7 @@ function listener<P>(
       : createTlsServer({
           ...limits,
           ...(tls as TlsOptions),
+          handshakeTimeout: headersTimeout,
           minVersion: 'TLSv1.2',
           requestCert: tls.ca !== undefined,
         });

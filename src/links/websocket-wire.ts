@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { frameFault } from './websocket-frames.js';
 
 /**
  * A frame of data: text or bytes.
@@ -152,8 +153,13 @@ function bytesOf(data: Uint8Array): Uint8Array {
 /** How often a browser is asked whether it has written: it never tells. */
 const LOOK_MS = 10;
 
-/** The wire of an open socket of a browser, or of a runtime that has the same class. @internal */
-export function platformWire(socket: PlatformSocket, clock: Clock): Wire {
+/**
+ * The wire of an open socket of a browser, or of a runtime that has the same class. Such a socket knows no limit, so what
+ * is larger than `maxBytes` ends it here, as `ws` does by itself.
+ *
+ * @internal
+ */
+export function platformWire(socket: PlatformSocket, clock: Clock, maxBytes: number): Wire {
   /** What was sent and not yet written, oldest first, with where it ends in the stream of all bytes. */
   const pending: { readonly endsAt: number; readonly done: (error?: unknown) => void }[] = [];
   let sentBytes = 0;
@@ -183,9 +189,22 @@ export function platformWire(socket: PlatformSocket, clock: Clock): Wire {
     canPause: false,
     listen(events) {
       socket.binaryType = 'arraybuffer';
+      let isTooLarge = false;
+      const take = (data: WebSocketData, bytes: number): void => {
+        // Until its close is through, more may come of it.
+        if (isTooLarge) return;
+        const fault = frameFault(data, maxBytes);
+        if (fault === undefined) {
+          events.data(data, bytes);
+          return;
+        }
+        isTooLarge = true;
+        events.failed(fault);
+        socket.close();
+      };
       socket.onmessage = ({ data }: { readonly data: unknown }) => {
-        if (typeof data === 'string') events.data(data, data.length);
-        else if (data instanceof ArrayBuffer) events.data(new Uint8Array(data), data.byteLength);
+        if (typeof data === 'string') take(data, data.length);
+        else if (data instanceof ArrayBuffer) take(new Uint8Array(data), data.byteLength);
       };
       socket.onerror = () => events.failed(undefined);
       socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {

@@ -6,8 +6,8 @@ import { WebSocketConnection, type FrameReceiver } from './websocket-connection.
 import { closedWith } from './websocket-errors.js';
 import {
   checkLinkOptions,
+  checkTry,
   isPausing,
-  refusePlainText,
   wsOptions,
   type NodeWebSocketLinkOptions,
   type WebSocketLinkOptions,
@@ -84,13 +84,14 @@ export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkO
     const { clock } = context;
     const url = typeof settings.url === 'function' ? await settings.url() : settings.url;
     const headers = typeof settings.headers === 'function' ? await settings.headers() : settings.headers;
-    refusePlainText(url, headers, settings.dangerouslyAllowPlainText);
+    checkTry(url, headers, settings.dangerouslyAllowPlainText);
     const { protocols = [] } = settings;
     const opening = openWire({
       client: settings.client,
       url,
       protocols,
       clock,
+      maxBytes,
       options: wsOptions(settings, headers, maxBytes),
     });
     attempt.drop = () => opening.drop();

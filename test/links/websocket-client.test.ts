@@ -10,6 +10,7 @@ const request = (fields: Partial<OpenRequest>): OpenRequest => ({
   url: 'ws://127.0.0.1:1/',
   protocols: [],
   options: { perMessageDeflate: false },
+  maxBytes: 1_000,
   clock: systemClock,
   ...fields,
 });

@@ -19,9 +19,16 @@ describe('options of webSocketLink', () => {
     for (const url of ['ws://localhost', 'wss://feed.example/x?y=1', () => 'wss://feed.example']) {
       expect(refused({ url })).toBe('accepted');
     }
-    for (const url of ['http://feed.example', 'feed.example', '', undefined]) {
+    for (const url of ['http://feed.example', 'feed.example', 'wss://feed.example/#top', '', undefined]) {
       expect(refused({ url })).toContain(`'url'`);
     }
+  });
+
+  it('take subprotocols that can be offered: with others every try would fail', () => {
+    const url = 'wss://feed.example';
+    expect(refused({ url, protocols: ['feed.v1', 'feed+json'] })).toBe('accepted');
+    for (const protocols of ['v1', ['two words'], [''], ['v1', 'v1'], [1]])
+      expect(refused({ url, protocols })).toContain(`'protocols': expected an array of names, each once`);
   });
 
   it('keep credentials from crossing a network in the clear (S13)', () => {

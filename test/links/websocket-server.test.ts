@@ -111,6 +111,25 @@ describe('who comes in', () => {
     expect(plain.socket.protocol).toBe('');
   });
 
+  it('cuts whoever connects and gets no further (S06)', async ({ skip }) => {
+    const made = makeCertificate();
+    if (typeof made === 'string') return skip(`no certificate: ${made}`);
+    const plain = await serve({ handshakeTimeoutMs: 100 });
+    const secure = await serve({ handshakeTimeoutMs: 100, tls: made });
+    const cut: string[] = [];
+    const come = ({ server }: { readonly server: WebSocketServer<undefined> }, name: string, says: string): void => {
+      const socket = connect(server.address.port, '127.0.0.1', () => void socket.write(says));
+      socket.on('close', () => cut.push(name)).on('error', () => undefined);
+      socket.resume();
+    };
+    come(plain, 'no word', '');
+    come(plain, 'half of the headers', 'GET / HTTP/1.1\r\nHost: a\r\n');
+    come(secure, 'no handshake', '');
+    // Left to itself Node looks every 30 s, and waits 120 s for a handshake.
+    await until(() => expect(cut).toHaveLength(3), 20_000);
+    expect(cut.sort()).toEqual(['half of the headers', 'no handshake', 'no word']);
+  });
+
   it('serves over TLS and asks for a client certificate where it is told whom to trust (S13, S14)', async ({
     skip,
   }) => {

@@ -106,7 +106,7 @@ describe('platformWire', () => {
       close: (...values: unknown[]) => void calls.push(values),
     };
     const clock = virtualClock();
-    return { calls, socket, clock, wire: platformWire(socket, clock) };
+    return { calls, socket, clock, wire: platformWire(socket, clock, 8) };
   }
 
   it('reads text and bytes, never blobs', () => {
@@ -122,6 +122,22 @@ describe('platformWire', () => {
       ['data', new Uint8Array([1]), 1],
       ['closed', 1000, ''],
     ]);
+  });
+
+  it('ends over a message that is too large, which no browser does by itself (S03)', () => {
+    const { calls, socket, wire } = setup();
+    const seen: unknown[] = [];
+    wire.listen(listening(seen));
+    socket.onmessage({ data: 'ääää' });
+    socket.onmessage({ data: new Uint8Array(8).buffer });
+    socket.onmessage({ data: 'ääääa' });
+    socket.onmessage({ data: 'after' });
+    expect(seen).toEqual([
+      ['data', 'ääää', 4],
+      ['data', new Uint8Array(8), 8],
+      ['failed', expect.objectContaining({ code: 'PAYLOAD_TOO_LARGE', retriable: false })],
+    ]);
+    expect(calls).toEqual([[]]);
   });
 
   it('finds out by looking what the browser has written, in order', () => {

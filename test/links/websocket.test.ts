@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { backoff, observe, type Flow, type Message, type SluiceEvent } from 'sluice';
@@ -230,6 +231,14 @@ describe('credentials', () => {
     const headers = (): Record<string, string> => ({ authorization: 'x' });
     const { errors } = read(webSocketSource(link({ url: 'ws://feed.example', headers })));
     await until(() => expect(errors).toMatchObject([{ code: 'CONFIG_INVALID' }]));
+  });
+
+  it('ends over a URL that is none, and shows nothing of it (S21)', async () => {
+    for (const url of ['wss://ada:canary@no host/', 'https://feed.example/?t=canary', 7 as never]) {
+      const { errors } = read(webSocketSource(link({ url: () => url })));
+      await until(() => expect(errors).toMatchObject([{ code: 'CONFIG_INVALID', retriable: false }]));
+      expect(inspect(errors, { depth: 9 })).not.toContain('canary');
+    }
   });
 });
 
