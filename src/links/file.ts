@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { constants, type Stats } from 'node:fs';
 import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -18,6 +19,9 @@ export interface OpenFileOptions {
   /** Permissions of a file that this creates. */
   readonly mode?: number;
 }
+
+/** How much is searched at once. */
+const STEP_BYTES = 64 * 1024;
 
 /**
  * Opens a regular file. It never waits for the other end of a pipe, and with `root` never leaves that folder by `..` or a
@@ -44,6 +48,18 @@ export async function openFile(path: string, options: OpenFileOptions): Promise<
   } catch (error) {
     throw fileError(error, path);
   }
+}
+
+/** How many of a file's `size` bytes there are up to and with the last one that is `byte`; 0 when none is. @internal */
+export async function bytesUpTo(byte: number, handle: FileHandle, size: number): Promise<number> {
+  const step = Buffer.alloc(Math.min(size, STEP_BYTES));
+  for (let end = size; end > 0; end -= step.length) {
+    const from = Math.max(0, end - step.length);
+    const { bytesRead } = await handle.read(step, 0, end - from, from);
+    const at = step.subarray(0, bytesRead).lastIndexOf(byte);
+    if (at !== -1) return from + at + 1;
+  }
+  return 0;
 }
 
 /** The path, taken as inside `root`. @throws SluiceError `FILE_OUTSIDE_ROOT` when its text leads out @internal */

@@ -1,9 +1,8 @@
-import { Buffer } from 'node:buffer';
 import { constants } from 'node:fs';
 import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import process from 'node:process';
-import { codeOf, openFile } from '../links/file.js';
+import { bytesUpTo, codeOf, openFile } from '../links/file.js';
 
 /** What a target has to know of its files. */
 export interface TargetPlan {
@@ -20,7 +19,6 @@ export interface TargetPlan {
 }
 
 const APPEND = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
-const STEP_BYTES = 64 * 1024;
 
 /**
  * The file that is appended to, with the name it has now and how long it is.
@@ -48,7 +46,9 @@ export class FileTarget {
   static async open(plan: TargetPlan): Promise<FileTarget> {
     const { handle, stats } = await openFile(plan.path, { flags: APPEND, root: plan.root, mode: 0o600 });
     try {
-      const whole = await wholeBytes(handle, stats.size, plan.lastByte);
+      const { lastByte } = plan;
+      // Without an end of their own, whole records cannot be told from others.
+      const whole = lastByte === undefined ? stats.size : await bytesUpTo(lastByte, handle, stats.size);
       if (whole < stats.size) await handle.truncate(whole);
       const target = new FileTarget(plan, handle, stats.ino, whole);
       if (whole === 0) await target.begin();
@@ -108,19 +108,6 @@ export class FileTarget {
     if (head.length > 0) await this.append(head);
     if (durable) await syncFolder(dirname(path));
   }
-}
-
-/** How many of the file's bytes are whole records. */
-async function wholeBytes(handle: FileHandle, size: number, lastByte: number | undefined): Promise<number> {
-  if (lastByte === undefined) return size;
-  const step = Buffer.alloc(Math.min(size, STEP_BYTES));
-  for (let end = size; end > 0; end -= step.length) {
-    const from = Math.max(0, end - step.length);
-    const { bytesRead } = await handle.read(step, 0, end - from, from);
-    const at = step.subarray(0, bytesRead).lastIndexOf(lastByte);
-    if (at !== -1) return from + at + 1;
-  }
-  return 0;
 }
 
 // Larger numbers are younger and sort as text: no file is ever renamed twice, and no clock is asked.

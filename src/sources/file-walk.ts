@@ -68,8 +68,6 @@ export class FileWalk<T> {
   private work: Promise<void> | undefined;
   /** At the end of a file that may grow. */
   private resting = false;
-  /** The next read is the first one after a rest. */
-  private rested = false;
   /** Since when another file has this one's name and this one does not grow. */
   private rotatedMs: number | undefined;
   private isDeleted = false;
@@ -144,20 +142,19 @@ export class FileWalk<T> {
 
   private async read(): Promise<void> {
     const { file, plan } = this;
-    if (this.rested) {
-      this.rested = false;
-      // Cut and written anew while this rested: what stands at the old offset is not what came next.
-      if (!(await file.isUnchanged())) {
-        this.restart();
-        return;
-      }
-    }
     const chunk = this.spare ?? Buffer.allocUnsafeSlow(plan.chunkBytes);
     this.spare = undefined;
     const { bytesRead } = await file.handle.read(chunk, 0, chunk.length, this.at);
     if (bytesRead === 0) {
       this.spare = chunk;
       await (plan.follow ? this.atLiveEnd() : this.atEnd());
+      return;
+    }
+    // Cut and written anew while this rested, or while nobody took what it had read: what stands at the old offset is not
+    // what came next. Asked after the read, so that it cannot happen in between.
+    if (plan.follow && !(await file.isUnchanged())) {
+      this.spare = chunk;
+      this.restart();
       return;
     }
     // Payloads are views of it, and a Buffer's own methods would surprise who expects a Uint8Array.
@@ -187,7 +184,7 @@ export class FileWalk<T> {
     const { file, plan } = this;
     const { size } = await file.handle.stat();
     if (size > this.at) return;
-    if (size < this.at) {
+    if (size < this.at || !(await file.isUnchanged())) {
       this.restart();
       return;
     }
@@ -259,7 +256,6 @@ export class FileWalk<T> {
   private rouse(): void {
     if (!this.resting || this.stopped) return;
     this.resting = false;
-    this.rested = true;
     this.cancelPoll?.();
     this.host.wake();
   }

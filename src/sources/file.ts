@@ -10,7 +10,7 @@ import { describeAs } from '../connection/describe.js';
 import type { Flow } from '../connection/flow.js';
 import { checkOptions, either, flag, having, integer, numeric, oneOf, required, text } from '../connection/options.js';
 import { isSluiceError, SluiceError } from '../errors.js';
-import { resolveInside } from '../links/file.js';
+import { bytesUpTo, resolveInside } from '../links/file.js';
 import { bytes } from '../mappers/bytes.js';
 import { MAX_PAYLOAD_BYTES, type Splitter } from '../mappers/codec.js';
 import { lines } from '../mappers/lines.js';
@@ -25,6 +25,7 @@ import type { FileStart } from './file-walk.js';
 
 /** Credit of a source whose user names none. */
 const CREDIT = 128;
+const LF = 0x0a;
 
 /**
  * Options of {@link fileSource}.
@@ -47,7 +48,10 @@ export interface FileSourceOptions extends SourceOptions {
   readonly follow?: boolean;
   /** Where the offset is kept over restarts: the path of a file for it, or a store. Default: nowhere. */
   readonly offsets?: string | OffsetStore;
-  /** Where to begin when no offset was saved. Default `start`; `end` leaves out what the file has by then. */
+  /**
+   * Where to begin when no offset was saved. Default `start`; `end` leaves out the lines that the file has by then, but not
+   * an unfinished last one, and counts lines from there.
+   */
   readonly from?: 'start' | 'end';
   /** How many settled records may be unsaved, and so be read again after a crash: 1 or more. Default 1,000. */
   readonly commitEvery?: number;
@@ -150,7 +154,7 @@ async function locate(plan: FilePlan<unknown>): Promise<FileStart> {
   const file = await openWhenThere(plan);
   try {
     if (saved === undefined) {
-      const start = { file, offset: plan.from === 'end' ? file.openedBytes : 0, line: 1 };
+      const start = { file, offset: plan.from === 'end' ? await endOf(plan.format, file) : 0, line: 1 };
       // An offset that cannot be saved is better known before the first record than after the last.
       await store.save({ file: file.identity, offset: start.offset, line: 1 });
       return start;
@@ -169,6 +173,11 @@ async function locate(plan: FilePlan<unknown>): Promise<FileStart> {
     await file.handle.close();
     throw error;
   }
+}
+
+/** Where the file's last line ends: one without an end is unfinished, and the rest of it would be no record. */
+function endOf(format: FileFormat<unknown>, file: TrackedFile): number | Promise<number> {
+  return format === BLOCKS ? file.openedBytes : bytesUpTo(LF, file.handle, file.openedBytes);
 }
 
 async function openWhenThere({ path, root, follow }: FilePlan<unknown>): Promise<TrackedFile> {

@@ -474,6 +474,23 @@ describe('fileSource', () => {
       expect(texts(await acked(fileSource({ path, offsets, from: 'end' })))).toEqual(['new']);
     });
 
+    it('begins at the end with a whole record, not with the rest of a line that was unfinished (B15)', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', 'old\nhal');
+      const begun: number[] = [];
+      const offsets: OffsetStore = { load: () => undefined, save: ({ offset }) => void begun.push(offset) };
+      const [whole, bare] = (['lines', 'bytes'] as const).map((format) =>
+        consume(fileSource({ path, from: 'end', follow: true, format, offsets, ...fast })),
+      );
+      await vi.waitFor(() => expect([...begun].sort()).toEqual([4, 7]));
+      await folder.append('a.txt', 'f\nnew\n');
+      await vi.waitFor(() => expect(texts(whole!.messages)).toEqual(['half', 'new']));
+      await vi.waitFor(() => expect(texts(bare!.messages).join('')).toBe('f\nnew\n'));
+      expect(meta(whole!.messages[0]!)).toMatchObject({ line: 1, offset: 4, bytes: 5 });
+      whole!.unsubscribe();
+      bare!.unsubscribe();
+    });
+
     it('belongs to one file: another one under its name is read from its start, and that is told (B16)', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.txt', 'a\nb\n');
@@ -769,6 +786,33 @@ describe('fileSource', () => {
       await vi.waitFor(() => expect(texts(consumer.messages.slice(3))).toEqual(['dddd', 'eeee', 'ffff']));
       told.stop();
       expect(told.moved()).toEqual(['truncated', 'truncated']);
+      consumer.unsubscribe();
+    });
+
+    it('begins anew when the file is cut and grows past its place while nobody takes what it read', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.log', linesOf(numbers(100_000, 100_500)));
+      const told = events();
+      let isHolding = true;
+      const held: Message<Uint8Array>[] = [];
+      const consumer = consume(
+        fileSource({ path, follow: true, ...fast, chunkBytes: 1024, credit: 150 }),
+        (message) => void (isHolding ? held.push(message) : message.ack()),
+      );
+      await vi.waitFor(() => expect(held).toHaveLength(150));
+      await truncate(path, 0);
+      const anew = numbers(200_000, 200_600);
+      await folder.append('a.log', linesOf(anew));
+      isHolding = false;
+      for (const message of held) message.ack();
+      await vi.waitFor(() => expect(texts(consumer.messages).at(-1)).toBe('200599'));
+      // What was read before it was cut still comes; of the new lines each comes once, none in two halves.
+      const old = consumer.messages.length - anew.length;
+      expect(texts(consumer.messages.slice(0, old))).toEqual(numbers(100_000, 100_000 + old));
+      expect(texts(consumer.messages.slice(old))).toEqual(anew);
+      expect(meta(consumer.messages[old]!)).toMatchObject({ line: 1, offset: 0 });
+      told.stop();
+      expect(told.moved()).toEqual(['truncated']);
       consumer.unsubscribe();
     });
 
