@@ -89,7 +89,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  *   source.flow.pipe(delay(2)).subscribe((message) => message.ack());
  *   m.expect(source.delivered$).toBeObservable('abc');
  *   m.expect(source.acks$).toBeObservable('--abc');
- *   m.expect(source.credit$).toBeObservable('10--12', { 0: 0, 1: 1, 2: 2 });
+ *   m.expect(source.credit$).toBeObservable('10-12', { 0: 0, 1: 1, 2: 2 });
  * }));
  * @throws SluiceError `CONFIG_INVALID` for an option of the source out of range
  * @see flowTest
