@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import process from 'node:process';
+import { inspect } from 'node:util';
 import { currentClock } from '../clock.js';
 import { callable, called, checkArgument, checkOptions, type OptionRule } from '../connection/options.js';
 import type { SluiceError } from '../errors.js';
@@ -40,7 +41,7 @@ const SAME_PRESS_MS = 1_000;
 
 /**
  * Stops `target` on SIGINT or SIGTERM and ends the process when it has drained: with exit code 0 when it was clean, with 1
- * when messages had to be given back unfinished. A second signal, a second or more after the first, ends at once, with 128
+ * when messages had to be given back unfinished or something failed, which is printed. A second signal, a second or more after the first, ends at once, with 128
  * and the signal's number. The returned function takes the handlers off.
  *
  * @example
@@ -64,23 +65,40 @@ export function onSignal(target: Stoppable, options: OnSignalOptions = {}): () =
       return;
     }
     stoppingSinceMs = nowMs;
-    options.onStop?.(signal);
-    void end();
+    void end(signal);
   };
-  const end = async (): Promise<void> => {
-    try {
-      const report = await target.stop();
-      await options.onStopped?.(report);
-      process.exitCode = isClean(report) ? 0 : 1;
-    } catch {
-      process.exitCode = 1;
-    }
+  const end = async (signal: StopSignal): Promise<void> => {
+    // Whatever the user's own functions do, the flow is drained first.
+    const told = attempt(() => options.onStop?.(signal));
+    const report = await attempt(() => target.stop());
+    const done = await attempt(() => (isFailed(report) ? undefined : options.onStopped?.(report)));
+    const failures = [await told, report, done].filter(isFailed);
+    for (const { failure } of failures) process.stderr.write(`${inspect(failure)}\n`);
+    process.exitCode = failures.length === 0 && isClean(report) ? 0 : 1;
     process.exit();
   };
   for (const signal of signals) process.on(signal, handler);
   return () => {
     for (const signal of signals) process.off(signal, handler);
   };
+}
+
+class Failed {
+  readonly failure: unknown;
+
+  constructor(failure: unknown) {
+    this.failure = failure;
+  }
+}
+
+const isFailed = (result: unknown): result is Failed => result instanceof Failed;
+
+async function attempt(work: () => unknown): Promise<unknown> {
+  try {
+    return await work();
+  } catch (error) {
+    return new Failed(error);
+  }
 }
 
 function isClean(report: unknown): boolean {

@@ -7,9 +7,13 @@ interface Plan {
   readonly drainTimeoutMs: number;
   /** How much time passes from one look at the clock to the next. Default: that of the machine. */
   readonly stepMs?: number;
+  /** A statement at the end of `onStop`. */
+  readonly onStop?: string;
+  /** Of the work. */
+  readonly onError?: string;
 }
 
-const program = ({ handler, drainTimeoutMs, stepMs }: Plan): string => `
+const program = ({ handler, drainTimeoutMs, stepMs, onStop = '', onError = 'requeue' }: Plan): string => `
 import { each, memoryBroker, memorySource, run, systemClock, useClock } from 'sluice';
 import { onSignal } from 'sluice/on-signal';
 let nowMs = 0;
@@ -21,11 +25,12 @@ const sink = { next: (m) => { m.ack(); console.log('done ' + m.payload); }, erro
 let stopped;
 const stop = new Promise((resolve) => (stopped = resolve));
 const go = new Promise((resolve) => process.stdin.once('data', resolve));
-const flow = memorySource(broker, { topic: 'in', credit: 2 }).pipe(each(${handler}, { concurrency: 2 }));
+const flow = memorySource(broker, { topic: 'in', credit: 2 }).pipe(each(${handler}, { concurrency: 2, onError: '${onError}' }));
 onSignal(run(flow, sink, { drainTimeoutMs: ${drainTimeoutMs} }), {
   onStop: (signal) => {
     console.log('stopping on ' + signal);
     stopped();
+    ${onStop}
   },
   onStopped: (report) => console.log('unfinished ' + report.unfinished.length),
 });
@@ -82,6 +87,30 @@ describe('onSignal', () => {
     const { code, said } = await start(plan, { ready: 'SIGINT', 'signal 1': 'SIGINT', 'signal 2': 'go' });
     expect(said).toContain('unfinished 0');
     expect(code).toBe(0);
+  });
+
+  it('drains whatever onStop throws, prints what failed, and ends with exit code 1', async () => {
+    const plan = {
+      handler: '(n) => stop.then(() => n)',
+      drainTimeoutMs: 30_000,
+      onStop: "throw new Error('onStop broke')",
+    };
+    const { code, said } = await start(plan, { ready: 'SIGTERM' });
+    expect(said).toContain('unfinished 0');
+    expect(said).toContain('Error: onStop broke');
+    expect(code).toBe(1);
+  });
+
+  it('prints the failure of a flow that cannot be stopped any more', async () => {
+    const plan = {
+      handler: '(n) => stop.then(() => { throw new Error("no") })',
+      drainTimeoutMs: 30_000,
+      onError: 'fail',
+    };
+    const { code, said } = await start(plan, { ready: 'SIGTERM' });
+    expect(said).toContain('HANDLER_FAILED');
+    expect(said).not.toContain('unfinished');
+    expect(code).toBe(1);
   });
 
   it('ends at once on a second signal', async () => {

@@ -227,6 +227,53 @@ describe('run', () => {
     expect(completed).toBe(1);
   });
 
+  it('ends clean, and takes nothing in, with a signal that was aborted before', async () => {
+    const clock = virtualClock();
+    const source = testSource<number>({ clock });
+    for (const value of [1, 2, 3]) source.offer(value);
+    const seen: number[] = [];
+    const running = run(source.flow, ackingSink(seen), { clock, signal: AbortSignal.abort() });
+    await clock.run(1);
+    expect(await running.done).toMatchObject({ clean: true });
+    expect([seen.length + source.queued.length, source.unsettled]).toEqual([3, []]);
+  });
+
+  it.each(['the work', 'the sink', 'an ack'] as const)(
+    'loses nothing when its signal aborts inside %s',
+    async (where) => {
+      const clock = virtualClock();
+      const source = testSource<number>({ clock, credit: 3 });
+      for (let value = 0; value < 9; value += 1) source.offer(value);
+      const controller = new AbortController();
+      const abortAt = (place: typeof where, value: number): void => {
+        if (place === where && value === 4) controller.abort();
+      };
+      const worked: number[] = [];
+      const flow = source.flow.pipe(
+        each(
+          (value) => {
+            abortAt('the work', value);
+            return value;
+          },
+          { clock },
+        ),
+      );
+      const sink: Sink<number> = {
+        ...ackingSink<number>(),
+        next(message) {
+          worked.push(message.payload);
+          abortAt('the sink', message.payload);
+          if (where === 'an ack') message.signal.addEventListener('abort', () => abortAt('an ack', message.payload));
+          message.ack();
+        },
+      };
+      const running = run(flow, sink, { clock, signal: controller.signal });
+      await clock.run(1);
+      expect(await running.done).toMatchObject({ clean: true, unfinished: [] });
+      expect([worked, source.queued, source.unsettled]).toEqual([[0, 1, 2, 3, 4], [5, 6, 7, 8], []]);
+    },
+  );
+
   it('lets go of its signal when it has ended', async () => {
     const { signal } = new AbortController();
     let listeners = 0;
