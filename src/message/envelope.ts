@@ -134,11 +134,13 @@ export class Envelope<T> implements Message<T> {
       this.settler.late(this, outcome, stage);
       return false;
     }
+    const { settler } = this;
+    const isStale = settler.isStale !== undefined && settler.isStale(this);
     this.state = outcome === 'ack' ? ACKED : NACKED;
     this.holder = stage;
-    this.settler.settle(this, outcome, reason);
+    settler.settle(this, outcome, reason);
     this.extras?.controller?.abort(ended(this.state));
-    return true;
+    return !isStale;
   }
 
   /** Taken back by the source: from now on a settlement touches nothing. */
@@ -289,6 +291,12 @@ export function held(root: Envelope<unknown>, stage: string): void {
 export function isOpen(message: Message<unknown>): boolean {
   const { root } = message as Envelope<unknown>;
   return root.state === OPEN && (root.settler.isOpen?.(root) ?? true);
+}
+
+/** True when its source took the message back, or what it was made from: settling it touches nothing. @internal */
+export function isTakenBack(message: Message<unknown>): boolean {
+  const { root } = message as Envelope<unknown>;
+  return root.state === RELEASED || (root.settler.isStale?.(root) ?? false);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { Envelope, held, isOpen, mark, type MessageSource, OPEN } from './envelope.js';
+import { Envelope, held, isOpen, isTakenBack, mark, type MessageSource, OPEN } from './envelope.js';
 import type { Message } from './message.js';
 import type { Outcome, Parked, ParkListener, Settler } from './settler.js';
 import { WaitingParts } from './waiting-parts.js';
@@ -100,6 +100,10 @@ export abstract class Parts implements Settler {
 
   isOpen(part: Envelope<unknown>): boolean {
     return isOpen(this.standsFor(part));
+  }
+
+  isStale(part: Envelope<unknown>): boolean {
+    return isTakenBack(this.standsFor(part));
   }
 
   isLastAttempt(part: Envelope<unknown>): boolean {

@@ -1,4 +1,4 @@
-import { Envelope, held, isOpen, mark } from './envelope.js';
+import { Envelope, held, isOpen, isTakenBack, mark } from './envelope.js';
 import type { Message } from './message.js';
 import type { Outcome, Parked, ParkListener, Settler } from './settler.js';
 
@@ -109,6 +109,10 @@ class Relay implements Settler {
 
   isOpen(root: Envelope<unknown>): boolean {
     return isOpen(originalOf(root));
+  }
+
+  isStale(root: Envelope<unknown>): boolean {
+    return isTakenBack(originalOf(root));
   }
 
   origins(root: Envelope<unknown>): readonly Message<unknown>[] {

@@ -169,6 +169,10 @@ export class Join implements Settler {
     return this.messages.some(isOpen);
   }
 
+  isStale(): boolean {
+    return !this.isOpen();
+  }
+
   origins(): readonly Message<unknown>[] {
     return this.messages;
   }

@@ -39,6 +39,8 @@ export interface Settler {
   outerSignal?(root: Envelope<unknown>): AbortSignal | undefined;
   /** False once what it was made from is settled or taken back. Left out by a source: its messages answer themselves. */
   isOpen?(root: Envelope<unknown>): boolean;
+  /** True once settling it would touch nothing, as what it was made from was taken back. Left out by a source. */
+  isStale?(root: Envelope<unknown>): boolean;
   /** What it was made from. Left out by a source: its messages are made from nothing else. */
   origins?(root: Envelope<unknown>): readonly Message<unknown>[];
   /** The messages that it was joined from, or that what it stands for was. Left out where there is no such thing. */

@@ -70,6 +70,18 @@ describe('Relays', () => {
     expect(isOpen(passedOne)).toBe(false);
   });
 
+  it('says of a settlement that it touched nothing, once the source took back what it was made from (law 1)', () => {
+    const { clock, source, passed, heard } = setUp();
+    for (const value of ['a', 'b', 'c', 'd']) source.offer(value);
+    clock.advance(0);
+    const [a, b, c, d] = passed as [Message<string>, Message<string>, Message<string>, Message<string>];
+    const [part] = fork(b, 2) as [Message<string>];
+    const joined = join([c, d]);
+    source.lose(new Error('cut'));
+    expect([a.ack(), part.nack('no'), joined.ack()]).toEqual([false, false, false]);
+    expect(heard).toEqual(['a:ack', 'b:requeue', 'c:ack', 'd:ack']);
+  });
+
   it('lets the original wait without credit, and its owner say when it goes on', () => {
     const told: string[] = [];
     let go = (): void => undefined;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { BehaviorSubject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { isSluiceError, SluiceError, useClock, type Flow, type Message } from 'sluice';
+import { isSluiceError, run, SluiceError, useClock, type Flow, type Message } from 'sluice';
 import { withScope, type SourceHandle } from '../../src/connection/scope.js';
 import { testSource, virtualClock, type TestSource, type TestSourceEvent, type VirtualClock } from 'sluice/testing';
 import { anyPlan, stageOf, type Plan } from '../helpers/plans.js';
@@ -117,6 +117,7 @@ function nothingLost(rig: Rig, count: number): void {
   );
 }
 
+const ignore = (): void => undefined;
 const runs = { numRuns: Number(process.env['RUNS'] ?? 100), seed: Number(process.env['SEED'] ?? 7) };
 
 describe('any pipeline that is interrupted', () => {
@@ -217,6 +218,52 @@ describe('any pipeline that is interrupted', () => {
             expect([rig.source.queued, rig.ends]).toEqual([[], ['complete']]);
           },
         );
+      }),
+      runs,
+    );
+  });
+
+  it('by a drain that runs out of time reports each unfinished message with its stage, and gives it back (SHU-06)', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCase, async ({ seed, credit, count, plans, atMs }) => {
+        const clock = virtualClock({ seed });
+        const restore = useClock(clock);
+        try {
+          const source = testSource<number>({ credit, clock, maxAttempts: 3 });
+          const open = new Set<string>();
+          const given: TestSourceEvent<number>[] = [];
+          source.events$.subscribe((event) => {
+            given.push(event);
+            const id = String(event.record.index);
+            if (event.type === 'delivered') open.add(id);
+            else if (event.type !== 'waiting') open.delete(id);
+          });
+          let flow: Flow<number> = source.flow;
+          for (const plan of plans) flow = stageOf(plan, clock, credit)(flow);
+          const held: Message<number>[] = [];
+          const sink = { next: (message: Message<number>) => void held.push(message), error: ignore, complete: ignore };
+          const running = run(flow, sink, { clock, drainTimeoutMs: 1_000 });
+          for (let value = 0; value < count; value += 1) source.offer(value);
+          await clock.run(atMs);
+          const stopped = running.stop();
+          await clock.run(999);
+          const unfinished = [...open].toSorted();
+          await clock.run(60_000);
+          const report = await stopped;
+          expect(report.unfinished.map(({ id }) => id).toSorted()).toEqual(unfinished);
+          expect(report.unfinished.filter(({ stage }) => stage === '')).toEqual([]);
+          expect(report.clean).toBe(unfinished.length === 0);
+          expect(await running.done).toBe(report);
+          const before = given.length;
+          for (const message of held) message.ack();
+          expect([source.unsettled.length, given.length]).toEqual([0, before]);
+          const final = given.filter(({ type }) => type === 'ack' || type === 'dead' || type === 'drop');
+          expect([...final.map(({ record }) => record.index), ...source.queued].toSorted((a, b) => a - b)).toEqual(
+            Array.from({ length: count }, (_, index) => index),
+          );
+        } finally {
+          restore();
+        }
       }),
       runs,
     );
