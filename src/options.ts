@@ -10,12 +10,20 @@ const MAX_TOLD = 10;
  */
 export type OptionRule = (value: unknown) => string | undefined;
 
-/** Shows a value in an error: numbers and short words as they are, everything else by its kind, so that no secret leaks. */
-function shown(value: unknown): string {
-  if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)
-    return String(value);
+/** Options that hold what nobody may read, or may hold it: a value put under the wrong one of them is a secret all the same. */
+const SECRET = /pass|secret|token|credential|auth|cookie|header|user|url|cert|tls|key$/i;
+
+/**
+ * Shows a value in an error: numbers and short words as they are, everything else by its kind, so that no secret leaks.
+ *
+ * @param name what the value was given as
+ */
+function shown(value: unknown, name: string): string {
+  if (typeof value === 'boolean' || value === undefined || value === null) return String(value);
+  const isSecret = SECRET.test(name);
+  if (typeof value === 'number' && !isSecret) return String(value);
   if (typeof value === 'string')
-    return /^[\w.:/+#*-]{1,32}$/.test(value) ? `'${value}'` : `a text of ${value.length} characters`;
+    return !isSecret && /^[\w.:/+#*-]{1,32}$/.test(value) ? `'${value}'` : `a text of ${value.length} characters`;
   return Array.isArray(value) ? 'an array' : typeof value;
 }
 
@@ -87,7 +95,7 @@ export function having(...names: readonly string[]): OptionRule {
   return (value) =>
     typeof value === 'object' && value !== null && names.every((name) => name in value)
       ? undefined
-      : `expected an object with ${names.join(', ')}`;
+      : `expected an object${names.length === 0 ? '' : ` with ${names.join(', ')}`}`;
 }
 
 /**
@@ -160,7 +168,7 @@ export type OptionRules<O> = { readonly [K in keyof O]-?: OptionRule };
 export function checkOptions<O extends object>(owner: string, options: O, rules: OptionRules<O>): void {
   const all: unknown = options;
   if (typeof all !== 'object' || all === null || Array.isArray(all))
-    throw configInvalid(owner, [`expected an object with options, got ${shown(all)}`]);
+    throw configInvalid(owner, [`expected an object with options, got ${shown(all, owner)}`]);
   const faults: string[] = [];
   const given = all as Record<string, unknown>;
   const known = rules as Record<string, OptionRule & { required?: boolean }>;
@@ -176,7 +184,7 @@ export function checkOptions<O extends object>(owner: string, options: O, rules:
       continue;
     }
     const wrong = rule(value);
-    if (wrong !== undefined) faults.push(`'${name}': ${wrong}, got ${shown(value)}`);
+    if (wrong !== undefined) faults.push(`'${name}': ${wrong}, got ${shown(value, name)}`);
   }
   if (faults.length > 0) throw configInvalid(owner, faults);
 }
@@ -195,7 +203,7 @@ export function checkArgument(owner: string, name: string, value: unknown, rule:
   const wrong = rule(value);
   if (wrong === undefined) return;
   throw configInvalid(owner, [
-    value === undefined ? `'${name}' is missing: ${wrong}` : `'${name}': ${wrong}, got ${shown(value)}`,
+    value === undefined ? `'${name}' is missing: ${wrong}` : `'${name}': ${wrong}, got ${shown(value, name)}`,
   ]);
 }
 

@@ -80,6 +80,21 @@ describe('checkOptions', () => {
     const [fault] = faultsOf({ name: 'x', credit: 'p@ss word!' });
     expect(fault).toContain('got a text of 10 characters');
   });
+
+  it('never shows the value of an option that holds a secret, however short it is (S21, B32)', () => {
+    const said = (name: string, value: unknown): string => {
+      try {
+        checkOptions('thing', { [name]: value }, { [name]: having() });
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(said('headers', 'tok3n')).toBe("thing: 'headers': expected an object, got a text of 5 characters.");
+    for (const name of ['password', 'url', 'accessToken', 'authorization', 'tls', 'apiKey', 'username'])
+      for (const value of ['tok3n', 4711]) expect(said(name, value)).not.toMatch(/tok3n|4711/);
+    expect(said('mode', 'fast')).toContain("got 'fast'");
+  });
 });
 
 describe('backoff', () => {
