@@ -37,7 +37,7 @@ export interface FaultProxy {
   blackhole(direction?: Direction): void;
   /** Each chunk is held back for `ms`, give or take up to `jitterMs`; order is kept. */
   latency(ms: number, jitterMs?: number, direction?: Direction): void;
-  /** At most so many bytes per second. */
+  /** At most so many bytes per second; who sends more is made to wait. */
   rate(bytesPerSecond: number, direction?: Direction): void;
   /** Chunks of at most so many bytes. */
   slice(bytes: number, direction?: Direction): void;
@@ -66,6 +66,9 @@ const NONE: Faults = {
   sliceBytes: Infinity,
   limitBytes: Infinity,
 };
+
+/** Where a rate is kept, so much waits in the proxy; the rest waits with who sends it. */
+const MOST_HELD_BYTES = 64 * 1024;
 
 /** Both ends of one connection through the proxy. */
 interface Link {
@@ -127,14 +130,22 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
     let freeAtMs = 0;
     /** Chunks held back, the oldest first. There is a timer for each, and each timer lets the oldest one go. */
     const held: Uint8Array[] = [];
+    let heldBytes = 0;
     let ended = false;
     const endIfDone = (): void => {
       if (ended && held.length === 0) to.end();
     };
-    const pass = (bytes: Uint8Array): void => {
+    // Who sends has to notice a slow network: held back without end, a slow network would look like a fast one.
+    const pace = (): void => {
+      const isBehind = of().bytesPerSecond < Infinity && heldBytes >= MOST_HELD_BYTES;
+      if (isBehind || to.writableNeedDrain) from.pause();
+      else from.resume();
+    };
+    const pass = (chunk: Uint8Array): void => {
       if (!links.has(link) || to.destroyed || of().blackhole) return;
+      const bytes = chunk.subarray(0, of().limitBytes);
       passed[direction] += bytes.length;
-      if (!to.write(bytes)) from.pause();
+      to.write(bytes);
       if (!link.toxic) return;
       faults[direction].limitBytes -= bytes.length;
       if (faults[direction].limitBytes > 0) return;
@@ -153,15 +164,20 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
         if (freeAtMs <= nowMs && held.length === 0) pass(bytes);
         else {
           held.push(bytes);
+          heldBytes += bytes.length;
           // Timers due in the same millisecond run in any order: hosts round each to a millisecond of its own.
           clock.timer(freeAtMs - nowMs, () => {
-            pass(held.shift() as Uint8Array);
+            const oldest = held.shift() as Uint8Array;
+            heldBytes -= oldest.length;
+            pass(oldest);
+            pace();
             endIfDone();
           });
         }
       }
+      pace();
     });
-    to.on('drain', () => from.resume());
+    to.on('drain', pace);
     from.on('end', () => {
       ended = true;
       if (!of().blackhole) endIfDone();

@@ -201,10 +201,23 @@ describe('faultProxy', () => {
     await until(() => expect(fromClients).toHaveLength(100));
   });
 
+  it('makes who sends wait where a rate is kept', async () => {
+    const clock = virtualClock();
+    await start({ clock });
+    const one = await client();
+    proxy.rate(1_000, 'up');
+    // More than the buffers on the way take.
+    one.socket.write(Buffer.alloc(32 * 1024 * 1024, 'x'));
+    await until(() => expect(clock.pendingTimers).toBeGreaterThan(0));
+    for (let looks = 0; looks < 50; looks += 1) await new Promise((resolve) => void setImmediate(resolve));
+    // Each timer is a chunk of up to 64 KiB that the proxy holds.
+    expect(clock.pendingTimers).toBeLessThan(5);
+    expect(one.socket.writableLength).toBeGreaterThan(0);
+  });
+
   it('resets a connection after so many bytes', async () => {
     await start();
     const one = await client();
-    proxy.slice(1, 'up');
     proxy.limit(3, 'up');
     one.socket.write('abcdef');
     await until(() => expect(one.error).toBe('ECONNRESET'));
