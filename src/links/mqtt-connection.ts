@@ -12,6 +12,8 @@ import type { MqttTarget } from './mqtt-target.js';
 
 /** How long a close may take before the socket is cut. */
 const CLOSE_MS = 2_000;
+/** Three of them are well below the 15 s in which a dead peer has to be found. @internal */
+export const MQTT_HEARTBEAT_MS = 4_000;
 
 /** An open connection to the broker. @internal */
 export interface MqttConnection {
@@ -138,7 +140,13 @@ function clientOptions(
   plan: MqttSessionPlan,
   password: string | undefined,
 ): Record<string, unknown> {
-  const { protocolVersion = '5', heartbeatMs = 5_000, connectTimeoutMs = 10_000, topicAliases = 0, tls } = options;
+  const {
+    protocolVersion = '5',
+    heartbeatMs = MQTT_HEARTBEAT_MS,
+    connectTimeoutMs = 10_000,
+    topicAliases = 0,
+    tls,
+  } = options;
   const isFive = protocolVersion === '5';
   const { protocol, hostname, port, path } = target;
   return {

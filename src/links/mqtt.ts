@@ -1,5 +1,12 @@
 import { defineLink, type Link } from '../connection/define-link.js';
-import { closeMqtt, type MqttConnection, type MqttPlanner, openMqtt, pingMqtt } from './mqtt-connection.js';
+import {
+  closeMqtt,
+  MQTT_HEARTBEAT_MS,
+  type MqttConnection,
+  type MqttPlanner,
+  openMqtt,
+  pingMqtt,
+} from './mqtt-connection.js';
 import { checkMqttLink, type MqttLinkOptions } from './mqtt-options.js';
 import { MqttSessions, randomClientId } from './mqtt-sessions.js';
 
@@ -51,7 +58,7 @@ export function mqttLink(options: MqttLinkOptions): MqttLink {
         ping: pingMqtt,
         closed,
       },
-      options,
+      { ...options, heartbeatMs: options.heartbeatMs ?? MQTT_HEARTBEAT_MS },
     );
   const writing: MqttPlanner = (clock) => ({
     clientId: options.clientId === undefined ? randomClientId(clock) : `${options.clientId}.out`,

@@ -69,7 +69,7 @@ async function open(broker: Broker, protocolVersion: Version): Promise<Bench> {
   const settings = {
     url,
     protocolVersion,
-    heartbeatMs: 1_000,
+    heartbeatMs: 500,
     connectTimeoutMs: 2_000,
     reconnect: backoff({ initialMs: 20, maxMs: 100, minMs: 5 }),
   } as const;
