@@ -15,6 +15,16 @@ export interface KafkaBroker extends Broker {
    * `faultProxy` for `port`. Only where the test started a real one.
    */
   readonly behindProxy?: { readonly port: number; readonly advertisedPort: number };
+  /** The same cluster with TLS and a login. Only where the test started a real one and can make certificates. */
+  readonly secured?: KafkaLogin;
+}
+
+/** What it takes to be let in: by PLAIN or SCRAM-SHA-256, with a certificate for `localhost`. */
+export interface KafkaLogin {
+  readonly url: string;
+  readonly ca: string;
+  readonly username: string;
+  readonly password: string;
 }
 
 const urlOf = (port: number): string => `127.0.0.1:${port}`;

@@ -4,22 +4,26 @@ import { murmur2, partitionForKey } from '../../src/links/kafka-partitioner.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-describe('murmur2', () => {
-  // The vectors of Kafka's own tests of its Java client.
-  it.each([
-    ['21', -973932308],
-    ['foobar', -790332482],
-    ['a-little-bit-long-string', -985981536],
-    ['a-little-bit-longer-string', -1486304829],
-    ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58897971],
-    ['abc', 479470107],
-  ])('is that of the Java client for %s', (key, hash) => {
-    expect(murmur2(bytes(key))).toBe(hash);
-  });
-});
+// What Utils.murmur2 and BuiltInPartitioner.partitionForKey of kafka-clients 4.1.1 give: hash, of 3 and of 12 partitions.
+const JAVA = [
+  ['21', -973932308, 0, 0],
+  ['foobar', -790332482, 0, 6],
+  ['a-little-bit-long-string', -985981536, 2, 8],
+  ['a-little-bit-longer-string', -1486304829, 2, 11],
+  ['abc', 479470107, 0, 3],
+  ['', 275646681, 0, 9],
+  ['ä', -1937952267, 2, 5],
+  ['漢字😀', -1048202797, 1, 7],
+  ['order-17', 1568318961, 0, 9],
+] as const;
 
-describe('partitionForKey', () => {
-  it('gives each key one of the partitions, always the same', () => {
+describe('the partition of a key', () => {
+  it.each(JAVA)("is that of Java's client for '%s'", (key, hash, ofThree, ofTwelve) => {
+    const all = [murmur2(bytes(key)), partitionForKey(bytes(key), 3), partitionForKey(bytes(key), 12)];
+    expect(all).toEqual([hash, ofThree, ofTwelve]);
+  });
+
+  it('is one of the partitions, always the same', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), fc.integer({ min: 1, max: 1_000 }), (key, partitions) => {
         const partition = partitionForKey(key, partitions);

@@ -1,0 +1,320 @@
+import { Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
+import { inspect } from 'node:util';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { backoff, isSluiceError, observe, systemClock, type Message, type SluiceEvent } from 'sluice';
+import { kafkaLink, kafkaSink, kafkaSource, type KafkaLink, type KafkaSourceOptions } from 'sluice/kafka';
+import { faultProxy } from 'sluice/testing-node';
+import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
+import { collect, type Collected } from '../helpers/collect.js';
+import { recorder } from '../helpers/message.js';
+import { until } from '../helpers/until.js';
+
+const utf8 = new TextEncoder();
+const text = (payload: Uint8Array | null): string => (payload === null ? 'null' : Buffer.from(payload).toString());
+const pause = (ms: number): Promise<void> => new Promise((resolve) => void systemClock.timer(ms, resolve));
+/** Quick enough for a test: defaults are for the long run. */
+const timing = { sessionTimeoutMs: 6_000, groupHeartbeatMs: 150, revokeTimeoutMs: 3_000, maxWaitMs: 30 };
+const reconnect = backoff({ initialMs: 20, maxMs: 200, minMs: 5 });
+let names = 0;
+
+/** What a real broker shows beyond the cases that every connector has. */
+export function kafkaBehaviour(broker: () => KafkaBroker): void {
+  describe('Kafka over kafkajs', () => {
+    beforeEach((context) => {
+      if (!broker().isReal)
+        context.skip(`${broker().how}: it makes no topics on demand, and has neither limits nor logins`);
+    });
+    const client = (): Kafka => new Kafka({ brokers: [broker().url], logLevel: logLevel.NOTHING });
+    const linkOf = (options: object = {}): KafkaLink =>
+      kafkaLink({ brokers: [broker().url], reconnect, requestTimeoutMs: 2_000, heartbeatMs: 1_000, ...options });
+
+    async function topic(partitions = 3): Promise<string> {
+      const name = `b${process.pid}-${(names += 1)}`;
+      const admin = client().admin();
+      await admin.connect();
+      await admin.createTopics({ topics: [{ topic: name, numPartitions: partitions }], waitForLeaders: true });
+      await admin.disconnect();
+      return name;
+    }
+
+    /** Writes beside the connector. */
+    async function write(name: string, messages: readonly KafkaMessage[]): Promise<void> {
+      const producer: Producer = client().producer({
+        createPartitioner:
+          () =>
+          ({ message }) =>
+            message.partition ?? 0,
+      });
+      await producer.connect();
+      await producer.send({ topic: name, messages: [...messages] });
+      await producer.disconnect();
+    }
+
+    async function committed(group: string, name: string): Promise<readonly number[]> {
+      const admin = client().admin();
+      await admin.connect();
+      const [told] = await admin.fetchOffsets({ groupId: group, topics: [name] });
+      await admin.disconnect();
+      return (told?.partitions ?? [])
+        .sort((a, b) => a.partition - b.partition)
+        .map(({ offset }) => Math.max(0, Number(offset)));
+    }
+
+    function read(
+      name: string,
+      options: Partial<KafkaSourceOptions>,
+      settle?: (message: Message<Uint8Array>) => void,
+    ): Collected<Uint8Array> {
+      const all = { topics: [name], group: `${name}-group`, ...timing, reconnect, ...options };
+      return collect(kafkaSource(linkOf(), all), settle ?? ((message) => void message.ack()));
+    }
+
+    const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
+    it('keeps every message and the order of each key while members come and go under load (REC-10)', async () => {
+      const name = await topic(6);
+      const keys = Array.from({ length: 12 }, (_, at) => `k${at}`);
+      const total = 3_000;
+      const seen = new Map<string, number[]>();
+      let deliveries = 0;
+      let disorder = 0;
+      const take = (message: Message<Uint8Array>): void => {
+        deliveries += 1;
+        const [key = '', at = ''] = text(message.payload).split(' ');
+        const list = seen.get(key) ?? [];
+        const last = list.at(-1) ?? -1;
+        // What comes again may go back; what is new may not leave out any.
+        if (Number(at) > last + 1) disorder += 1;
+        list.push(Number(at));
+        seen.set(key, list);
+        systemClock.timer(deliveries % 3, () => void message.ack());
+      };
+      const member = (): Collected<Uint8Array> => read(name, { credit: 32 }, take);
+      const members = [member(), member()];
+      const sink = kafkaSink(linkOf(), {
+        topic: name,
+        maxUnconfirmed: 200,
+        maxQueued: total,
+      });
+      const { message, log } = recorder();
+      for (let at = 0; at < total; at += 1) {
+        const key = keys[at % keys.length] as string;
+        sink.next(message(utf8.encode(`${key} ${Math.floor(at / keys.length)}`), { key }));
+      }
+      const different = (): number => sum([...seen.values()].map((list) => new Set(list).size));
+      for (let round = 1; round <= 4; round += 1) {
+        await until(() => expect(different()).toBeGreaterThan((total * round) / 6));
+        members.push(member());
+        await pause(200);
+        members.shift()?.subscription.unsubscribe();
+      }
+      await until(() => expect(different()).toBe(total));
+      sink.complete();
+      await sink.closed;
+      expect([log.length, disorder]).toEqual([total, 0]);
+      for (const { subscription } of members) subscription.unsubscribe();
+      await until(async () => expect(sum(await committed(`${name}-group`, name))).toBe(total));
+      // Each leave is in order, and what is emitted is settled in milliseconds: what moved was settled and committed.
+      expect(deliveries).toBe(total);
+    });
+
+    it('goes on heartbeating while one message takes longer than the session, and reads the other partitions', async () => {
+      const name = await topic(2);
+      await write(name, [
+        { partition: 0, value: 'slow' },
+        ...Array.from({ length: 50 }, (_, at) => ({ partition: 1, value: `fast ${at}` })),
+      ]);
+      let slow: Message<Uint8Array> | undefined;
+      const reader = read(name, { credit: 4, sessionTimeoutMs: 1_500, revokeTimeoutMs: 500 }, (message) => {
+        if (text(message.payload) === 'slow') slow = message;
+        else message.ack();
+      });
+      await until(() => expect(reader.messages).toHaveLength(51));
+      await pause(3_000);
+      expect(slow?.ack()).toBe(true);
+      await until(async () => expect(await committed(`${name}-group`, name)).toEqual([1, 50]));
+      expect(reader.messages).toHaveLength(51);
+      reader.subscription.unsubscribe();
+    });
+
+    it('gives what came with each record: tombstones, keys that are no text, headers twice, no headers (B22)', async () => {
+      const name = await topic(1);
+      await write(name, [
+        { partition: 0, key: 'k', value: null },
+        { partition: 0, key: Buffer.of(255), value: '', headers: { a: ['1', '2'], b: Buffer.of(255) } },
+        { partition: 0, key: null, value: 'v', timestamp: '1234567890123' },
+      ]);
+      const { messages, payloads, subscription } = read(name, { tombstones: true } as object);
+      await until(() => expect(messages).toHaveLength(3));
+      expect(payloads.map(text)).toEqual(['null', '', 'v']);
+      expect(messages.map(({ key }) => key)).toEqual(['k', 'ff', undefined]);
+      expect({ ...messages[1]?.headers }).toEqual({ a: ['1', '2'], b: Buffer.of(255) });
+      expect([messages[2]?.timeMs, messages[2]?.id]).toEqual([1_234_567_890_123, `${name}-0-2`]);
+      subscription.unsubscribe();
+    });
+
+    it('begins where it is told to, and once more with replay', async () => {
+      const name = await topic(1);
+      const at = 1_700_000_000_000;
+      await write(
+        name,
+        [...'abcde'].map((value, index) => ({ partition: 0, value, timestamp: String(at + index * 1_000) })),
+      );
+      const shown = async (options: Partial<KafkaSourceOptions>, count: number): Promise<string> => {
+        const reader = read(name, options);
+        await until(() => expect(reader.messages.length).toBeGreaterThanOrEqual(count));
+        await pause(100);
+        reader.subscription.unsubscribe();
+        return reader.payloads.map(text).join('');
+      };
+      expect(await shown({ group: `${name}-1` }, 5)).toBe('abcde');
+      expect(await shown({ group: `${name}-2`, from: { offsets: { [name]: { 0: 3 } } } }, 2)).toBe('de');
+      expect(await shown({ group: `${name}-3`, from: { timeMs: at + 1_500 } }, 3)).toBe('cde');
+      await until(async () => expect(await committed(`${name}-1`, name)).toEqual([5]));
+      expect(await shown({ group: `${name}-1`, replay: true }, 5)).toBe('abcde');
+      const late = read(name, { group: `${name}-4`, from: 'latest' });
+      await until(async () => expect(await committed(`${name}-4`, name)).toEqual([5]));
+      await write(name, [{ partition: 0, value: 'f' }]);
+      await until(() => expect(late.payloads.map(text)).toEqual(['f']));
+      late.subscription.unsubscribe();
+    });
+
+    it('moves what fails through retry topics to the dead letters, with the reason, and commits it (ERR-04)', async () => {
+      const [name, retry, dead] = [await topic(1), await topic(1), await topic(1)];
+      await write(name, [
+        { partition: 0, key: 'bad', value: 'bad', headers: { own: 'x' } },
+        { partition: 0, key: 'good', value: 'good' },
+      ]);
+      const attempts: string[] = [];
+      const options = { retryTopics: [{ topic: retry, delayMs: 300 }], deadTopic: dead, maxAttempts: 3 };
+      const reader = read(name, options, (message) => {
+        attempts.push(`${text(message.payload)} ${message.attempt} ${message.topic === name}`);
+        if (text(message.payload) === 'bad') message.nack(new Error('cannot be'));
+        else message.ack();
+      });
+      const letters = read(dead, {});
+      await until(() => expect(letters.messages).toHaveLength(1));
+      expect(attempts).toEqual(['bad 1 true', 'good 1 true', 'bad 2 true', 'bad 3 true']);
+      const [letter] = letters.messages;
+      expect([letter?.key, text(letter?.payload ?? null)]).toEqual(['bad', 'bad']);
+      expect({ ...letter?.headers }).toMatchObject({
+        own: 'x',
+        'x-dead-code': 'ATTEMPTS_EXHAUSTED',
+        'x-dead-topic': name,
+        'x-dead-attempt': '3',
+      });
+      expect(letter?.headers['x-dead-position']).toContain(`topic ${retry}, partition 0`);
+      const group = `${name}-group`;
+      await until(async () =>
+        expect([await committed(group, name), await committed(group, retry)]).toEqual([[2], [2]]),
+      );
+      reader.subscription.unsubscribe();
+      letters.subscription.unsubscribe();
+    });
+
+    it('fails only the message that is at fault: one too large for the topic, one for a topic that is not there', async () => {
+      const name = await topic(1);
+      const sink = kafkaSink(linkOf(), { maxBytes: 2_000_000, reconnect });
+      const { message, log } = recorder();
+      sink.next(message(utf8.encode('one'), { topic: name }));
+      sink.next(message(new Uint8Array(1_500_000), { topic: name }));
+      sink.next(message(utf8.encode('two'), { topic: name }));
+      sink.next(message(utf8.encode('lost'), { topic: 'nowhere' }));
+      sink.complete();
+      await sink.closed;
+      const outcomes = log.map((line) => line.replace(/^[\d,]+ /, ''));
+      expect(outcomes.sort()).toEqual(['ack', 'ack', 'dead PAYLOAD_TOO_LARGE', 'dead UNROUTABLE']);
+      const reader = read(name, {});
+      await until(() => expect(reader.payloads.map(text).sort().join()).toContain('one'));
+      expect(new Set(reader.payloads.map(text))).toEqual(new Set(['one', 'two']));
+      reader.subscription.unsubscribe();
+    });
+
+    it('writes each key where the Java client does, compressed where it is asked to', async () => {
+      const name = await topic(3);
+      const sink = kafkaSink(linkOf(), { topic: name, compression: 'gzip' });
+      const { message } = recorder();
+      // What kafka-clients 4.1.1 gives for three partitions.
+      const expected = new Map([
+        ['21', 0],
+        ['ä', 2],
+        ['漢字😀', 1],
+      ]);
+      for (const key of expected.keys()) sink.next(message(utf8.encode(key), { key }));
+      sink.complete();
+      await sink.closed;
+      const reader = read(name, {});
+      await until(() => expect(reader.messages).toHaveLength(3));
+      for (const { key, meta } of reader.messages)
+        expect(`${key} ${(meta as { partition: number }).partition}`).toBe(`${key} ${expected.get(key as string)}`);
+      reader.subscription.unsubscribe();
+    });
+
+    it.for(['plain', 'scram-sha-256'] as const)(
+      'logs in with %s over TLS, and says so when it is refused',
+      async (mechanism, context) => {
+        if (broker().secured === undefined)
+          context.skip('no broker of this test, or no openssl to make certificates with');
+        const { url, ca, username, password } = broker().secured as KafkaLogin;
+        const secure = (options: object): KafkaLink => linkOf({ brokers: [url], tls: { ca }, ...options });
+        const name = await topic(1);
+        const sink = kafkaSink(secure({ sasl: { mechanism, username, password } }), { topic: name });
+        const { message, log } = recorder();
+        sink.next(message(utf8.encode('secret'), { topic: name }));
+        sink.complete();
+        await sink.closed;
+        expect(log).toHaveLength(1);
+        expect(log[0]).toMatch(/ack$/);
+        const refused = collect(
+          kafkaSource(secure({ sasl: { mechanism, username, password: 'guessed-wrong' } }), {
+            topics: [name],
+            group: 'g',
+          }),
+        );
+        await until(() => expect(refused.errors).toHaveLength(1));
+        expect(refused.errors[0]).toMatchObject({ code: 'AUTH_FAILED', retriable: false });
+        expect(inspect(refused.errors[0], { depth: 10 })).not.toContain('guessed-wrong');
+        const untrusted = collect(
+          kafkaSource(secure({ tls: true, sasl: { mechanism, username, password } }), { topics: [name], group: 'g' }),
+        );
+        await until(() => expect(untrusted.errors).toMatchObject([{ code: 'AUTH_FAILED' }]));
+      },
+    );
+
+    it('finds a peer that is gone without a word within 15 s at default options, idle and busy (G8)', async (context) => {
+      const behind = broker().behindProxy;
+      if (behind === undefined) context.skip(`${broker().how}: it has no listener for a proxy`);
+      const { port, advertisedPort } = behind as NonNullable<typeof behind>;
+      const name = await topic(1);
+      const proxy = await faultProxy({ port, listenPort: advertisedPort });
+      const link = kafkaLink({ brokers: [`127.0.0.1:${proxy.port}`] });
+      const idle = collect(kafkaSource(link, { topics: [name], group: `${name}-idle` }));
+      const sink = kafkaSink(kafkaLink({ brokers: [`127.0.0.1:${proxy.port}`] }), { topic: name });
+      const { message, log } = recorder();
+      sink.next(message(utf8.encode('before'), { topic: name }));
+      await until(() => expect(idle.messages).toHaveLength(1));
+      const events: SluiceEvent[] = [];
+      const stop = observe((event) => void events.push(event));
+      proxy.blackhole();
+      const fromMs = systemClock.elapsed();
+      sink.next(message(utf8.encode('after'), { topic: name }));
+      const lost = (): number =>
+        events.filter(
+          (event) =>
+            event.type === 'status.changed' &&
+            event.to === 'reconnecting' &&
+            (isSluiceError(event.reason, 'PEER_LOST') || isSluiceError(event.reason, 'CONFIRM_TIMEOUT')),
+        ).length;
+      // The links of both, the source, and the sink.
+      await until(() => expect(lost()).toBeGreaterThanOrEqual(3));
+      expect(systemClock.elapsed() - fromMs).toBeLessThan(15_000);
+      stop();
+      proxy.heal();
+      await until(() => expect(log).toHaveLength(2));
+      idle.subscription.unsubscribe();
+      sink.complete();
+      await sink.closed;
+      await proxy.close();
+    });
+  });
+}
