@@ -144,5 +144,16 @@ export interface KafkaOutgoing {
 export interface KafkaProducer {
   /** Resolves when all of it is confirmed. When it rejects some of it may be there: then this producer is of no use any more. */
   send(batches: readonly KafkaBatch[]): Promise<void>;
+  /**
+   * Writes all of it in one transaction, with the positions that `settle` gives once it is written. Resolves when it is
+   * committed; when it rejects nothing of it will be seen. Needs a `transactionalId`, and one at a time.
+   */
+  transact(batches: readonly KafkaBatch[], settle: () => readonly KafkaGroupOffsets[]): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Where a group goes on. @internal */
+export interface KafkaGroupOffsets {
+  readonly group: string;
+  readonly offsets: readonly KafkaOffset[];
 }

@@ -1,6 +1,14 @@
-import type { CompressionTypes, Kafka, Message, Producer } from 'kafkajs';
+import type { CompressionTypes, Kafka, Message, Producer, ProducerBatch, TopicOffsets } from 'kafkajs';
 import { SluiceError } from '../errors.js';
-import type { KafkaBatch, KafkaEvents, KafkaOutgoing, KafkaProducer, KafkaProducerPlan } from './kafka-driver.js';
+import type {
+  KafkaBatch,
+  KafkaEvents,
+  KafkaGroupOffsets,
+  KafkaOffset,
+  KafkaOutgoing,
+  KafkaProducer,
+  KafkaProducerPlan,
+} from './kafka-driver.js';
 import { within } from './kafka-within.js';
 import type { KafkaJsSockets } from './kafkajs-sockets.js';
 
@@ -33,7 +41,7 @@ export class KafkaJsProducer implements KafkaProducer {
         () =>
         ({ message }) =>
           message.partition as number,
-      ...(plan.transactionalId === undefined ? {} : { transactionalId: plan.transactionalId }),
+      ...(plan.transactionalId === undefined ? {} : { transactionalId: plan.transactionalId, maxInFlightRequests: 1 }),
     });
   }
 
@@ -48,6 +56,24 @@ export class KafkaJsProducer implements KafkaProducer {
   }
 
   async send(batches: readonly KafkaBatch[]): Promise<void> {
+    await this.producer.sendBatch(this.requestOf(batches));
+  }
+
+  async transact(batches: readonly KafkaBatch[], settle: () => readonly KafkaGroupOffsets[]): Promise<void> {
+    const transaction = await this.producer.transaction();
+    try {
+      await transaction.sendBatch(this.requestOf(batches));
+      for (const { group, offsets } of settle())
+        await transaction.sendOffsets({ consumerGroupId: group, topics: topicsOf(offsets) });
+      await transaction.commit();
+    } catch (error) {
+      // What cannot be aborted now is when the next producer of this id begins.
+      await within(this.sockets.clock, CLOSE_MS, transaction.abort());
+      throw error;
+    }
+  }
+
+  private requestOf(batches: readonly KafkaBatch[]): ProducerBatch {
     const topics = new Map<string, Message[]>();
     for (const { topic, partition, records } of batches) {
       let messages = topics.get(topic);
@@ -55,7 +81,7 @@ export class KafkaJsProducer implements KafkaProducer {
       for (const record of records) messages.push(messageOf(record, partition));
     }
     const topicMessages = [...topics].map(([topic, messages]) => ({ topic, messages }));
-    await this.producer.sendBatch({ acks: this.plan.acks, compression: this.compression, topicMessages });
+    return { acks: this.plan.acks, compression: this.compression, topicMessages };
   }
 
   close(): Promise<void> {
@@ -67,6 +93,16 @@ export class KafkaJsProducer implements KafkaProducer {
     await within(this.sockets.clock, CLOSE_MS, this.producer.disconnect());
     this.sockets.destroy();
   }
+}
+
+function topicsOf(offsets: readonly KafkaOffset[]): TopicOffsets[] {
+  const topics = new Map<string, TopicOffsets>();
+  for (const { topic, partition, offset } of offsets) {
+    const known = topics.get(topic) ?? { topic, partitions: [] };
+    known.partitions.push({ partition, offset: String(offset) });
+    topics.set(topic, known);
+  }
+  return [...topics.values()];
 }
 
 function messageOf({ key, value, headers, timeMs }: KafkaOutgoing, partition: number): Message {

@@ -8,6 +8,7 @@ import { kafkaError } from '../links/kafka-errors.js';
 import { isTopicName, keyBytes, outgoing, sizeOf } from '../links/kafka-message.js';
 import { partitionForKey } from '../links/kafka-partitioner.js';
 import type { Message } from '../message/message.js';
+import { transact } from './kafka-transact.js';
 
 type Out = Message<Uint8Array | null>;
 
@@ -22,6 +23,8 @@ export interface KafkaWriterPlan {
   readonly maxBatch: number;
   readonly maxBatchBytes: number;
   readonly lingerMs: number;
+  /** One transaction after the other, each with all that has come together. */
+  readonly isTransactional: boolean;
   /** What is known of the sink beyond one writer. */
   readonly memory: KafkaWriterMemory;
 }
@@ -190,13 +193,17 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
     this.isDue = false;
     this.cancelLinger?.();
     this.cancelLinger = undefined;
-    if (this.isOver || this.isAlone) return;
+    if (this.isOver || this.isAlone || (this.plan.isTransactional && this.isOut())) return;
     if (this.plan.memory.alone > 0) {
       this.goAlone();
       return;
     }
     const taken = [...this.lanes.values()].filter((lane) => !lane.isOut && lane.waiting.length > 0);
     if (taken.length > 0) void this.deliver(taken.map((lane) => ({ lane, records: this.take(lane) })));
+  }
+
+  private isOut(): boolean {
+    return [...this.lanes.values()].some((lane) => lane.isOut);
   }
 
   private take(lane: Lane): Record[] {
@@ -231,8 +238,12 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
     }));
     const all = parts.flatMap(({ records }) => records);
     try {
-      await this.producer.send(batches);
-      for (const { sending } of all) sending.confirm();
+      const sendings = all.map(({ sending }) => sending);
+      if (this.plan.isTransactional) await transact(this.producer, batches, sendings);
+      else {
+        await this.producer.send(batches);
+        for (const sending of sendings) sending.confirm();
+      }
     } catch (error) {
       this.failed(all, error);
     }

@@ -35,9 +35,14 @@ export interface KafkaSinkOptions extends SinkOptions {
   readonly acks?: 'all' | 'leader';
   /** A retry inside one connection writes nothing twice. Needs `acks: 'all'`. Default true with it. */
   readonly idempotent?: boolean;
+  /**
+   * Writes in transactions under this name: what comes within `lingerMs` is seen together or not at all, with the positions of
+   * sources that are `transactional`. Each running sink needs a name of its own, the same one after a restart. Default none.
+   */
+  readonly transactionalId?: string;
   /** Default `none`. */
   readonly compression?: 'none' | 'gzip';
-  /** How long a message may wait for others to go with. Default 0 ms: for those of the same turn. */
+  /** How long a message may wait for others to go with. Default 0 ms: for those of the same turn; 20 ms in transactions. */
   readonly lingerMs?: number;
   /** Most messages in one batch, which is for one partition. Default 500. */
   readonly maxBatch?: number;
@@ -81,7 +86,7 @@ export function kafkaSink(link: KafkaLink, options: KafkaSinkOptions = {}): Sink
           idempotent,
           acks: acks === 'all' ? (-1 as const) : (1 as const),
           compression: options.compression ?? ('none' as const),
-          transactionalId: undefined,
+          transactionalId: options.transactionalId,
         };
         let writer: KafkaWriter | undefined;
         try {
@@ -98,7 +103,8 @@ export function kafkaSink(link: KafkaLink, options: KafkaSinkOptions = {}): Sink
             maxBytes: options.maxBytes ?? 1_000_000,
             maxBatch: options.maxBatch ?? 500,
             maxBatchBytes: options.maxBatchBytes ?? 1_000_000,
-            lingerMs: options.lingerMs ?? 0,
+            lingerMs: options.lingerMs ?? (options.transactionalId === undefined ? 0 : 20),
+            isTransactional: options.transactionalId !== undefined,
             memory,
           });
           return writer;
@@ -121,6 +127,7 @@ function check(options: KafkaSinkOptions): void {
     partition: callable,
     acks: oneOf('all', 'leader'),
     idempotent: flag,
+    transactionalId: text,
     compression: oneOf('none', 'gzip'),
     lingerMs: numeric(0),
     maxBatch: integer(1, 65_535),
@@ -130,4 +137,6 @@ function check(options: KafkaSinkOptions): void {
   });
   if (options.idempotent === true && options.acks === 'leader')
     throw configInvalid('kafkaSink', [`'idempotent': needs acks 'all'`]);
+  if (options.transactionalId !== undefined && (options.acks === 'leader' || options.idempotent === false))
+    throw configInvalid('kafkaSink', [`'transactionalId': needs acks 'all' and an idempotent producer`]);
 }

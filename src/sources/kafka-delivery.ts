@@ -1,6 +1,7 @@
 import type { Delivery } from '../connection/define-source.js';
 import type { KafkaRecord } from '../links/kafka-driver.js';
 import { headerOf, headersOf, keyText, type KafkaMeta, RETRY } from '../links/kafka-message.js';
+import type { KafkaTransacted } from '../links/kafka-transactions.js';
 import type { MessageHeaders } from '../message/headers.js';
 import type { KafkaPartition } from './kafka-partition.js';
 
@@ -44,6 +45,9 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
 
   get position(): this {
     return this;
+  }
+  get transacted(): KafkaTransacted | undefined {
+    return this.log.transacted;
   }
   get payload(): Uint8Array | null {
     return this.record.value ?? (this.reading.tombstones ? null : NO_BYTES);

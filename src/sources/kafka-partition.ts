@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import { Prefix } from '../connection/prefix.js';
 import { Ring } from '../connection/ring.js';
 import type { KafkaFetched, KafkaPartitionName, KafkaRecord } from '../links/kafka-driver.js';
+import type { KafkaTransacted } from '../links/kafka-transactions.js';
 import { bytesOf, dueMsOf, KafkaDelivery, type KafkaReading } from './kafka-delivery.js';
 
 /** Where a member begins in a partition. */
@@ -45,6 +46,8 @@ export class KafkaPartition implements KafkaPartitionName {
   committed: number | undefined;
   /** Somebody else's by now: nothing of it counts any more. */
   isOver = false;
+  /** Who tells its positions in transactions of a sink. */
+  readonly transacted: KafkaTransacted | undefined;
   /** The client fetches nothing of it. */
   isPaused = false;
   /** Emitted and not settled, or not yet safe elsewhere. */
@@ -59,7 +62,12 @@ export class KafkaPartition implements KafkaPartitionName {
   private readonly again = new Ring<Again>();
   private low: (() => void) | undefined;
 
-  constructor({ topic, partition, offset, committed }: KafkaPlace, plan: KafkaPartitionPlan) {
+  constructor(
+    { topic, partition, offset, committed }: KafkaPlace,
+    plan: KafkaPartitionPlan,
+    transacted: KafkaTransacted | undefined,
+  ) {
+    this.transacted = transacted;
     this.topic = topic;
     this.partition = partition;
     this.nextOffset = offset;

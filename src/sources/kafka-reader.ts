@@ -11,6 +11,7 @@ import type {
   KafkaPartitionName,
 } from '../links/kafka-driver.js';
 import { kafkaError } from '../links/kafka-errors.js';
+import type { KafkaTransacted } from '../links/kafka-transactions.js';
 import type { Message } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
 import type { KafkaDelivery } from './kafka-delivery.js';
@@ -24,6 +25,9 @@ export interface KafkaReaderPlan extends KafkaPartitionPlan {
   readonly start: KafkaStart;
   /** Where messages go that are not settled where they are. */
   readonly elsewhere: KafkaElsewhere;
+  readonly group: string;
+  /** Positions are told by the sink, in its transactions. */
+  readonly transactional: boolean;
   /** Members of this source whose end is not known: the next one ends them. */
   readonly former: Set<string>;
   readonly commitEvery: number;
@@ -44,7 +48,7 @@ const HOLD_MS = 50;
  *
  * @internal
  */
-export class KafkaReader implements Reader, KafkaConsumerEvents {
+export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted {
   private readonly context: ReaderContext<Uint8Array | null>;
   private readonly plan: KafkaReaderPlan;
   private readonly commits: Committer<readonly KafkaOffset[]>;
@@ -61,6 +65,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents {
   private isRevoking = false;
   private isStopped = false;
   private closing: Promise<void> | undefined;
+  private readonly transactions = new Set<PromiseLike<unknown>>();
   /** Called when everything emitted is settled. */
   private drained: (() => void) | undefined;
   private cancelDue: Cancel | undefined;
@@ -146,6 +151,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents {
   async revoking(): Promise<void> {
     this.isRevoking = true;
     await this.drain();
+    await this.transactionsOver();
     await this.commits.flush().catch(() => undefined);
   }
 
@@ -160,7 +166,10 @@ export class KafkaReader implements Reader, KafkaConsumerEvents {
       partitions.filter((at) => !this.logs.has(nameOf(at))),
     );
     if (this.closing !== undefined) return;
-    const logs = [...kept, ...places.map((place) => new KafkaPartition(place, plan))];
+    const logs = [
+      ...kept,
+      ...places.map((place) => new KafkaPartition(place, plan, plan.transactional ? this : undefined)),
+    ];
     this.hold(logs);
     for (const log of logs) {
       consumer?.seek(log, log.nextOffset);
@@ -187,6 +196,31 @@ export class KafkaReader implements Reader, KafkaConsumerEvents {
     const held = isFull ? undefined : log.untilLow(HOLD_MS)?.then(() => this.regulate(log));
     if (held === undefined) this.regulate(log);
     return held;
+  }
+
+  // --- what the transactions of a sink ask ----------------------------------------------------------------------------
+
+  get group(): string {
+    return this.plan.group;
+  }
+
+  during(transaction: PromiseLike<unknown>): void {
+    this.transactions.add(transaction);
+    const over = (): void => void this.transactions.delete(transaction);
+    transaction.then(over, over);
+  }
+
+  committed(offsets: readonly KafkaOffset[]): void {
+    for (const at of offsets) {
+      const log = this.logs.get(nameOf(at));
+      if (log !== undefined) log.committed = at.offset;
+      this.plan.start.committed(at);
+    }
+  }
+
+  failed(error: unknown): void {
+    const text = 'kafka: a transaction failed, what it had acked comes again';
+    this.context.lost(new SluiceError('CONNECTION_LOST', text, { retriable: true, cause: error }));
   }
 
   // --- inside ---------------------------------------------------------------------------------------------------------
@@ -269,21 +303,20 @@ export class KafkaReader implements Reader, KafkaConsumerEvents {
     this.logs = new Map(logs.map((log) => [nameOf(log), log]));
   }
 
-  private offsets(): KafkaOffset[] {
+  offsets(): KafkaOffset[] {
     return this.order.flatMap(({ topic, partition, watermark, committed }) =>
       watermark === committed ? [] : [{ topic, partition, offset: watermark }],
     );
   }
 
   private async commit(offsets: readonly KafkaOffset[]): Promise<void> {
-    if (offsets.length === 0) return;
-    const logs = this.logs;
+    if (offsets.length === 0 || this.plan.transactional) return;
     await this.consumer?.commit(offsets);
-    for (const at of offsets) {
-      const log = logs.get(nameOf(at));
-      if (log !== undefined) log.committed = at.offset;
-      this.plan.start.committed(at);
-    }
+    this.committed(offsets);
+  }
+
+  private async transactionsOver(): Promise<void> {
+    await Promise.allSettled([...this.transactions]);
   }
 
   /** One timer for all that waits for its time: the first of them. */
@@ -302,6 +335,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents {
     if (member !== undefined) plan.former.add(member);
     this.stop();
     await plan.elsewhere.close();
+    await this.transactionsOver();
     await this.commits.close().catch(() => undefined);
     this.drained?.();
     for (const log of this.order) log.end();

@@ -37,6 +37,11 @@ export interface KafkaSourceOptions extends SourceOptions {
   readonly from?: KafkaFrom;
   /** Begins at `from` also where the group has been further: each partition once per source. Default false. */
   readonly replay?: boolean;
+  /**
+   * The group is told positions only by a sink with a `transactionalId`, in the transaction that the results go out with: what
+   * is read, changed and written happens once or not at all. Default false.
+   */
+  readonly transactional?: boolean;
   /** A message without a value has the payload `null` instead of no bytes. Default false. */
   readonly tombstones?: boolean;
   /** How many messages of one partition may be unsettled. Default: the credit. */
@@ -140,6 +145,8 @@ export function kafkaSource(link: KafkaLink, options: KafkaSourceOptions): Flow<
           client,
           clock,
           former,
+          group,
+          transactional: options.transactional ?? false,
           start,
           elsewhere: new KafkaElsewhere(client, plan, clock),
           retryTopics: retryNames,
@@ -223,6 +230,7 @@ function check(options: KafkaSourceOptions): void {
     group: required(text),
     from: either(oneOf('earliest', 'latest'), having('timeMs'), having('offsets')),
     replay: flag,
+    transactional: flag,
     tombstones: flag,
     creditPerPartition: integer(1, 65_535),
     maxGap: integer(1),

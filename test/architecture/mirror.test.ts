@@ -70,6 +70,10 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
       { test: 'test/integration/kafka.contract.test.ts', reason: 'what a client does shows only on a broker' },
     ]),
   ),
+  'src/links/kafka-transactions.ts': {
+    test: 'test/sinks/kafka-transact.test.ts',
+    reason: 'what a transaction asks of readers',
+  },
   ...parts('src/sources', 'kafka-reader', ['kafka-delivery', 'kafka-elsewhere', 'kafka-partition', 'kafka-start']),
   'src/connection/describe.ts': {
     test: 'test/runtime/describe.test.ts',

@@ -48,6 +48,7 @@ export interface FakeKafka {
   readonly offsets: Map<string | number, number>;
   /** Called instead of the usual answers where it is set. */
   failCommit: Error | undefined;
+  failTransaction: Error | undefined;
   /** Producers answer by themselves. */
   isQuick: boolean;
 }
@@ -73,6 +74,7 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
     committed,
     offsets,
     failCommit: undefined as Error | undefined,
+    failTransaction: undefined as Error | undefined,
     isQuick: true,
   };
   const partitions = async (topic: string): Promise<number> => {
@@ -128,15 +130,27 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
           isClosed: false,
         };
         producers.push(producer);
+        const send = async (given: readonly KafkaBatch[]): Promise<void> => {
+          batches.push(given);
+          for (const one of given)
+            sent.push(`${named(one)}: ${one.records.map(({ value }) => String(value)).join(' ')}`);
+          if (fake.isQuick) return;
+          await new Promise<void>((resolve, reject) => {
+            answers.push((error) => (error instanceof Error ? reject(error) : resolve()));
+          });
+        };
         return {
-          async send(given) {
-            batches.push(given);
-            for (const one of given)
-              sent.push(`${named(one)}: ${one.records.map(({ value }) => String(value)).join(' ')}`);
-            if (fake.isQuick) return;
-            await new Promise<void>((resolve, reject) => {
-              answers.push((error) => (error instanceof Error ? reject(error) : resolve()));
-            });
+          send,
+          async transact(given, settle) {
+            await send(given);
+            const groups = settle();
+            if (fake.failTransaction !== undefined) throw fake.failTransaction;
+            for (const { group, offsets: given } of groups)
+              for (const at of given) {
+                sent.push(`${group} ${named(at)} ${at.offset}`);
+                committed.set(`${group} ${named(at)}`, at.offset);
+              }
+            sent.push('commit');
           },
           async close() {
             producer.isClosed = true;

@@ -1,7 +1,7 @@
 import { Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
 import { inspect } from 'node:util';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { backoff, isSluiceError, observe, systemClock, type Message, type SluiceEvent } from 'sluice';
+import { backoff, isSluiceError, observe, run, systemClock, type Message, type SluiceEvent } from 'sluice';
 import { kafkaLink, kafkaSink, kafkaSource, type KafkaLink, type KafkaSourceOptions } from 'sluice/kafka';
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
@@ -144,7 +144,7 @@ export function kafkaBehaviour(broker: () => KafkaBroker): void {
         { partition: 0, key: Buffer.of(255), value: '', headers: { a: ['1', '2'], b: Buffer.of(255) } },
         { partition: 0, key: null, value: 'v', timestamp: '1234567890123' },
       ]);
-      const { messages, payloads, subscription } = read(name, { tombstones: true } as object);
+      const { messages, payloads, subscription } = read(name, { tombstones: true });
       await until(() => expect(messages).toHaveLength(3));
       expect(payloads.map(text)).toEqual(['null', '', 'v']);
       expect(messages.map(({ key }) => key)).toEqual(['k', 'ff', undefined]);
@@ -158,7 +158,7 @@ export function kafkaBehaviour(broker: () => KafkaBroker): void {
       const at = 1_700_000_000_000;
       await write(
         name,
-        [...'abcde'].map((value, index) => ({ partition: 0, value, timestamp: String(at + index * 1_000) })),
+        Array.from('abcde', (value, index) => ({ partition: 0, value, timestamp: String(at + index * 1_000) })),
       );
       const shown = async (options: Partial<KafkaSourceOptions>, count: number): Promise<string> => {
         const reader = read(name, options);
@@ -228,6 +228,40 @@ export function kafkaBehaviour(broker: () => KafkaBroker): void {
       await until(() => expect(reader.payloads.map(text).sort().join()).toContain('one'));
       expect(new Set(reader.payloads.map(text))).toEqual(new Set(['one', 'two']));
       reader.subscription.unsubscribe();
+    });
+
+    it('copies in transactions, each message once, while connections break (DEL-08)', async (context) => {
+      const behind = broker().behindProxy;
+      if (behind === undefined) context.skip(`${broker().how}: it has no listener for a proxy`);
+      const { port, advertisedPort } = behind as NonNullable<typeof behind>;
+      const [name, copy] = [await topic(2), await topic(2)];
+      const total = 2_000;
+      const input = Array.from({ length: total }, (_, at) => ({
+        partition: at % 2,
+        key: `k${at % 7}`,
+        value: `m${at}`,
+      }));
+      await write(name, input);
+      const proxy = await faultProxy({ port, listenPort: advertisedPort });
+      const link = linkOf({ brokers: [`127.0.0.1:${proxy.port}`] });
+      const from = { topics: [name], group: `${name}-copy`, credit: 100, transactional: true, ...timing, reconnect };
+      const copying = run(
+        kafkaSource(link, { ...from, sessionTimeoutMs: 1_500, revokeTimeoutMs: 500 }),
+        kafkaSink(link, { topic: copy, transactionalId: `${name}-copy`, reconnect, maxUnconfirmed: 100 }),
+      );
+      const reader = read(copy, {});
+      for (let cut = 1; cut <= 4; cut += 1) {
+        await until(() => expect(reader.messages.length).toBeGreaterThan((total * cut) / 6));
+        proxy.rst();
+      }
+      await until(() => expect(reader.messages.length).toBeGreaterThanOrEqual(total));
+      await until(async () => expect(sum(await committed(`${name}-copy`, name))).toBe(total));
+      await copying.stop();
+      await pause(300);
+      expect(reader.messages).toHaveLength(total);
+      expect(new Set(reader.payloads.map(text)).size).toBe(total);
+      reader.subscription.unsubscribe();
+      await proxy.close();
     });
 
     it('writes each key where the Java client does, compressed where it is asked to', async () => {

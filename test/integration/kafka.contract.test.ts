@@ -29,10 +29,11 @@ const features: Features = {
   peerDetectMs: 15_000,
   reconnects: true,
   routingReport: true,
+  transactional: true,
   tls: true,
 };
 
-const PARTITIONS = 3;
+const PARTITIONS = 2;
 let channels = 0;
 
 async function asked<T>({ url }: KafkaBroker, work: (admin: Admin) => Promise<T>): Promise<T> {
@@ -52,7 +53,7 @@ async function open(broker: KafkaBroker): Promise<Bench> {
   const { port, advertisedPort } = broker.behindProxy ?? { port: broker.port, advertisedPort: 0 };
   const proxy = await faultProxy({ port, listenPort: advertisedPort });
   if (unused.length < 30) {
-    const made = Array.from({ length: 60 }, () => `c${process.pid}-${(channels += 1)}`);
+    const made = Array.from({ length: 40 }, () => `c${process.pid}-${(channels += 1)}`);
     // The mock cluster makes a topic when it is first asked about.
     if (broker.isReal)
       await asked(broker, (admin) =>

@@ -12,6 +12,7 @@ describe('kafkaSink', () => {
     [{ compression: 'zstd' }, 'expected one of none, gzip'],
     [{ maxBatch: 0 }, 'a whole number from 1 to 65535'],
     [{ acks: 'leader', idempotent: true }, `needs acks 'all'`],
+    [{ transactionalId: 'x', idempotent: false }, 'an idempotent producer'],
     [{ idHeader: '' }, `'idHeader'`],
     [{ maxUnconfirmed: 0 }, `'maxUnconfirmed'`],
   ])('refuses %j', (options, text) => {
