@@ -1,10 +1,10 @@
 import { currentClock, type Cancel, type Clock } from '../clock.js';
 import type { SluiceError } from '../errors.js';
-import type { MessageHeaders } from '../message/headers.js';
-import type { Message, ReplyPort } from '../message/message.js';
+import type { Message } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
 import { attachable } from './attach.js';
 import type { Link } from './define-link.js';
+import type { Delivery, DeliveryFacts } from './delivery.js';
 import { describeAs } from './describe.js';
 import type { Flow } from './flow.js';
 import { called, checkArgument, someOptions } from './options.js';
@@ -12,29 +12,8 @@ import { currentScope } from './scope.js';
 import { type SourceOptions, sourceSettings } from './source-options.js';
 import { SourceSession } from './source-session.js';
 
+export type { Delivery, DeliveryFacts } from './delivery.js';
 export { SOURCE_RULES, type Overflow, type SourceOptions, type SourceSettings } from './source-options.js';
-
-/**
- * A message as its transport brought it.
- *
- * @see ReaderContext
- */
-export interface Delivery<T> {
-  readonly payload: T;
-  readonly topic: string;
-  readonly headers?: MessageHeaders | undefined;
-  readonly key?: string | undefined;
-  readonly id?: string | undefined;
-  readonly timeMs?: number | undefined;
-  /** 1 on the first delivery. Default 1. */
-  readonly attempt?: number | undefined;
-  /** Weight against `creditBytes`. Default 0. */
-  readonly bytes?: number | undefined;
-  readonly meta?: unknown;
-  readonly reply?: ReplyPort<unknown> | undefined;
-  /** Handed back to {@link Reader.settle}: whatever the reader needs to settle it. */
-  readonly position?: unknown;
-}
 
 /**
  * What a reader gets from the kit. All of it may be called at any time; after the end it does nothing.
@@ -55,6 +34,8 @@ export interface ReaderContext<T> {
    * inbox, so that the rest of a chunk has a place.
    */
   offer(delivery: Delivery<T>): boolean;
+  /** The same where many messages differ in nothing but the payload: `facts` is made once for all of them. */
+  offerAs(payload: T, facts: DeliveryFacts): boolean;
   /**
    * Hands over what was read but has no payload of type T, with the raw input as payload. It counts against the credit
    * like any message, skips the flow, and goes to the stage downstream that keeps dead letters; without one it is settled

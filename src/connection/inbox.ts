@@ -55,5 +55,5 @@ export function deliverAgain<T>(inbox: Inbox<T>, root: Envelope<unknown>, outcom
   if (outcome !== 'requeue' && outcome !== 'release') return;
   const attempt = root.attempt + (outcome === 'requeue' ? 1 : 0);
   const { id, timeMs } = root;
-  inbox.push({ ...(root.facts as Delivery<T>), id, timeMs, attempt });
+  inbox.push({ ...root.facts, payload: root.payload as T, id, timeMs, attempt });
 }

@@ -26,6 +26,7 @@ export function readerContext<T>(
       return isCurrent() ? session.waitingBytes : 0;
     },
     offer: (delivery) => isCurrent() && session.offer(delivery),
+    offerAs: (payload, facts) => isCurrent() && session.offerAs(payload, facts),
     refuse: (delivery, reason) => isCurrent() && session.refuse(delivery, reason),
     takeBack: (isMeant, reason) => {
       if (isCurrent()) session.takeBack(isMeant, reason);

@@ -11,6 +11,7 @@ import type { Scope, SourceCounts, Unfinished } from './scope.js';
 import { SourceReports } from './source-reports.js';
 import { StallWatch } from './stall-watch.js';
 import { StatusCell } from './status-cell.js';
+import { type Trampoline, trampolineOf } from './trampoline.js';
 import { Unsettled } from './unsettled.js';
 
 /**
@@ -23,6 +24,7 @@ export abstract class SourceBase<T> {
   readonly connector: string;
   readonly clock: Clock;
   protected readonly settings: SourceSettings;
+  protected readonly trampoline: Trampoline;
   protected readonly cell: StatusCell;
   protected readonly reports: SourceReports;
   /** Offered beyond the credit: the rest of a chunk from a reader that could not stop at once. */
@@ -41,6 +43,7 @@ export abstract class SourceBase<T> {
     this.connector = connector;
     this.settings = settings;
     this.clock = clock;
+    this.trampoline = trampolineOf(clock);
     this.cell = new StatusCell(connector);
     this.reports = new SourceReports(connector, clock, scope, this.unsettledList, () => this.parking.roots());
     this.stalls = new StallWatch({
@@ -82,7 +85,7 @@ export abstract class SourceBase<T> {
   }
 
   protected stamp(): void {
-    this.stampMs = Math.round(this.clock.elapsed());
+    this.stampMs = Math.round(this.trampoline.elapsed());
   }
 
   /** A message larger than the whole window passes when it is alone, otherwise it would wait for ever. */

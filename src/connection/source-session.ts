@@ -3,7 +3,14 @@ import { SluiceError } from '../errors.js';
 import { Envelope, mark } from '../message/envelope.js';
 import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
 import type { Output } from './attach.js';
-import type { Delivery, Reader, ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
+import type {
+  Delivery,
+  DeliveryFacts,
+  Reader,
+  ReaderContext,
+  SourceDefinition,
+  SourceSettings,
+} from './define-source.js';
 import { deliverAgain } from './inbox.js';
 import { LinkUse } from './link-use.js';
 import { isLater, Parking } from './parking.js';
@@ -11,7 +18,7 @@ import { readerContext } from './reader-context.js';
 import type { Scope, SourceHandle } from './scope.js';
 import { SourceBase } from './source-base.js';
 import { Supervisor } from './supervisor.js';
-import { trampolineOf, type Runnable, type Trampoline } from './trampoline.js';
+import type { Runnable } from './trampoline.js';
 
 /**
  * One subscription of a source: the window of credit, the inbox in front of it, the unsettled messages, and the reader
@@ -25,7 +32,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   readonly parks: boolean = true;
   private readonly definition: SourceDefinition<T, C>;
   private readonly subscriber: Output<T>;
-  private readonly trampoline: Trampoline;
   private readonly supervisor: Supervisor<Reader>;
   private readonly link: LinkUse<C>;
   protected readonly parking: Parking;
@@ -57,7 +63,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     super(definition.connector, settings, clock, scope);
     this.definition = definition;
     this.subscriber = subscriber;
-    this.trampoline = trampolineOf(clock);
     this.parking = new Parking(clock, settings.maxParked, settings.creditBytes, {
       giveBack: (root) => this.pass(root, 'release', undefined),
       wake: () => this.wake(),
@@ -98,12 +103,21 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   }
 
   offer(delivery: Delivery<T>): boolean {
-    if (this.ready && this.fits(delivery)) {
-      this.deliver(delivery);
-      // Requeued while it was delivered: it waits in the inbox now, and the reader will not call again by itself.
-      if (this.inbox.length > 0) this.wake();
-      return this.ready;
-    }
+    return this.ready && this.fits(delivery) ? this.emit(delivery.payload, delivery) : this.queue(delivery);
+  }
+
+  offerAs(payload: T, facts: DeliveryFacts): boolean {
+    return this.ready && this.fits(facts) ? this.emit(payload, facts) : this.queue({ ...facts, payload });
+  }
+
+  private emit(payload: T, facts: DeliveryFacts): boolean {
+    this.deliver(payload, facts);
+    // Requeued while it was delivered: it waits in the inbox now, and the reader will not call again by itself.
+    if (this.inbox.length > 0) this.wake();
+    return this.ready;
+  }
+
+  private queue(delivery: Delivery<T>): boolean {
     if (this.stopped) {
       this.reader?.settle(delivery.position, 'release', undefined, undefined);
       return false;
@@ -115,7 +129,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   }
 
   refuse(delivery: Delivery<unknown>, reason: SluiceError): boolean {
-    if (!this.stopped) this.deliver(delivery as Delivery<T>, reason);
+    if (!this.stopped) this.deliver(delivery.payload as T, delivery, reason);
     return this.ready;
   }
 
@@ -143,7 +157,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.running = true;
     this.bringBack();
     while (this.inbox.length > 0 && this.mayEmit() && this.fits(this.inbox.peek() as Delivery<T>)) {
-      this.deliver(this.inbox.shift() as Delivery<T>);
+      const delivery = this.inbox.shift() as Delivery<T>;
+      this.deliver(delivery.payload, delivery);
     }
     try {
       if (this.ready) this.reader?.resume();
@@ -172,9 +187,9 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     return this.reader !== undefined || this.definition.local === true;
   }
 
-  private deliver(delivery: Delivery<T>, refusedFor?: SluiceError): void {
+  private deliver(payload: T, facts: DeliveryFacts, refusedFor?: SluiceError): void {
     if (!this.running) this.stamp();
-    const message = new Envelope<T>(this, delivery.payload, delivery);
+    const message = new Envelope<T>(this, payload, facts);
     mark(message, this.connector);
     this.reports.counts.emitted += 1;
     message.emittedMs = this.stampMs;

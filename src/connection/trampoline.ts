@@ -27,6 +27,7 @@ export class Trampoline {
   /** True from the first delivery of a turn until timers and input had theirs. */
   private sliceOpen = false;
   private sliceEndsMs = 0;
+  private lookedMs = 0;
   private untilLook = LOOK_EVERY;
   private exhausted = false;
 
@@ -49,8 +50,17 @@ export class Trampoline {
     if (this.untilLook > 0) return true;
     this.untilLook = LOOK_EVERY;
     if (!this.sliceOpen) this.openSlice();
-    else if (this.clock.elapsed() >= this.sliceEndsMs) this.exhausted = true;
+    else if (this.look() >= this.sliceEndsMs) this.exhausted = true;
     return !this.exhausted;
+  }
+
+  /** The time as of the last look in this slice, at most a few deliveries ago: for stamps, as a look per message is dear. */
+  elapsed(): number {
+    return this.sliceOpen ? this.lookedMs : this.clock.elapsed();
+  }
+
+  private look(): number {
+    return (this.lookedMs = this.clock.elapsed());
   }
 
   get isExhausted(): boolean {
@@ -79,7 +89,7 @@ export class Trampoline {
 
   private openSlice(): void {
     this.sliceOpen = true;
-    this.sliceEndsMs = this.clock.elapsed() + SLICE_MS;
+    this.sliceEndsMs = this.look() + SLICE_MS;
     this.clock.yield(this.closeSlice);
   }
 

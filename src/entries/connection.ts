@@ -42,6 +42,7 @@ export {
   defineSource,
   SOURCE_RULES,
   type Delivery,
+  type DeliveryFacts,
   type Overflow,
   type Reader,
   type ReaderContext,

@@ -90,6 +90,7 @@ function valuesOf<T>(iterable: Iterable<T>): { next: () => T | typeof END; close
 
 function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContext<T>): OpenReader {
   const values = valuesOf(iterable);
+  const facts = { topic };
   function ask(): void {
     try {
       let value: T | typeof END;
@@ -99,7 +100,7 @@ function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContex
           context.end();
           return;
         }
-      } while (context.offer({ payload: value, topic }));
+      } while (context.offerAs(value, facts));
     } catch (error) {
       context.lost(sourceFailed(error));
     }
@@ -116,6 +117,7 @@ function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContex
 
 function readAsync<T>(iterable: AsyncIterable<T>, topic: string, context: ReaderContext<T>): OpenReader {
   const iterator = iterable[Symbol.asyncIterator]();
+  const facts = { topic };
   let asking = false;
   let over = false;
   function ask(): void {
@@ -127,7 +129,7 @@ function readAsync<T>(iterable: AsyncIterable<T>, topic: string, context: Reader
         if (step.done === true) {
           over = true;
           context.end();
-        } else if (context.offer({ payload: step.value, topic })) ask();
+        } else if (context.offerAs(step.value, facts)) ask();
       },
       (error: unknown) => context.lost(sourceFailed(error)),
     );

@@ -44,8 +44,9 @@ export function messages<T>(options: MessagesOptions): (source: ObservableInput<
         local: true,
         needsOverflow: true,
         open(context) {
+          const facts = { topic };
           const subscription = from(source).subscribe({
-            next: (payload) => context.offer({ payload, topic }),
+            next: (payload) => context.offerAs(payload, facts),
             error: (error: unknown) => context.lost(sourceFailed(error)),
             complete: () => context.end(),
           });

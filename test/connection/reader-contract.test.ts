@@ -31,6 +31,37 @@ describe('what a reader may rely on', () => {
     expect(settled).toEqual([[1, 'ack']]);
   });
 
+  it('offers a payload with the facts of many: what waits keeps its own, and comes again as it was', () => {
+    const clock = virtualClock();
+    const facts = { topic: 't', key: 'k' };
+    const seen: unknown[] = [];
+    const flow = defineSource<string>(
+      {
+        connector: 'values',
+        credit: 1,
+        local: true,
+        open(context) {
+          for (const payload of ['a', 'b']) context.offerAs(payload, facts);
+          return { resume: () => context.end(), settle: () => undefined, close: () => undefined };
+        },
+      },
+      { clock },
+    );
+    flow.subscribe((message) => {
+      seen.push([message.payload, message.topic, message.key, message.attempt]);
+      if (message.attempt === 1) message.nack('again');
+      else message.ack();
+    });
+    clock.advance(0);
+    expect(seen).toEqual([
+      ['a', 't', 'k', 1],
+      ['a', 't', 'k', 2],
+      ['b', 't', 'k', 1],
+      ['b', 't', 'k', 2],
+    ]);
+    expect(facts).toEqual({ topic: 't', key: 'k' });
+  });
+
   it('is not ready once it said that it has no more, so that a loop over ready ends', () => {
     const clock = virtualClock();
     const readiness: boolean[] = [];
