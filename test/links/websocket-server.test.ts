@@ -1,5 +1,5 @@
 import { createServer, request as httpRequest, type Server as HttpServer } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { WebSocketClient, WebSocketServer, WebSocketServerOptions } from 'sluice/websocket-server';
@@ -23,6 +23,19 @@ async function serve<P = undefined>(
   const clients: WebSocketClient<P>[] = [];
   server.clients$.subscribe((client) => clients.push(client));
   return { server, url: `ws://127.0.0.1:${server.address.port}`, clients };
+}
+
+/** What the server says to a peer that begins like this, and how long it bears it. */
+function heard(port: number, begin: (socket: Socket) => void): Promise<{ tookMs: number; answer: string }> {
+  return new Promise((resolve) => {
+    const fromMs = performance.now();
+    let answer = '';
+    const socket = connect(port, '127.0.0.1', () => begin(socket));
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    socket.on('error', () => undefined);
+    socket.once('end', () => socket.end());
+    socket.once('close', () => resolve({ tookMs: performance.now() - fromMs, answer }));
+  });
 }
 
 describe('who comes in', () => {
@@ -66,6 +79,91 @@ describe('who comes in', () => {
   it('gives a hook that does not decide its time and no more', async () => {
     const { url } = await serve({ authenticate: () => new Promise<never>(() => undefined), handshakeTimeoutMs: 30 });
     expect(await upgradeStatus(url)).toBe(408);
+  });
+
+  it('gives headers their time and no more: none, half of them, or one letter after the other (S06, B26)', async () => {
+    const { server, url } = await serve({ handshakeTimeoutMs: 300 });
+    const half = 'GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n';
+    const drip = (socket: Socket): void => {
+      let at = 0;
+      const timer = setInterval(() => socket.write(half[at++ % half.length] ?? 'x'), 20);
+      socket.once('close', () => clearInterval(timer));
+    };
+    const peers = { none: () => undefined, half: (socket: Socket) => void socket.write(half), drip };
+    for (const [name, begin] of Object.entries(peers)) {
+      const { tookMs, answer } = await heard(server.address.port, begin);
+      expect(tookMs, name).toBeGreaterThanOrEqual(290);
+      // Ten times as long as allowed, on a machine that is busy; Node by itself would take 30 s.
+      expect(tookMs, name).toBeLessThan(3_000);
+      expect(answer, name).toMatch(/^(HTTP\/1.1 408 |$)/);
+    }
+    expect(await upgradeStatus(url)).toBe(101);
+  });
+
+  it('answers a refusal with its status and nothing else (S22)', async () => {
+    const { server } = await serve({
+      path: '/feed',
+      origins: ['https://app.example'],
+      authenticate: ({ headers }) => {
+        if (headers['authorization'] === 'throws') throw new Error('the table users_v2 is locked');
+        return headers['authorization'] === undefined ? 401 : 403;
+      },
+    });
+    const upgrade = (path: string, ...more: readonly string[]): string =>
+      [
+        `GET ${path} HTTP/1.1`,
+        'Host: x',
+        'Connection: Upgrade',
+        'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        ...more,
+        '\r\n',
+      ].join('\r\n');
+    const refused: Readonly<Record<number, string>> = {
+      400: 'nonsense\r\n\r\n',
+      401: upgrade('/feed', 'Authorization: throws'),
+      403: upgrade('/feed', 'Authorization: other'),
+      404: upgrade('/elsewhere'),
+      426: 'GET /feed HTTP/1.1\r\nHost: x\r\n\r\n',
+    };
+    for (const [status, request] of Object.entries(refused)) {
+      const { answer } = await heard(server.address.port, (socket) => void socket.write(request));
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} [A-Z]`));
+      const [head = '', body] = answer.split('\r\n\r\n');
+      expect(body, status).toBe('');
+      // The names of a server, a framework or a file would only help who looks for a way in.
+      const names = head
+        .split('\r\n')
+        .slice(1)
+        .map((line) => (line.split(':')[0] ?? '').toLowerCase());
+      const allowed = [
+        'connection',
+        'content-length',
+        'date',
+        'upgrade',
+        'www-authenticate',
+        'retry-after',
+        'keep-alive',
+      ];
+      expect(
+        names.filter((name) => !allowed.includes(name)),
+        status,
+      ).toEqual([]);
+      expect(answer).not.toMatch(/users_v2|Error|\bat |node|\.js|\.ts/);
+    }
+  });
+
+  it('closes on bad input with a code and no text of its own (S22)', async () => {
+    const { url, clients } = await serve();
+    const client = await bareClient(url);
+    const reasons: string[] = [];
+    client.socket.on('close', (_code, reason) => reasons.push(reason.toString()));
+    clients[0]?.source.subscribe({ next: (message) => void message.ack(), error: () => undefined });
+    // Not masked, as every frame of a client has to be.
+    (client.socket as unknown as { _socket: Socket })._socket.write(Buffer.from([0x81, 0x01, 0x61]));
+    expect(await client.closed).toBe(1002);
+    expect(reasons).toEqual(['']);
   });
 
   it('closes with 4401 when the credentials end (S09, S3.93)', async () => {
