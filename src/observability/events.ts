@@ -70,6 +70,8 @@ export type SluiceEvent =
   | { readonly type: 'stage.failed'; readonly stage: string; readonly reason: unknown }
   /** A flow that `run` started ended with this error. */
   | { readonly type: 'flow.failed'; readonly flow: string; readonly reason: unknown }
+  /** The event loop stood still for so long, a handler computed: timers, heartbeats and every other flow had to wait. */
+  | { readonly type: 'loop.blocked'; readonly flow: string; readonly lateMs: number }
   /** What a source reads was replaced, cut or removed under it, while it stood at `position`. */
   | {
       readonly type: 'source.moved';

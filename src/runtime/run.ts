@@ -12,6 +12,7 @@ import { describe } from './describe.js';
 import { drain, type DrainReport } from './drain.js';
 import { flowName } from './flow-name.js';
 import { healthOf, refuseClosed, watchHealth, type HealthInput } from './health.js';
+import { watchLoop } from './loop-watch.js';
 import type { Fault, Running, RunOptions, RunStatus } from './running.js';
 
 /**
@@ -95,6 +96,7 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     for (const source of sources) source.drain();
   });
 
+  watchLoop(clock, name, status.value$);
   const over = (last: RunStatus): void => {
     signal?.removeEventListener('abort', stopOnSignal);
     status.end(last);
