@@ -27,17 +27,21 @@ export {
   type RunCaseOptions,
   type Runner,
 } from '../testing/connector-suite.js';
+export { guaranteeOf, type Guarantee } from '../testing/guarantee.js';
 export type { Direction } from '../testing/direction.js';
 export type { Features, Flag, Reason } from '../testing/features.js';
 export type {
+  AuthVerbs,
   Bench,
   BenchKit,
   BenchSourceOptions,
   BrokerVerbs,
+  DefaultRow,
   Fed,
   Harness,
   NetVerbs,
   PeekVerbs,
   ProcVerbs,
+  StoreVerbs,
   Verb,
 } from '../testing/harness.js';

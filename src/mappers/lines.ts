@@ -3,6 +3,7 @@ import { called, checkArgument, checkOptions, flag, integer, text as label } fro
 import { MAX_PAYLOAD_BYTES, type Mapper, type RecordMapper } from './codec.js';
 import { LineSplitter } from './line-splitter.js';
 import { recordMapper } from './record-mapper.js';
+import { checkSize } from './size.js';
 import { text } from './text.js';
 
 const LF = 0x0a;
@@ -34,8 +35,8 @@ export interface LinesOptions {
  * @param mapper reads and writes one line, without its end
  * @param options `maxBytes`, `skipBlank`, `name`, `contentType`
  * @throws SluiceError from `decode`: what the mapper throws, with `line` and `offset` in its details, and
- *   `PAYLOAD_TOO_LARGE`; from `encode`: what the mapper throws, and `ENCODE_FAILED` when a value would not come back as
- *   one line
+ *   `PAYLOAD_TOO_LARGE`; from `encode`: what the mapper throws, `PAYLOAD_TOO_LARGE`, and `ENCODE_FAILED` when a value
+ *   would not come back as one line
  * @see ndjson
  */
 export function lines(mapper?: undefined, options?: LinesOptions): RecordMapper<string>;
@@ -62,7 +63,7 @@ function mapperOf<T>(mapper: Mapper<T>, options: LinesOptions): RecordMapper<T> 
     needsHead: false,
     head: new Uint8Array(0),
     encodeRecord(value) {
-      const bytes = encoded(mapper, value);
+      const bytes = checkSize(name, encoded(mapper, value), maxBytes);
       const unfit = whyNoLine(bytes, skipBlank);
       if (unfit !== undefined) throw new SluiceError('ENCODE_FAILED', `${name}: ${unfit}`);
       const line = new Uint8Array(bytes.length + 1);

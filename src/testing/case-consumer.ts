@@ -1,5 +1,6 @@
 import type { Flow, Stage } from '../connection/flow.js';
 import { withScope, type SourceHandle } from '../connection/scope.js';
+import { isLegalStep, type Status } from '../observability/status.js';
 import { isOpen } from '../message/envelope.js';
 import type { Message, NackThen } from '../message/message.js';
 import type { Subscription } from 'rxjs';
@@ -38,16 +39,26 @@ export class CaseConsumer {
   depth = 0;
   /** The source behind the flow, if it makes itself known to the runtime. */
   handle: SourceHandle | undefined;
+  /** Every status of the source so far. */
+  readonly walk: Status[] = [];
+  /** Settlements that took effect, by what they were. */
+  readonly took: { ack: number; requeue: number; dead: number; drop: number } = {
+    ack: 0,
+    requeue: 0,
+    dead: 0,
+    drop: 0,
+  };
   private readonly plan: ConsumerPlan;
   private readonly open = new Set<Message<Uint8Array>>();
   private readonly subscription: Subscription;
   private nested = 0;
   private unsubscribed = false;
+  private endWalk: Subscription | undefined;
 
   constructor(flow: Flow<Uint8Array>, plan: ConsumerPlan) {
     this.plan = plan;
     const staged = plan.stage === undefined ? flow : plan.stage(flow);
-    this.subscription = withScope({ addSource: (source) => void (this.handle = source) }, () =>
+    this.subscription = withScope({ addSource: (source) => this.watch(source) }, () =>
       staged.subscribe({
         next: (message) => this.next(message),
         error: (error: unknown) => {
@@ -77,6 +88,7 @@ export class CaseConsumer {
 
   ack(message: Message<Uint8Array>): boolean {
     const took = message.ack();
+    if (took) this.took.ack += 1;
     if (took && this.plan.record) this.plan.history.settled(idOf(message), 'ack');
     if (took) this.open.delete(message);
     return took;
@@ -84,6 +96,7 @@ export class CaseConsumer {
 
   nack(message: Message<Uint8Array>, then: NackThen = 'requeue'): boolean {
     const took = message.nack(new Error('refused by the case'), then);
+    if (took) this.took[then] += 1;
     if (took && this.plan.record) this.plan.history.settled(idOf(message), then);
     if (took) this.open.delete(message);
     return took;
@@ -99,10 +112,34 @@ export class CaseConsumer {
     this.subscription.unsubscribe();
   }
 
+  /** How often the source lost its connection. */
+  get losses(): number {
+    return this.walk.filter((status) => status === 'reconnecting').length;
+  }
+
+  /** What its source counts and what it saw itself, where they differ. */
+  audit(): void {
+    const { plan, handle, walk } = this;
+    for (const [at, status] of walk.entries()) {
+      const before = walk[at - 1];
+      if (before !== undefined && !isLegalStep(before, status)) plan.violated(`a status ${before} before ${status}`);
+    }
+    if (handle === undefined || plan.stage !== undefined) return;
+    const { emitted, acked } = handle.counts;
+    if (emitted !== this.count) plan.violated(`counted ${emitted} emitted messages where ${this.count} came`);
+    if (acked < this.took.ack) plan.violated(`counted ${acked} acked messages of ${this.took.ack}`);
+  }
+
   /** Unsubscribes and takes back what it holds, so that its source does not wait for it with nobody left to answer. */
   end(): void {
     this.unsubscribe();
     this.handle?.release(new Error('The case is over.'));
+    this.endWalk?.unsubscribe();
+  }
+
+  private watch(source: SourceHandle): void {
+    this.handle = source;
+    this.endWalk = source.status$.subscribe((status) => void this.walk.push(status));
   }
 
   private next(message: Message<Uint8Array>): void {
@@ -134,8 +171,7 @@ export class CaseConsumer {
 const utf8 = new TextDecoder();
 
 /** The id that a payload of the suite begins with. */
-export function idOf(message: Message<Uint8Array>): string {
-  const { payload } = message;
+export function idOf({ payload }: { readonly payload: Uint8Array }): string {
   const end = payload.indexOf(32);
   return utf8.decode(end === -1 ? payload : payload.subarray(0, end));
 }

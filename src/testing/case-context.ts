@@ -4,6 +4,7 @@ import type { SinkOptions } from '../connection/define-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import type { SluiceEvent } from '../observability/events.js';
 import { CaseConsumer, type Handler } from './case-consumer.js';
+import { CaseOffers } from './case-offers.js';
 import { CasePublisher, type Outgoing } from './case-publisher.js';
 import type { Features } from './features.js';
 import { history, type History } from './history.js';
@@ -18,6 +19,8 @@ export interface PublishPlan {
   readonly bytes?: number;
   readonly key?: (index: number) => string;
   readonly sink?: SinkOptions;
+  /** False for runs too long to be kept. Default true. */
+  readonly record?: boolean;
 }
 
 /** What a consumer of a case may say. */
@@ -30,8 +33,10 @@ export interface ConsumePlan {
 
 const utf8 = new TextEncoder();
 const DEFAULT_CREDIT = 64;
+const LATENESS_MS = 1_000;
+const RECONNECT_MAX_MS = 200;
 /** A break is over soon, so that many of them fit into one case. */
-const reconnect: Backoff = backoff({ initialMs: 20, minMs: 1, maxMs: 200, stableMs: 1_000 });
+const reconnect: Backoff = backoff({ initialMs: 20, minMs: 1, maxMs: RECONNECT_MAX_MS, stableMs: 1_000 });
 
 /** Leaves the message unsettled. */
 export const hold: Handler = () => undefined;
@@ -55,6 +60,7 @@ export class CaseContext {
   private readonly virtual: VirtualClock | undefined;
   private readonly compare: (actual: unknown, expected: unknown, what: string) => void;
   private readonly cleanups: Cancel[] = [];
+  private readonly consumers: CaseConsumer[] = [];
   private readonly writers = new Map<string, () => string>();
 
   constructor(
@@ -74,6 +80,15 @@ export class CaseContext {
 
   get features(): Features {
     return this.harness.features;
+  }
+
+  get isVirtual(): boolean {
+    return this.virtual !== undefined;
+  }
+
+  /** Longest wait between two tries to connect. */
+  get reconnectMaxMs(): number {
+    return this.harness.reconnectMaxMs ?? RECONNECT_MAX_MS;
   }
 
   // --- judging ------------------------------------------------------------------------------------------------------
@@ -108,14 +123,42 @@ export class CaseContext {
     this.compare(condition(), true, `${what}, within ${limitMs} ms`);
   }
 
-  /** Watches that it goes on to hold: for `virtualMs`, or `quietMs` of the harness. */
-  async stays(what: string, condition: () => boolean, virtualMs: number = 60_000): Promise<void> {
+  /** Waits until it holds, and fails when that takes longer than `limitMs`, in real time as well. */
+  async soon(what: string, limitMs: number, condition: () => boolean): Promise<void> {
+    const startMs = this.clock.elapsed();
+    await this.until(what, condition, limitMs);
+    // A timer may be late on a busy machine; the limit is not.
+    const tookMs = this.clock.elapsed() - startMs - (this.virtual === undefined ? LATENESS_MS : 0);
+    this.compare(tookMs <= limitMs, true, `${what} within ${limitMs} ms, it took ${Math.round(tookMs)} ms`);
+  }
+
+  /** Waits until what has to be asked for holds. */
+  async answers(what: string, ask: () => boolean | Promise<boolean>): Promise<void> {
+    const stepMs = this.virtual === undefined ? 5 : 100;
+    const endMs = this.clock.elapsed() + (this.virtual === undefined ? (this.harness.withinMs ?? 10_000) : 300_000);
+    let holds = await ask();
+    while (!holds && this.clock.elapsed() < endMs) {
+      await this.pass(stepMs);
+      holds = await ask();
+    }
+    this.compare(holds, true, what);
+  }
+
+  /** So many heartbeats of the connector, in milliseconds; 0 in real time where it has none. */
+  beats(count: number): number {
+    const { heartbeatMs, features } = this.harness;
+    const beatMs = heartbeatMs ?? (features.peerDetectMs ?? 0) / 3;
+    return count * (beatMs === 0 && this.virtual !== undefined ? 15_000 : beatMs);
+  }
+
+  /** Watches that it goes on to hold: for `virtualMs`; in real time for `realMs`, at least `quietMs` of the harness. */
+  async stays(what: string, condition: () => boolean, virtualMs: number = 60_000, realMs: number = 0): Promise<void> {
     if (this.virtual !== undefined) {
       const broke = await this.virtual.runUntil(() => !condition(), virtualMs);
       this.compare(broke, false, `it stays so that ${what}`);
       return;
     }
-    const endMs = systemClock.elapsed() + (this.harness.quietMs ?? 50);
+    const endMs = systemClock.elapsed() + Math.max(realMs, this.harness.quietMs ?? 50);
     while (condition() && systemClock.elapsed() < endMs) await tick(2);
     this.compare(condition(), true, `it stays so that ${what}`);
   }
@@ -164,16 +207,17 @@ export class CaseContext {
 
   /** Puts `count` messages on the channel. Does not wait: see `published`. */
   publish(channel: string, count: number, plan: PublishPlan = {}): CasePublisher {
-    return this.send(channel, this.items(count, plan), plan.sink);
+    return this.send(channel, this.items(count, plan), plan.sink, plan.record);
   }
 
-  send(channel: string, items: readonly Outgoing[], options: SinkOptions = {}): CasePublisher {
+  send(channel: string, items: readonly Outgoing[], options: SinkOptions = {}, record: boolean = true): CasePublisher {
     const { history: seen } = this;
     const publisher = new CasePublisher(
       items,
       this.sink(channel, options),
       this.clock,
       ({ id = 'without' }, outcome) => {
+        if (!record) return;
         if (outcome === undefined) seen.attempted(id);
         else if (outcome === 'ack') seen.confirmed(id);
         else if (outcome === 'dead' || outcome === 'drop') seen.refused(id);
@@ -183,6 +227,18 @@ export class CaseContext {
     );
     this.cleanups.push(publisher.unsubscribe);
     return publisher;
+  }
+
+  /** Gives `sink` each of `count` messages once, and keeps what became of it. */
+  offer(channel: string, count: number, sink: Sink<Uint8Array>, plan: PublishPlan = {}): CaseOffers {
+    return this.offerItems(channel, this.items(count, plan), sink);
+  }
+
+  /** The same with messages of the case's own. */
+  offerItems(channel: string, items: readonly Outgoing[], sink: Sink<Uint8Array>): CaseOffers {
+    const offers = new CaseOffers(items, sink, this.clock, channel);
+    this.cleanups.push(() => offers.unsubscribe());
+    return offers;
   }
 
   /** The sink of the bench, or one over its `feed`. */
@@ -215,9 +271,17 @@ export class CaseContext {
   }
 
   listen(flow: Flow<Uint8Array>, plan: ConsumePlan = {}): CaseConsumer {
+    const consumer = this.listenOnce(flow, plan);
+    this.consumers.push(consumer);
+    this.cleanups.push(() => consumer.end());
+    return consumer;
+  }
+
+  /** The same, and nothing remembers it: the case has to end it. */
+  listenOnce(flow: Flow<Uint8Array>, plan: ConsumePlan = {}): CaseConsumer {
     const { options = {}, handler = ackEach, stage, record = true } = plan;
     const credit = options.credit ?? DEFAULT_CREDIT;
-    const consumer = new CaseConsumer(flow, {
+    return new CaseConsumer(flow, {
       history: this.history,
       credit: typeof credit === 'number' ? credit : Infinity,
       handler,
@@ -225,8 +289,11 @@ export class CaseContext {
       record,
       violated: (text) => void this.violations.push(text),
     });
-    this.cleanups.push(() => consumer.end());
-    return consumer;
+  }
+
+  /** What every source says of itself has to agree with what its consumer saw. */
+  audit(): void {
+    for (const consumer of this.consumers) consumer.audit();
   }
 
   /**
@@ -245,19 +312,34 @@ export class CaseContext {
 
   /** Runs `subscribe` after the messages are there, or sends them after it, as in `start`. */
   async around<T>(channel: string, count: number, plan: PublishPlan, subscribe: () => T | Promise<T>): Promise<T> {
+    return this.aroundSent(channel, this.items(count, plan), subscribe, plan);
+  }
+
+  /** The same with messages of the case's own. */
+  async aroundSent<T>(
+    channel: string,
+    items: readonly Outgoing[],
+    subscribe: () => T | Promise<T>,
+    { sink, record }: PublishPlan = {},
+  ): Promise<T> {
     if (this.features.backlog === true) {
-      await this.published(channel, count, plan);
+      const publisher = this.send(channel, items, sink, record);
+      await this.until(`${items.length} messages are confirmed`, () => publisher.isDone);
+      this.same(publisher.confirmed, items.length, 'confirmed messages');
       await this.bench.finish?.(channel);
       return subscribe();
     }
     const subscribed = await subscribe();
-    this.publish(channel, count, plan);
+    this.send(channel, items, sink, record);
     return subscribed;
   }
 
   /** Waits until the consumer's source is connected. */
   up(consumer: CaseConsumer): Promise<void> {
-    return this.until('the source is connected', () => consumer.isUp || consumer.completed > 0);
+    return this.until(
+      'the source is connected',
+      () => consumer.isUp || consumer.completed > 0 || consumer.error !== undefined,
+    );
   }
 
   /** Ends the run: the history is complete, so lost can be told from not read yet. */
@@ -270,6 +352,11 @@ export class CaseContext {
 
   onEnd(cleanup: Cancel): void {
     this.cleanups.push(cleanup);
+  }
+
+  /** It has ended by itself: in a run that is long, what is over must not be kept. */
+  forget(cleanup: Cancel): void {
+    this.cleanups.splice(this.cleanups.lastIndexOf(cleanup), 1);
   }
 
   /** Unsubscribes everything, last first. */

@@ -5,6 +5,10 @@ import type { Harness, Verb } from './harness.js';
 
 /** What has to be given for a case to apply. */
 export interface Needs {
+  /** Why the library itself has not what the case is about. */
+  readonly library?: Reason;
+  /** The harness says how long a soak takes. */
+  readonly soak?: boolean;
   readonly ack?: Features['ack'];
   /** All of these are set. */
   readonly flags?: readonly Flag[];
@@ -31,6 +35,8 @@ export interface ConformanceCase {
 /** Why the case does not apply to the harness; `undefined` when it does. */
 export function unmet(needs: Needs, harness: Harness): Reason | undefined {
   const { features, can } = harness;
+  if (needs.library !== undefined) return needs.library;
+  if (needs.soak === true && harness.soakMs === undefined) return 'needs soakMs of the harness';
   if (needs.ack !== undefined && features.ack !== needs.ack) return `needs ack: ${needs.ack}, it is ${features.ack}`;
   const flag = needs.flags?.find((name) => !isSet(features, name));
   if (flag !== undefined) return `needs the flag ${flag}`;

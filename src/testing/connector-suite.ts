@@ -1,19 +1,30 @@
-import { config } from 'rxjs';
 import { systemClock, useClock } from '../clock.js';
 import { called, callable, checkArgument, checkOptions, integer, type OptionRule } from '../connection/options.js';
 import { observe } from '../observability/observe.js';
 import { CaseContext } from './case-context.js';
 import type { CaseId } from './case-id.js';
 import { CREDIT_CASES } from './cases/credit.js';
+import { ERROR_CASES } from './cases/errors.js';
+import { LINKAGE_CASES } from './cases/linkage.js';
+import { LOAD_CASES } from './cases/load.js';
 import { DELIVERY_CASES } from './cases/delivery.js';
+import { MEMBERSHIP_CASES } from './cases/membership.js';
+import { OBSERVATION_CASES } from './cases/observation.js';
+import { PEER_LOSS_CASES } from './cases/peer-loss.js';
 import { RECONNECT_CASES } from './cases/reconnect.js';
+import { REQUEST_CASES } from './cases/requests.js';
+import { RESOURCE_CASES } from './cases/resources.js';
+import { SECURITY_CASES } from './cases/security.js';
 import { SETTLEMENT_CASES } from './cases/settlement.js';
 import { SHUTDOWN_CASES } from './cases/shutdown.js';
+import { SINK_CASES } from './cases/sinks.js';
 import { STREAM_CASES } from './cases/stream.js';
+import { TRANSFER_CASES } from './cases/transfer.js';
 import { unmet, type ConformanceCase } from './conformance-case.js';
 import type { Reason } from './features.js';
 import type { Bench, Harness } from './harness.js';
 import { virtualClock } from './virtual-clock.js';
+import { watchStrays } from './watch-strays.js';
 
 /**
  * The functions of a test runner that the suite registers its cases with. Vitest, Jest, Mocha and `node:test` have them.
@@ -52,10 +63,21 @@ export type CaseResult =
 const CASES: readonly ConformanceCase[] = [
   ...STREAM_CASES,
   ...CREDIT_CASES,
+  ...LOAD_CASES,
   ...SETTLEMENT_CASES,
+  ...LINKAGE_CASES,
   ...DELIVERY_CASES,
+  ...TRANSFER_CASES,
   ...RECONNECT_CASES,
+  ...PEER_LOSS_CASES,
+  ...MEMBERSHIP_CASES,
   ...SHUTDOWN_CASES,
+  ...SINK_CASES,
+  ...REQUEST_CASES,
+  ...ERROR_CASES,
+  ...SECURITY_CASES,
+  ...RESOURCE_CASES,
+  ...OBSERVATION_CASES,
 ];
 
 const HARNESS = called(
@@ -145,7 +167,7 @@ export async function runCase(harness: Harness, id: CaseId, options: RunCaseOpti
   const virtual = harness.clock === 'virtual' ? virtualClock({ seed }) : undefined;
   const clock = virtual ?? systemClock;
   const restoreClock = useClock(clock);
-  const stray = watchRxjs();
+  const stray = watchStrays();
   let bench: Bench | undefined;
   let context: CaseContext | undefined;
   let stopObserving: (() => void) | undefined;
@@ -155,6 +177,7 @@ export async function runCase(harness: Harness, id: CaseId, options: RunCaseOpti
     const { events } = context;
     stopObserving = observe((event) => void events.push(event));
     await one.run(context);
+    context.audit();
     // RxJS reports what it swallowed in a timer of its own.
     await new Promise<void>((resolve) => void systemClock.timer(1, resolve));
     context.same([...context.violations, ...stray.found].join('; '), '', 'what no connector may do');
@@ -179,15 +202,6 @@ function recordOf(harness: Harness, one: ConformanceCase): CaseRecord {
   return reason === undefined
     ? { id, label, title, status: 'registered' }
     : { id, label, title, status: 'skipped', reason };
-}
-
-/** Signals after the end and errors nobody handled: RxJS drops both, unless it is asked. */
-function watchRxjs(): { readonly found: string[]; readonly restore: () => void } {
-  const found: string[] = [];
-  const former = { onStoppedNotification: config.onStoppedNotification, onUnhandledError: config.onUnhandledError };
-  config.onStoppedNotification = ({ kind }) => void found.push(`a signal after the end (${kind})`);
-  config.onUnhandledError = (error: unknown) => void found.push(`an unhandled error: ${String(error)}`);
-  return { found, restore: () => void Object.assign(config, former) };
 }
 
 function mustEqual(actual: unknown, expected: unknown, what: string): void {

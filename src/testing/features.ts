@@ -26,6 +26,8 @@ export interface Features {
   readonly ordered?: boolean;
   readonly orderedPerKey?: boolean;
   readonly orderedSingleConsumer?: boolean;
+  /** A requeued message holds back those behind it; otherwise they come before it, and only it loses its place. */
+  readonly orderOnRequeue?: boolean;
   readonly keyed?: boolean;
   /** Survives a kill of the broker. */
   readonly persistent?: boolean;

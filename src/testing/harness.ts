@@ -34,7 +34,37 @@ export interface NetVerbs {
   blackhole(direction?: Direction): Done;
   /** The far side answers signs of life and does nothing else: no deliveries, no confirmations. */
   stall(): Done;
+  /** Everything takes so long, give or take the jitter. */
+  latency(ms: number, jitterMs: number): Done;
+  /** Bytes come in pieces of at most so many. */
+  slice(bytes: number): Done;
+  /** Lets so many more bytes through, then resets the connection that carried the last of them. Once. */
+  limit(bytes: number): Done;
   heal(): Done;
+}
+
+/**
+ * Room at the far side.
+ *
+ * @see Harness
+ */
+export interface StoreVerbs {
+  /** The channel takes no further message: a full queue or disk, a quota, an alarm. */
+  fill(channel: string): Done;
+  free(channel: string): Done;
+}
+
+/**
+ * Who the far side lets in.
+ *
+ * @see Harness
+ */
+export interface AuthVerbs {
+  /** Whoever connects from now on is refused for good: unknown, not permitted, or nothing there for them. */
+  deny(): Done;
+  grant(): Done;
+  /** What the open connections were let in with is not good any more; what the client gets anew, is. */
+  expire(): Done;
 }
 
 /**
@@ -51,6 +81,10 @@ export interface PeekVerbs {
   committed(channel: string): number | Promise<number>;
   /** Connections, readers or files opened so far, by sources and sinks. */
   opened(): number | Promise<number>;
+  /** Connections, readers or files that are open now. */
+  open(): number | Promise<number>;
+  /** Readers of the channel that the far side knows of. */
+  consumers(channel: string): number | Promise<number>;
 }
 
 /**
@@ -60,10 +94,28 @@ export interface PeekVerbs {
  */
 export interface ProcVerbs {
   /**
-   * Consumes the channel, acks every second message and dies without a word after `deliveries`. Resolves with the
-   * payloads it acked.
+   * Consumes the channel and dies without a word after `deliveries`. Before that it acks the ones that `settles` names by
+   * their number from 0, in that order, or every second one. Resolves with the payloads it acked.
    */
-  crash(channel: string, options: { readonly credit: number; readonly deliveries: number }): Promise<Uint8Array[]>;
+  crash(
+    channel: string,
+    options: { readonly credit: number; readonly deliveries: number; readonly settles?: readonly number[] },
+  ): Promise<Uint8Array[]>;
+  /**
+   * Runs a flow over the channel that acks each message `workMs` after it came, never for `Infinity`; is asked to stop, as
+   * by SIGTERM, after so many deliveries; and ends, with an exit code other than 0 if it could not in time.
+   */
+  terminate(
+    channel: string,
+    options: {
+      readonly credit: number;
+      readonly deliveries: number;
+      readonly workMs: number;
+      readonly drainTimeoutMs: number;
+    },
+  ): Promise<{ readonly exitCode: number; readonly acked: readonly Uint8Array[]; readonly said: string }>;
+  /** Takes what the credit allows and holds it for `forMs`. Resolves with how much its memory grew by that. */
+  hold(channel: string, options: { readonly credit: number; readonly forMs: number }): Promise<{ grownBytes: number }>;
 }
 
 /**
@@ -73,6 +125,12 @@ export interface ProcVerbs {
  */
 export type Verb =
   | 'sink'
+  | 'raw'
+  | 'unbound'
+  | 'copy'
+  | 'defaults'
+  | `store.${keyof StoreVerbs}`
+  | `auth.${keyof AuthVerbs}`
   | `broker.${keyof BrokerVerbs}`
   | `net.${keyof NetVerbs}`
   | `peek.${keyof PeekVerbs}`
@@ -86,7 +144,29 @@ export type Verb =
 export interface BenchSourceOptions extends SourceOptions {
   /** The consumer group, for connectors with `consumerGroups`. */
   readonly group?: string;
+  /** Everything there ever was, for connectors with `replay`. */
+  readonly replay?: true;
 }
+
+/**
+ * Rows of the secure defaults that a connector can have, see the case SEC-01.
+ *
+ * @see Bench
+ */
+export type DefaultRow =
+  | 'listen address'
+  | 'anonymous server'
+  | 'message limit'
+  | 'decompression'
+  | 'timeouts'
+  | 'connections'
+  | 'origin'
+  | 'authentication'
+  | 'transport security'
+  | 'paths'
+  | 'secrets'
+  | 'error replies'
+  | 'wildcards';
 
 /**
  * What a case puts on a channel without a sink.
@@ -118,6 +198,16 @@ export interface Bench {
   readonly net?: Partial<NetVerbs>;
   readonly peek?: Partial<PeekVerbs>;
   readonly proc?: Partial<ProcVerbs>;
+  readonly store?: Partial<StoreVerbs>;
+  readonly auth?: Partial<AuthVerbs>;
+  /** Sends bytes to the port that the connector opened, as a peer of bad manners would. How that connection ended. */
+  raw?(bytes: Uint8Array): Promise<'closed' | 'open'>;
+  /** A channel that a sink can send to and nothing takes from, for connectors with `routingReport`. */
+  unbound?(): string;
+  /** Passes each message on exactly once, until it is stopped, for connectors with `exactlyOnce`. */
+  copy?(from: string, to: string): { stop(): Done };
+  /** Proves one secure default each; throws where it does not hold. */
+  readonly defaults?: Readonly<Partial<Record<DefaultRow, () => Done>>>;
   /** Ends what the bench started. Called once, after the case. */
   close?(): Done;
 }
@@ -171,6 +261,14 @@ export interface Harness {
   readonly withinMs?: number;
   /** How long a case watches, in real time, that something does not happen. Default 50 ms. */
   readonly quietMs?: number;
+  /** Heartbeat of the bench's connections. Default: a third of `peerDetectMs`. */
+  readonly heartbeatMs?: number;
+  /** Longest wait between two tries of the bench's connections. Default: that of the cases, 200 ms. */
+  readonly reconnectMaxMs?: number;
+  /** Passwords and tokens that the bench uses: no event, error or name may ever show one. */
+  readonly secrets?: readonly string[];
+  /** How long the soak runs, in real time. Default: it is skipped. */
+  readonly soakMs?: number;
   /** Called once per case, with the clock that is in force during it. */
   open(kit: BenchKit): Bench | Promise<Bench>;
 }

@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { conformance, runCase, type CaseId, type Harness, type Runner } from 'sluice/testing';
+import { conformance, runCase, type CaseId, type Harness } from 'sluice/testing';
+import { nowhere } from '../helpers/case-ids.js';
 import { memoryHarness, memoryOverLink, memoryPartitioned } from '../helpers/memory-bench.js';
 
 /** The same ones each time; `SEEDS=1000` tries more. */
 const SEEDS = Number(process.env['SEEDS'] ?? 30);
-
-/** Registers nowhere: the records are what is wanted. */
-const nowhere: Runner = {
-  describe: (_name, body) => body(),
-  it: Object.assign(() => undefined, { skip: () => undefined }),
-};
 
 const casesOf = (harness: Harness): readonly CaseId[] =>
   conformance(harness, nowhere).flatMap(({ id, status }) => (status === 'registered' ? [id] : []));

@@ -3,11 +3,14 @@ import {
   memoryLink,
   memorySink,
   memorySource,
+  SluiceError,
   type MemoryAccess,
   type MemoryBroker,
   type Message,
 } from 'sluice';
 import type { Bench, BenchKit, Features, Harness, Verb } from 'sluice/testing';
+
+const MAX_BYTES = 1024 * 1024;
 
 const features: Features = {
   ack: 'manual',
@@ -25,7 +28,7 @@ const features: Features = {
   durableSubscription: true,
   fanOut: true,
   keyed: true,
-  maxMessageBytes: 1024 * 1024,
+  maxMessageBytes: MAX_BYTES,
   nackRequeue: true,
   nackDelay: 100,
   persistent: true,
@@ -35,6 +38,7 @@ const features: Features = {
 
 const can: readonly Verb[] = [
   'sink',
+  'defaults',
   'broker.stop',
   'broker.start',
   'broker.kill',
@@ -47,13 +51,21 @@ const can: readonly Verb[] = [
   'peek.unsettled',
   'peek.committed',
   'peek.opened',
+  'peek.open',
+  'peek.consumers',
+  'net.latency',
+  'store.fill',
+  'store.free',
+  'auth.deny',
+  'auth.grant',
   'proc.crash',
 ];
 
 function benchOf(broker: MemoryBroker, access: MemoryAccess, { seed, random }: BenchKit): Bench {
   const { faults, peek } = broker;
   // The first seed is the broker as it is; most others have a network in between, each another one.
-  if (seed % 4 > 1) faults.delay(Math.floor(random() * 10), Math.floor(random() * 20));
+  const [delayMs, jitterMs] = seed % 4 > 1 ? [Math.floor(random() * 10), Math.floor(random() * 20)] : [0, 0];
+  faults.delay(delayMs, jitterMs);
   let channels = 0;
   return {
     channel: (hint = 'topic') => `${hint} ${(channels += 1)}`,
@@ -73,9 +85,11 @@ function benchOf(broker: MemoryBroker, access: MemoryAccess, { seed, random }: B
       refuse: () => faults.refuse(true),
       blackhole: (direction) => faults.pause(undefined, direction),
       stall: () => faults.stall(),
+      latency: (ms, jitterMs) => faults.delay(ms - jitterMs, 2 * jitterMs),
       heal() {
         faults.refuse(false);
         faults.stall(false);
+        faults.delay(delayMs, jitterMs);
         faults.heal();
       },
     },
@@ -84,6 +98,26 @@ function benchOf(broker: MemoryBroker, access: MemoryAccess, { seed, random }: B
       unsettled: (topic) => peek.unsettled(topic),
       committed: (topic) => peek.committed(topic),
       opened: () => peek.opened(),
+      open: () => peek.connections(),
+      consumers: (topic) => peek.consumers(topic),
+    },
+    defaults: {
+      'message limit'() {
+        const own = memoryBroker();
+        own.publish({ topic: 'limit', payload: new Uint8Array(MAX_BYTES) });
+        let refusal = '';
+        try {
+          own.publish({ topic: 'limit', payload: new Uint8Array(MAX_BYTES + 1) });
+        } catch (error) {
+          refusal = (error as SluiceError).code;
+        }
+        if (refusal !== 'PAYLOAD_TOO_LARGE') throw new Error(`More than 1 MiB was not refused but ${refusal}`);
+      },
+    },
+    store: { fill: () => faults.fill(), free: () => faults.fill(false) },
+    auth: {
+      deny: () => faults.refuse(new SluiceError('AUTH_FAILED', 'The broker knows nobody of that name.')),
+      grant: () => faults.refuse(false),
     },
     proc: { crash: (topic, options) => crash(broker, topic, options) },
   };
@@ -95,17 +129,23 @@ let clients = 0;
 function crash(
   broker: MemoryBroker,
   topic: string,
-  options: { readonly credit: number; readonly deliveries: number },
+  options: { readonly credit: number; readonly deliveries: number; readonly settles?: readonly number[] },
 ): Promise<Uint8Array[]> {
   const name = `client ${(clients += 1)}`;
   const acked: Uint8Array[] = [];
   const link = memoryLink(broker, { name });
   return new Promise((resolve) => {
     let count = 0;
+    const taken: Message<Uint8Array>[] = [];
+    const ack = (message: Message<Uint8Array> | undefined): void => {
+      if (message?.ack() === true) acked.push(message.payload);
+    };
     const receive = (message: Message<Uint8Array>): void => {
       count += 1;
-      if (count % 2 === 0 && message.ack()) acked.push(message.payload);
+      taken.push(message);
+      if (options.settles === undefined && count % 2 === 0) ack(message);
       if (count < options.deliveries) return;
+      for (const at of options.settles ?? []) ack(taken[at]);
       broker.faults.cut(name);
       client.unsubscribe();
       resolve(acked);
@@ -133,6 +173,7 @@ export const memoryOverLink: Harness = {
   name: 'memory over a link',
   clock: 'virtual',
   features: { ...features, ordered: true, peerDetectMs: 15_000 },
+  reconnectMaxMs: 30_000,
   can: [...can, 'net.blackhole'],
   open(kit) {
     const broker = memoryBroker({ clock: kit.clock, requeueDelayMs: 100 });

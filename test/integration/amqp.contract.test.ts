@@ -1,11 +1,11 @@
 import { connect, type Channel } from 'amqplib';
-import { describe, expect, it } from 'vitest';
 import { backoff } from 'sluice';
 import { amqpLink, amqpSink, amqpSource, type AmqpLink } from 'sluice/amqp';
-import { conformance, type Bench, type Features, type Harness, type Verb } from 'sluice/testing';
+import type { Bench, Features, Harness, Verb } from 'sluice/testing';
 import { faultProxy } from 'sluice/testing-node';
 import type { AmqpQueue } from 'sluice/amqp';
 import type { Broker } from '../brokers/broker.js';
+import { proven } from '../helpers/connector-record.js';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { rabbitmq, type Rabbitmq } from '../brokers/rabbitmq.js';
 
@@ -35,8 +35,6 @@ const quorum: Features = {
 const classic: Features = {
   ...quorum,
   deliveryCount: false,
-  // A subscription that ends hands back at once what it kept away, and such a queue delivers that first.
-  nackDelay: 0,
   // Acks go to the queue's journal, which is written to disk after this time or when something is to be confirmed.
   lateSettlementsMs: 200,
 };
@@ -86,6 +84,9 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
       cut: (how) => (how === 'rst' ? proxy.rst() : proxy.fin()),
       refuse: () => proxy.refuse(),
       blackhole: (direction) => proxy.blackhole(direction),
+      latency: (ms, jitterMs) => proxy.latency(ms, jitterMs),
+      slice: (bytes) => proxy.slice(bytes),
+      limit: (bytes) => proxy.limit(bytes),
       heal: () => proxy.heal(),
     },
     broker: {
@@ -101,6 +102,8 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
     },
     peek: {
       opened: () => proxy.accepted,
+      open: () => proxy.open,
+      consumers: (queue) => asked(broker, async (channel) => (await channel.checkQueue(queue)).consumerCount),
       depth: (queue) => asked(broker, async (channel) => (await channel.checkQueue(queue)).messageCount),
     },
     async close() {
@@ -116,7 +119,16 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
 
 // Someone else's broker is neither ended nor started.
 const own = process.env['TEST_AMQP_URL'] === undefined;
-const network: readonly Verb[] = ['sink', 'net.cut', 'net.refuse', 'net.blackhole', 'net.heal'];
+const network: readonly Verb[] = [
+  'sink',
+  'net.cut',
+  'net.refuse',
+  'net.blackhole',
+  'net.latency',
+  'net.slice',
+  'net.limit',
+  'net.heal',
+];
 const ends: readonly Verb[] = own ? ['broker.stop', 'broker.start', 'broker.kill', 'broker.restart'] : [];
 
 const once = 'does not depend on the type of the queue: see quorum queues';
@@ -132,11 +144,13 @@ brokerSuite('AMQP on RabbitMQ', rabbitmq, (broker) => {
       clock: 'real',
       features,
       skips,
-      can: [...network, ...ends, 'peek.opened', 'peek.depth'],
+      can: [...network, ...ends, 'peek.opened', 'peek.open', 'peek.depth', 'peek.consumers'],
       maxMessages: 1_000,
       withinMs: 90_000,
+      heartbeatMs: 1_000,
+      reconnectMaxMs: 100,
       open: () => open(broker(), type),
     };
-    conformance(harness, { describe, it, expect: (actual: unknown, what?: string) => expect(actual, what) });
+    proven(harness, { isRecorded: own });
   }
 });

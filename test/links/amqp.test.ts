@@ -68,7 +68,7 @@ describe('amqpLink', () => {
     expect(() => amqpLink(options as never)).toThrow(text);
   });
 
-  it('connects on use, tries again, and never shows the password', async () => {
+  it('connects on use, tries again, and never shows the password (S21)', async () => {
     let tries = 0;
     const port = await server((socket) => {
       tries += 1;

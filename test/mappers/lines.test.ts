@@ -192,6 +192,13 @@ describe('lines', () => {
     expect(codeOf(() => lines(throwing).encode('a'))).toBe('ENCODE_FAILED');
   });
 
+  it('B10: writes no line that it would not read again', () => {
+    const any: Mapper<Uint8Array> = { ...bytes(), name: 'any', encode: (value) => value, decode: (value) => value };
+    const small = lines(any, { maxBytes: 3 });
+    expect(textOf(small.encodeRecord(utf8('abc')))).toBe('abc\n');
+    expect(codeOf(() => small.encodeRecord(utf8('abcd')))).toBe('PAYLOAD_TOO_LARGE');
+  });
+
   it('B10: bounds whole payloads by maxBytes too', () => {
     const small = lines(undefined, { maxBytes: 4 });
     expect(small.all.decode(utf8('a\nb\n'))).toStrictEqual(['a', 'b']);

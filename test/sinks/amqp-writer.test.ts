@@ -69,7 +69,7 @@ describe('the writer of an exchange', () => {
     expect(events).toEqual(['1 SINK_FAILED', 'lost CONNECTION_LOST']);
   });
 
-  it('refuses here what is no bytes or too large, and keeps the channel (SNK-08)', () => {
+  it('refuses here what is no bytes or too large, and keeps the channel (SNK-08, S03)', () => {
     const { send, told } = open({ maxBytes: 3 });
     expect(() => send('text')).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED' }) as Error);
     expect(() => send(bytes('four'))).toThrow(expect.objectContaining({ code: 'PAYLOAD_TOO_LARGE' }) as Error);

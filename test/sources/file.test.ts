@@ -391,7 +391,7 @@ describe('fileSource', () => {
       expect(await acked(fileSource({ path, format, offsets: folder.of('offset') }))).toEqual([]);
     });
 
-    it('is skipped with its first bytes when it is too large, without being held (B15, F11)', async () => {
+    it('is skipped with its first bytes when it is too large, without being held (B15, F11, S03)', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.txt', `a\n${'x'.repeat(300_000)}\nb\n`);
       const reasons: SluiceError[] = [];

@@ -1,10 +1,11 @@
 import { BehaviorSubject, Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { observe, type Flow, type Message } from 'sluice';
+import { observe, type Flow, type Message, type Sink } from 'sluice';
 import { runCase, type Bench, type BenchSourceOptions, type CaseId } from 'sluice/testing';
 import { tinyHarness, type Defect, type TinyBroker, type TinyOptions } from './tiny-connector.js';
 
 type Bytes = Message<Uint8Array>;
+type BytesSink = Sink<Uint8Array>;
 type Source = Bench['source'];
 
 /** A bench whose source is made by `change` from the right one. */
@@ -105,6 +106,31 @@ const inConnector: readonly (readonly [Defect, CaseId])[] = [
   ['forgets a message while it drains', 'SHU-01'],
   ['forgets a message while it drains', 'SHU-02'],
   ['acks early', 'SHU-08'],
+  ['waits for ever after a pause', 'CRD-12'],
+  ['tries again in a hot loop', 'REC-07'],
+  ['leaves a reader behind', 'REC-08'],
+  ['takes slowness for death', 'REC-09'],
+  ['tries again after it was denied', 'REC-12'],
+  ['forgets a message while it drains', 'SHU-03'],
+  ['forgets a message while it drains', 'SHU-04'],
+  ['leaves its connection open', 'SHU-05'],
+  ['leaves its connection open', 'SHU-07'],
+  ['confirms before it has it', 'SNK-01'],
+  ['reverses its queue', 'SNK-04'],
+  ['confirms before it has it', 'SNK-05'],
+  ['confirms what nobody takes', 'SNK-06'],
+  ['confirms what finds no room', 'SNK-07'],
+  ['sends what is too large', 'SNK-08'],
+  ['forgets what comes while nobody reads', 'DEL-10'],
+  ['drops the headers', 'DEL-11'],
+  ['forgets a message while it drains', 'REC-10'],
+  ['keeps its first token', 'REC-11'],
+  ['tries again after it was denied', 'ERR-01'],
+  ['tells its password', 'ERR-01'],
+  ['swallows a nack', 'ERR-02'],
+  ['drops a nack as if it were acked', 'ERR-04'],
+  ['tells its password', 'SEC-02'],
+  ['leaves its connection open', 'RES-03'],
 ];
 
 const outside: readonly (readonly [string, CaseId, RegExp, TinyOptions])[] = [
@@ -192,6 +218,15 @@ const outside: readonly (readonly [string, CaseId, RegExp, TinyOptions])[] = [
     /stack/,
     { wrap: source((right) => (channel, options) => deliversInSettle(right(channel, options), 60)) },
   ],
+  [
+    'starves timers while it hands over',
+    'CRD-03',
+    /timer of 10 ms/,
+    {
+      clock: 'real',
+      wrap: source((right) => (channel, options) => hoards(right(channel, { ...options, credit: 2_000 }), 1_000)),
+    },
+  ],
   ['returns a credit for each settlement', 'CRD-04', /exactly one more/, { wrap: source(leaksCredit) }],
   [
     'takes any credit',
@@ -272,6 +307,53 @@ const outside: readonly (readonly [string, CaseId, RegExp, TinyOptions])[] = [
     },
   ],
   [
+    'reads bytes as text',
+    'ERR-03',
+    /others are given up/,
+    { wrap: source((right) => (channel, options) => altered(right(channel, options), asText)) },
+  ],
+  [
+    'passes on more than it counts',
+    'OBS-01',
+    /emitted/,
+    { wrap: source((right) => (channel, options) => altered(right(channel, options), twice)) },
+  ],
+  [
+    'is given more than its window',
+    'CRD-10',
+    /wait in the process|with a credit/,
+    { wrap: source((right) => (channel, options) => right(channel, moreCredit(options))) },
+  ],
+  [
+    'fails what was in doubt',
+    'SNK-02',
+    /called failed and delivered/,
+    { wrap: (bench) => ({ ...bench, sink: (channel, options) => hasty(bench.sink?.(channel, options) as BytesSink) }) },
+  ],
+  [
+    'sends without a window',
+    'SNK-03',
+    /window is full/,
+    {
+      wrap: (bench) => ({
+        ...bench,
+        sink: (channel, options) => bench.sink?.(channel, { ...options, maxUnconfirmed: 1_000 }) as never,
+      }),
+    },
+  ],
+  [
+    'closes before it has flushed',
+    'SNK-09',
+    /confirmed before it closed/,
+    {
+      wrap: (bench) => ({
+        ...bench,
+        sink: (channel, options) =>
+          bench.sink?.(channel, { ...options, maxUnconfirmed: 1, closeTimeoutMs: 0 }) as never,
+      }),
+    },
+  ],
+  [
     'goes on emitting after an unsubscribe',
     'SHU-01',
     /signal after the end|next subscriber gets all/,
@@ -287,9 +369,35 @@ const outside: readonly (readonly [string, CaseId, RegExp, TinyOptions])[] = [
   ],
 ];
 
+/** Hands on everything it gets at once, without a turn for anybody else in between. */
+function hoards(flow: Flow<Uint8Array>, count: number): Flow<Uint8Array> {
+  const waiting: Bytes[] = [];
+  return altered(flow, (arrived, emit) => {
+    waiting.push(arrived);
+    if (waiting.length === count) for (const message of waiting) emit(message);
+  });
+}
+
+function asText(message: Bytes, emit: (message: Bytes) => void): void {
+  emit(message.with(new TextEncoder().encode(new TextDecoder().decode(message.payload))));
+}
+
 function twice(message: Bytes, emit: (message: Bytes) => void): void {
   emit(message);
   emit(message);
+}
+
+/** Calls everything failed that was not confirmed when its connection broke. */
+function hasty(right: BytesSink): BytesSink {
+  const sent = new Set<Bytes>();
+  right.status$?.subscribe((status) => {
+    if (status === 'reconnecting') for (const message of sent) message.nack(new Error('the connection broke'), 'dead');
+  });
+  const next = (message: Bytes): void => {
+    sent.add(message);
+    right.next(message);
+  };
+  return Object.create(right, { next: { value: next } }) as BytesSink;
 }
 
 function raise(text: string): never {
@@ -309,7 +417,7 @@ describe('a broken connector', () => {
 
   it('is told from the whole one by nothing but its defect', async () => {
     const ids = new Set([...inConnector.map(([, id]) => id), ...outside.map(([, id]) => id)]);
-    expect(ids.size).toBeGreaterThanOrEqual(30);
+    expect(ids.size).toBeGreaterThanOrEqual(58);
     for (const id of ids) {
       const result = await runCase(tinyHarness({ finite: id === 'SRC-04' }), id);
       expect(result, id).toEqual({ status: 'passed' });

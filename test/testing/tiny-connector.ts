@@ -1,6 +1,6 @@
-import { SluiceError, type Clock, type Flow, type MessageHeaders, type Sink } from 'sluice';
+import { SluiceError, type Clock, type Flow, type Message, type MessageHeaders, type Sink } from 'sluice';
 import { defineLink, defineSink, defineSource, type Link, type ReaderContext } from 'sluice/connection';
-import type { Bench, BenchSourceOptions, Direction, Features, Harness } from 'sluice/testing';
+import type { Bench, BenchSourceOptions, Direction, Features, Harness, ProcVerbs } from 'sluice/testing';
 import { virtualClock } from 'sluice/testing';
 
 /** What can be wrong with the tiny connector. Each is a mistake that was seen in a real one. */
@@ -25,7 +25,18 @@ export type Defect =
   | 'gives every group the same queue'
   | 'keeps what was acked'
   | 'commits the newest position'
-  | 'gives up when the broker is absent';
+  | 'gives up when the broker is absent'
+  | 'tries again in a hot loop'
+  | 'tries again after it was denied'
+  | 'takes slowness for death'
+  | 'leaves a reader behind'
+  | 'leaves its connection open'
+  | 'confirms what finds no room'
+  | 'confirms what nobody takes'
+  | 'sends what is too large'
+  | 'forgets what comes while nobody reads'
+  | 'tells its password'
+  | 'keeps its first token';
 
 interface TinyRecord {
   readonly id: string | undefined;
@@ -84,6 +95,10 @@ export class TinyBroker {
   opened = 0;
   dead: Direction | 'both' | undefined;
   stalled = false;
+  latencyMs = 0;
+  isFull = false;
+  private denying = false;
+  private token = 0;
   private readonly clock: Clock;
   private readonly channels = new Map<string, Map<string, TinyQueue>>();
   private readonly connections = new Set<TinyConnection>();
@@ -108,12 +123,21 @@ export class TinyBroker {
       {
         connector: 'tiny',
         connect: ({ lost }) => {
+          if (this.denying) {
+            const retriable = this.defects.has('tries again after it was denied');
+            const who = this.defects.has('tells its password') ? TINY_PASSWORD : 'you';
+            throw new SluiceError('AUTH_FAILED', `The tiny broker does not know ${who}.`, { retriable });
+          }
+          const token = this.defects.has('keeps its first token') ? 0 : this.token;
+          if (token !== this.token) throw new SluiceError('AUTH_FAILED', 'The tiny broker knows no such token.');
           if (!this.up || this.refusing) throw new SluiceError('CONNECT_FAILED', 'no', { retriable: true });
           const connection = { lost };
           this.connections.add(connection);
           return connection;
         },
-        disconnect: (connection) => void this.connections.delete(connection),
+        disconnect: (connection) => {
+          if (!this.defects.has('leaves its connection open')) this.connections.delete(connection);
+        },
         ...(this.defects.has('never notices a dead peer') ? {} : { ping: () => this.answer() }),
       },
       {
@@ -122,7 +146,7 @@ export class TinyBroker {
         reconnect: {
           tries: this.defects.has('gives up when the broker is absent') ? 1 : Infinity,
           stableMs: 1_000,
-          delayMs: () => 10,
+          delayMs: () => (this.defects.has('tries again in a hot loop') ? 0 : 10),
         },
       },
     );
@@ -139,6 +163,8 @@ export class TinyBroker {
 
   publish(channel: string, record: Omit<TinyRecord, 'order' | 'attempt'>): void {
     const groups = this.channels.get(channel);
+    const isRead = [...(groups?.values() ?? [])].some((queue) => queue.readers.size > 0);
+    if (!isRead && this.defects.has('forgets what comes while nobody reads')) return;
     const queues = groups === undefined || groups.size === 0 ? [this.queue(channel)] : [...groups.values()];
     this.orders += 1;
     for (const queue of queues) {
@@ -179,8 +205,28 @@ export class TinyBroker {
     this.refusing = true;
   }
 
+  deny(denied: boolean): void {
+    this.denying = denied;
+  }
+
+  /** Tokens given out before this are not good any more, nor are the connections that came with them. */
+  expire(): void {
+    this.token += 1;
+    this.cut();
+  }
+
+  /** Connections now. */
+  get open(): number {
+    return this.connections.size;
+  }
+
+  fill(full: boolean): void {
+    this.isFull = full;
+  }
+
   heal(): void {
     this.refusing = false;
+    this.latencyMs = 0;
     this.dead = undefined;
     this.stalled = false;
     for (const groups of this.channels.values()) {
@@ -194,7 +240,8 @@ export class TinyBroker {
   }
 
   private answer(): Promise<void> {
-    return this.passes('up') && this.passes('down') ? Promise.resolve() : new Promise(() => undefined);
+    const isSlow = this.latencyMs > 0 && this.defects.has('takes slowness for death');
+    return this.passes('up') && this.passes('down') && !isSlow ? Promise.resolve() : new Promise(() => undefined);
   }
 }
 
@@ -265,7 +312,8 @@ export function tinySource(
             if (!broker.passes('up') || broker.stalled) return;
             if (outcome === 'requeue' && defects.has('swallows a nack')) return;
             const again = outcome === 'requeue' && !defects.has('drops a nack as if it were acked');
-            if (again || outcome === 'release') queue.giveBack(record);
+            if (again) context.clock.timer(TINY_DELAY_MS, () => queue.giveBack(record));
+            else if (outcome === 'release') queue.giveBack(record);
             else if (outcome === 'ack' && defects.has('keeps what was acked')) mine.add(record);
             else queue.remove(record);
           },
@@ -275,7 +323,7 @@ export function tinySource(
             queue.readers.delete(context);
           },
           close() {
-            queue.readers.delete(context);
+            if (!defects.has('leaves a reader behind')) queue.readers.delete(context);
             const dropped =
               defects.has('drops what is unsettled on close') ||
               (defects.has('drops what is unsettled on a lost connection') && opens === 1 && !stopped);
@@ -311,8 +359,13 @@ export function tinySink(
         return {
           send(sending) {
             const { id, payload, key, headers } = sending.message;
+            const whyNot = refusal(broker, channel, payload);
+            if (whyNot !== undefined) {
+              clock.timer(1, () => sending.fail(whyNot));
+              return;
+            }
             const arrive = (): void => {
-              if (!broker.passes('up') || broker.stalled) return;
+              if (!broker.passes('up') || broker.stalled || broker.isFull) return;
               broker.publish(channel, { id, payload, key, headers: defects.has('drops the headers') ? {} : headers });
             };
             if (defects.has('confirms before it has it')) {
@@ -323,7 +376,7 @@ export function tinySink(
               return;
             }
             arrive();
-            clock.timer(1, () => {
+            clock.timer(1 + broker.latencyMs, () => {
               if (isOpen && broker.passes('down') && broker.passes('up') && !broker.stalled) sending.confirm();
             });
           },
@@ -334,6 +387,27 @@ export function tinySink(
     options,
   );
 }
+
+/** How long a requeued message stays away. */
+const TINY_DELAY_MS = 20;
+
+/** Why the broker does not take a message, if it says so. */
+function refusal({ defects, isFull }: TinyBroker, channel: string, payload: Uint8Array): SluiceError | undefined {
+  if (payload.length > TINY_MAX_BYTES && !defects.has('sends what is too large')) {
+    return new SluiceError('PAYLOAD_TOO_LARGE', `More than ${TINY_MAX_BYTES} bytes.`);
+  }
+  if (channel.startsWith(NOWHERE) && !defects.has('confirms what nobody takes')) {
+    return new SluiceError('UNROUTABLE', 'Nobody takes it.');
+  }
+  if (isFull && !defects.has('confirms what finds no room')) {
+    return new SluiceError('OVERFLOW', 'The tiny broker is full.', { retriable: true });
+  }
+  return undefined;
+}
+
+const TINY_MAX_BYTES = 65_536;
+const NOWHERE = 'nowhere';
+const TINY_PASSWORD = 'canary-password';
 
 export const TINY_FEATURES: Features = {
   ack: 'manual',
@@ -347,8 +421,14 @@ export const TINY_FEATURES: Features = {
   persistent: true,
   consumerGroups: true,
   nackRequeue: true,
+  nackDelay: TINY_DELAY_MS,
   deliveryCount: true,
   fanOut: true,
+  maxMessageBytes: TINY_MAX_BYTES,
+  routingReport: true,
+  deadLetter: true,
+  durableSubscription: true,
+  tokenRefresh: true,
   reconnects: true,
   brokerControl: true,
   peerDetectMs: 15_000,
@@ -371,9 +451,12 @@ export function tinyHarness(options: TinyOptions = {}): Harness {
   return {
     name: finite ? 'tiny, finite' : 'tiny',
     clock: options.clock ?? 'virtual',
+    reconnectMaxMs: 10,
+    secrets: [TINY_PASSWORD],
     features,
     can: [
       'sink',
+      'unbound',
       'broker.stop',
       'broker.start',
       'broker.kill',
@@ -387,6 +470,14 @@ export function tinyHarness(options: TinyOptions = {}): Harness {
       'peek.unsettled',
       'peek.committed',
       'peek.opened',
+      'peek.open',
+      'peek.consumers',
+      'auth.deny',
+      'auth.grant',
+      'auth.expire',
+      'store.fill',
+      'store.free',
+      'net.latency',
       'proc.crash',
     ],
     open({ clock }) {
@@ -397,6 +488,7 @@ export function tinyHarness(options: TinyOptions = {}): Harness {
         source: (channel, sourceOptions) => tinySource(broker, link, channel, sourceOptions),
         sink: (channel, sinkOptions) => tinySink(broker, link, channel, sinkOptions, clock),
         finish: (channel) => broker.finish(channel),
+        unbound: () => `${NOWHERE} ${broker.channel()}`,
         broker: {
           stop: () => broker.power(false),
           start: () => broker.power(true),
@@ -411,6 +503,7 @@ export function tinyHarness(options: TinyOptions = {}): Harness {
           refuse: () => broker.refuse(),
           blackhole: (direction) => void (broker.dead = direction ?? 'both'),
           stall: () => void (broker.stalled = true),
+          latency: (ms) => void (broker.latencyMs = ms),
           heal: () => broker.heal(),
         },
         peek: {
@@ -418,9 +511,13 @@ export function tinyHarness(options: TinyOptions = {}): Harness {
           unsettled: (channel) => broker.queue(channel).held.size,
           committed: (channel) => broker.queue(channel).committed(broker.defects.has('commits the newest position')),
           opened: () => broker.opened,
+          open: () => broker.open,
+          consumers: (channel) => broker.queue(channel).readers.size,
         },
+        auth: { deny: () => broker.deny(true), grant: () => broker.deny(false), expire: () => broker.expire() },
+        store: { fill: () => broker.fill(true), free: () => broker.fill(false) },
         proc: {
-          crash: (channel, { credit, deliveries }) => crash(broker, channel, credit, deliveries),
+          crash: (channel, crashing) => crash(broker, channel, crashing),
         },
       };
       return wrap(bench, broker);
@@ -429,18 +526,23 @@ export function tinyHarness(options: TinyOptions = {}): Harness {
 }
 
 /** A client that is gone from one moment to the next: nothing of it runs any more, and its connection breaks. */
-function crash(broker: TinyBroker, channel: string, credit: number, deliveries: number): Promise<Uint8Array[]> {
+function crash(
+  broker: TinyBroker,
+  channel: string,
+  { credit, deliveries, settles }: Parameters<ProcVerbs['crash']>[1],
+): Promise<Uint8Array[]> {
   const clock = virtualClock();
   const queue = broker.queue(channel);
   const acked: Uint8Array[] = [];
-  const taken: TinyRecord[] = [];
+  const taken: Message<Uint8Array>[] = [];
+  const ack = (message: Message<Uint8Array> | undefined): void => {
+    if (message?.ack() === true) acked.push(message.payload);
+  };
   tinySource(broker, broker.link(15_000), channel, { credit, clock }).subscribe((message) => {
     if (taken.length >= deliveries) return;
-    taken.push((message as unknown as { position: TinyRecord }).position);
-    if (taken.length % 2 === 1) {
-      acked.push(message.payload);
-      message.ack();
-    }
+    taken.push(message);
+    if (settles === undefined && taken.length % 2 === 1) ack(message);
+    if (taken.length === deliveries) for (const at of settles ?? []) ack(taken[at]);
   });
   clock.advance(0);
   for (const record of [...queue.held]) queue.giveBack(record);

@@ -89,6 +89,7 @@ export const DELIVERY_CASES: readonly ConformanceCase[] = [
       const count = (): number => consumers.reduce((sum, consumer) => sum + consumer.count, 0);
       await t.until('all are delivered', () => count() >= mixed.length);
       t.same(clean(t).disordered.join(), '', 'delivered out of order');
+      if (t.features.nackRequeue === true) await orderAroundNack(t);
     },
   },
   {
@@ -181,6 +182,36 @@ export const DELIVERY_CASES: readonly ConformanceCase[] = [
     },
   },
 ];
+
+/** One message in the middle is requeued once: what that does to the order is declared. */
+async function orderAroundNack(t: CaseContext): Promise<void> {
+  const total = 30;
+  const refused = 'run.nack.10';
+  let atNack: readonly string[] = [];
+  const { consumer } = await t.start(total, {
+    writer: 'nack',
+    key: () => 'one',
+    options: { credit: 4 },
+    handler(message, self) {
+      if (idOf(message) !== refused || atNack.length > 0) self.ack(message);
+      else {
+        atNack = [...self.ids];
+        self.nack(message);
+      }
+    },
+  });
+  await t.until('all are delivered, one of them again', () => consumer.count >= total + 1);
+  const others = consumer.ids.filter((id) => id !== refused);
+  const numbers = others.map((id) => Number(id.slice(id.lastIndexOf('.') + 1)));
+  t.holds(
+    numbers.every((number, at) => at === 0 || number > (numbers[at - 1] ?? 0)),
+    'the others keep their order around the one that was requeued',
+  );
+  if (t.features.orderOnRequeue === true) {
+    const between = consumer.ids.slice(atNack.length, consumer.ids.lastIndexOf(refused));
+    t.same(between.join(), '', 'delivered before the one that was requeued came again');
+  }
+}
 
 function keep(message: Message<Uint8Array>, consumer: CaseConsumer): void {
   consumer.messages.push(message);

@@ -1,13 +1,14 @@
-import { isSluiceError, SluiceError } from '../../errors.js';
+import { BehaviorSubject } from 'rxjs';
+import type { Stage } from '../../connection/flow.js';
+import { isSluiceError, type SluiceError } from '../../errors.js';
 import type { Message } from '../../message/message.js';
-import { fork, join } from '../../message/settlement.js';
+import type { SluiceEvent } from '../../observability/events.js';
+import { each } from '../../operators/each.js';
 import { payload } from '../../operators/payload.js';
-import { where } from '../../operators/where.js';
-import { route } from '../../router/route.js';
-import type { Rule } from '../../router/rule.js';
+import { tapMessage } from '../../operators/tap-message.js';
 import { run } from '../../runtime/run.js';
 import { idOf } from '../case-consumer.js';
-import { ackEach, hold } from '../case-context.js';
+import { hold, type CaseContext } from '../case-context.js';
 import type { ConformanceCase } from '../conformance-case.js';
 
 type Bytes = Message<Uint8Array>;
@@ -81,6 +82,20 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
       t.same([c.ack(), d.ack(), d.nack(new Error('no'))].join(), 'false,false,false', 'settlements after the close');
       const counted = t.events.slice(late).filter((event) => event.type === 'message.late').length;
       t.same(counted, 6, 'reports of late settlements');
+      t.same(consumer.handle?.counts.late ?? 6, 6, 'late settlements as the source counts them');
+
+      const credit = new BehaviorSubject(2);
+      const failed = (await t.start(2, { options: { credit }, handler: hold })).consumer;
+      await t.until('two are delivered', () => failed.count >= 2);
+      const [e, f] = failed.messages as [Bytes, Bytes];
+      const afterFailure = t.events.length;
+      t.same(failed.ack(e), true, 'an ack before the failure');
+      credit.error(new Error('nobody gives credit any more'));
+      await t.until('the flow fails', () => failed.error !== undefined);
+      t.same([e.ack(), f.ack(), f.nack(new Error('no'))].join(), 'false,false,false', 'settlements after the failure');
+      t.holds(isSluiceError(f.signal.reason, 'SETTLE_LOST') || f.signal.aborted, 'its signal has ended');
+      const reported = t.events.slice(afterFailure).filter((event) => event.type === 'message.late').length;
+      t.same(reported, 3, 'reports of late settlements after the failure');
     },
   },
   {
@@ -108,7 +123,7 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
   {
     id: 'ACK-05',
     label: 'R',
-    title: 'keeps what is unsettled when others around it are settled in any order',
+    title: 'keeps what is unsettled when others around it are settled in any order and the client ends',
     needs: { ack: 'manual', flags: ['backlog'] },
     async run(t) {
       const total = 100;
@@ -117,12 +132,7 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
         handler: hold,
       });
       await t.until('all are delivered', () => consumer.count >= total);
-      const shuffled = [...consumer.messages];
-      for (let at = shuffled.length - 1; at > 0; at -= 1) {
-        const other = Math.floor(t.random() * (at + 1));
-        [shuffled[at], shuffled[other]] = [shuffled[other] as Bytes, shuffled[at] as Bytes];
-      }
-      const settled = shuffled.slice(0, 1 + Math.floor(t.random() * (total - 2)));
+      const settled = anyOf(t, total).map((at) => consumer.messages[at] as Bytes);
       for (const message of settled) consumer.ack(message);
       await t.stays('the far side has time to hear of it', () => true, 1_000);
       const kept = new Set(consumer.ids);
@@ -134,26 +144,53 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
         await t.stays('no settled one does', () => next.ids.every((id) => kept.has(id)));
       }
       t.same(t.checked().lost.length, 0, 'lost messages');
+
+      if (t.bench.proc?.crash === undefined) return;
+      const other = t.channel();
+      await t.published(other, total, { writer: 'crash' });
+      const deliveries = 2 + Math.floor(t.random() * (total - 2));
+      const crash = t.bench.proc.crash(other, { credit: total, deliveries, settles: anyOf(t, deliveries) });
+      const acked = new Set((await t.settled('the client dies', crash)).map((payload) => idOf({ payload })));
+      await t.bench.finish?.(other);
+      const heir = t.consume(other);
+      await t.until('all it had not acked come', () => new Set([...acked, ...heir.ids]).size >= total);
     },
   },
   {
     id: 'ACK-06',
     label: 'R',
-    title: 'nacks the message of code that throws, and goes on',
+    title: 'nacks the message of code that throws or rejects, says so once, and goes on',
     async run(t) {
+      const isBad = (bytes: Uint8Array): boolean => bytes.at(-1) === 51;
       const broken = (bytes: Uint8Array): Uint8Array => {
-        if (bytes.at(-1) === 51) throw new Error('broken');
+        if (isBad(bytes)) throw new Error('broken');
         return bytes;
       };
-      const { consumer } = await t.start(10, { stage: payload(broken) });
-      await t.until('the others are delivered', () => consumer.count >= 9);
-      t.same(consumer.error, undefined, 'the error of the flow');
-      const nacked = t.events.filter((event) => event.type === 'message.nacked');
-      t.same(nacked.length, 1, 'nacks');
-      t.holds(isSluiceError(nacked[0]?.reason, 'HANDLER_FAILED'), 'the nack says what happened');
-      consumer.unsubscribe();
+      const rejects = async (bytes: Uint8Array): Promise<Uint8Array> => broken(bytes);
+      const stages: Record<string, Stage<Uint8Array, Uint8Array>> = {
+        'a mapper': payload(broken),
+        'a middleware': tapMessage(({ payload: bytes }) => void broken(bytes)),
+        'a handler that throws': each(broken, { onError: 'dead' }),
+        'a handler that rejects': each(rejects, { onError: 'dead' }),
+      };
+      for (const [name, stage] of Object.entries(stages)) {
+        const from = t.events.length;
+        const writer = name.replaceAll(' ', '-');
+        const { consumer } = await t.start(10, { writer, stage, options: { maxAttempts: 1 } });
+        await t.until(`the others pass ${name}`, () => consumer.count >= 9);
+        await t.until('the nack is reported', () => nacksSince(t, from).length >= 1);
+        await t.stays('once', () => nacksSince(t, from).length === 1 && consumer.count === 9);
+        t.same(consumer.error, undefined, 'the error of the flow');
+        const [nack] = nacksSince(t, from);
+        t.holds(isSluiceError(nack?.reason), 'the nack says what happened');
+        t.same(nack?.then, 'dead', 'the strategy');
+        const { acked, dead } = consumer.handle?.counts ?? { acked: 9, dead: 1 };
+        t.same(`${acked} acked, ${dead} dead`, '9 acked, 1 dead', `counts with ${name}`);
+        consumer.unsubscribe();
+      }
 
       const channel = t.channel();
+      const from = t.events.length;
       const sunk: string[] = [];
       const running = await t.around(channel, 3, { writer: 'second' }, () =>
         run(t.source(channel, { maxAttempts: 1 }), {
@@ -167,8 +204,7 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
       );
       t.onEnd(() => void running.stop());
       await t.until('a sink that throws gets the next one', () => sunk.length >= 3);
-      const seen = t.events.filter((event) => event.type === 'message.nacked').length;
-      t.same(seen, 2, 'nacks with the one of the sink');
+      t.same(nacksSince(t, from).length, 1, 'nacks of the sink');
     },
   },
   {
@@ -177,19 +213,23 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
     title: 'bears many nacks without losing a message or delivering in a hot loop',
     needs: { ack: 'manual', flags: ['nackRequeue', 'backlog'] },
     async run(t) {
+      const { nackDelay = 0 } = t.features;
+      t.holds(nackDelay > 0, 'the connector says how long a requeued message stays away (nackDelay)');
       const options = { maxAttempts: 1_000, credit: 10, closeTimeoutMs: 0 };
       const { channel, consumer } = await t.start(50, { options, handler: hold });
       consumer.unsubscribe();
-      const lastMs = new Map<string, number>();
       let tooSoon = 0;
       for (let turn = 0; turn < 3; turn += 1) {
+        // By subscriber: what one of them gives back unsettled is there for the next at once.
+        const lastMs = new Map<string, number>();
         let nacks = 0;
         const refusing = t.consume(channel, {
           options,
           handler(message, self) {
             const beforeMs = lastMs.get(idOf(message));
+            // A timer of the host may be a millisecond early.
             const nowMs = t.clock.elapsed();
-            if (beforeMs !== undefined && nowMs - beforeMs < (t.features.nackDelay ?? 0)) tooSoon += 1;
+            if (beforeMs !== undefined && nowMs - beforeMs < nackDelay - 1) tooSoon += 1;
             if (nacks >= 100) return;
             nacks += 1;
             lastMs.set(idOf(message), nowMs);
@@ -203,74 +243,6 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
       await t.until('all are consumed in the end', () => good.distinct.size >= 50);
       t.same(tooSoon, 0, 'redeliveries sooner than nackDelay');
       t.same(t.checked().lost.length, 0, 'lost messages');
-    },
-  },
-  {
-    id: 'ACK-08',
-    label: 'R',
-    title: 'keeps the settlement through stages: what is dropped is acked, what is not routed goes as declared',
-    async run(t) {
-      const { consumer } = await t.start(20, {
-        stage: (flow) =>
-          flow.pipe(
-            payload((bytes) => new Uint8Array(bytes)),
-            where((bytes) => (bytes.at(-1) ?? 0) % 2 === 0),
-          ),
-      });
-      await t.until('half are delivered', () => consumer.count >= 10);
-      await t.until('all are settled', () => consumer.handle?.unsettled === 0);
-      t.same(consumer.handle?.counts.acked, 20, 'acked messages');
-      const isEven: Rule<Uint8Array, Uint8Array> = {
-        name: 'even',
-        when: (message) => (message.payload.at(-1) ?? 0) % 2 === 0,
-        to: (flow) => flow,
-      };
-      for (const otherwise of ['dead', 'drop'] as const) {
-        const routed = (await t.start(20, { stage: route([isEven], { otherwise }) })).consumer;
-        await t.until('half are routed', () => routed.count >= 10);
-        await t.until('all are settled', () => routed.handle?.unsettled === 0);
-        const { acked, dead } = routed.handle?.counts ?? {};
-        const expected = otherwise === 'dead' ? '10 acked, 10 dead' : '20 acked, 0 dead';
-        t.same(`${acked} acked, ${dead} dead`, expected, `counts when what no rule takes is ${otherwise}`);
-      }
-    },
-  },
-  {
-    id: 'ACK-09',
-    label: 'R',
-    title: 'acks a message that was split once all its parts are done, and nacks it once when one fails',
-    async run(t) {
-      const parts: Bytes[][] = [];
-      const { consumer } = await t.start(2, {
-        options: { maxAttempts: 1 },
-        handler: (message) => void parts.push(fork(message, 3)),
-      });
-      await t.until('both are delivered', () => parts.length >= 2);
-      const [good, bad] = parts as [Bytes[], Bytes[]];
-      good[0]?.ack();
-      good[1]?.ack();
-      await t.stays('two of three parts settle nothing', () => consumer.handle?.unsettled === 2);
-      good[2]?.ack();
-      bad[0]?.ack();
-      bad[1]?.nack(new Error('one sink failed'));
-      bad[2]?.nack(new Error('and another'));
-      await t.until('both are settled', () => consumer.handle?.unsettled === 0);
-      const counts = consumer.handle?.counts;
-      t.same(`${counts?.acked} acked, ${counts?.dead} dead`, '1 acked, 1 dead', 'counts');
-    },
-  },
-  {
-    id: 'ACK-10',
-    label: 'R',
-    title: 'nacks every message of a batch that failed, and acks none',
-    async run(t) {
-      const { consumer } = await t.start(20, { options: { credit: 20, maxAttempts: 1 }, handler: hold });
-      await t.until('two batches are delivered', () => consumer.count >= 20);
-      join(consumer.messages.slice(0, 10)).nack(new Error('the batch failed'), 'dead');
-      const counts = consumer.handle?.counts;
-      t.same(`${counts?.acked} acked, ${counts?.dead} dead`, '0 acked, 10 dead', 'counts after a nack');
-      join(consumer.messages.slice(10)).ack();
-      t.same(`${counts?.acked} acked, ${counts?.dead} dead`, '10 acked, 10 dead', 'counts after an ack');
     },
   },
   {
@@ -301,6 +273,19 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
       t.same(aborts.map((times) => times()).join(), '1,1,1', 'aborts');
       const codes = consumer.messages.map((message) => (message.signal.reason as SluiceError).code);
       t.same(codes.join(), 'MESSAGE_SETTLED,MESSAGE_SETTLED,SETTLE_LOST', 'reasons');
+
+      if (t.bench.net?.cut === undefined || t.features.ack !== 'manual' || t.features.reconnects !== true) return;
+      const lost = (await t.start(1, { handler: hold })).consumer;
+      await t.until('one is delivered', () => lost.count >= 1);
+      const { signal } = lost.messages[0] as Bytes;
+      let times = 0;
+      signal.addEventListener('abort', () => (times += 1));
+      await t.bench.net.cut('rst');
+      await t.until('it is taken back with its connection', () => signal.aborted);
+      t.same((signal.reason as SluiceError).code, 'SETTLE_LOST', 'the reason');
+      await t.until('it comes again', () => lost.count >= 2);
+      lost.ackOpen();
+      t.same(times, 1, 'aborts of the one that was lost');
     },
   },
   {
@@ -310,7 +295,7 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
     needs: { ack: 'manual', verbs: ['peek.committed'] },
     async run(t) {
       const { channel, consumer } = await t.start(20, {
-        options: { credit: 20, settleWithinMs: 1_000 },
+        options: { credit: 20, settleWithinMs: t.isVirtual ? 1_000 : 200 },
         handler: hold,
       });
       await t.until('all are delivered', () => consumer.count >= 20);
@@ -320,41 +305,48 @@ export const SETTLEMENT_CASES: readonly ConformanceCase[] = [
       await t.stays('the far side has time to hear of it', () => true, 5_000);
       const committed = (await t.bench.peek?.committed?.(channel)) ?? 0;
       t.holds(committed <= start + held, `committed ${committed - start} with number ${held} unsettled`);
-      if (t.harness.clock === 'virtual') {
-        await t.until('the message that holds it is reported', () =>
-          t.events.some((event) => event.type === 'message.overdue'),
-        );
-      }
+      await t.until('the message that holds it is reported', () =>
+        t.events.some((event) => event.type === 'message.overdue'),
+      );
+      if (t.isVirtual) await healthIsDegraded(t);
       consumer.ackOpen();
-      let now = committed;
-      await t.until('it commits the rest', () => {
-        void Promise.resolve(t.bench.peek?.committed?.(channel)).then((position) => (now = position ?? 0));
-        return now >= start + 20;
-      });
-    },
-  },
-  {
-    id: 'ACK-13',
-    label: 'R',
-    title: 'acks at the source only what the sink confirmed, whenever the connection breaks',
-    needs: { ack: 'manual', flags: ['reconnects', 'backlog'], verbs: ['sink', 'net.cut'] },
-    async run(t) {
-      const total = t.volume(500);
-      const cuts = Math.min(100, total);
-      const [from, to] = [t.channel('from'), t.channel('to')];
-      const publisher = t.publish(from, total);
-      await t.until('the source has them', () => publisher.isDone);
-      await t.bench.finish?.(from);
-      const bridge = run(t.source(from, { credit: 10 }), t.sink(to, { maxUnconfirmed: 4 }));
-      const reader = t.consume(to, { handler: ackEach });
-      t.onEnd(() => void bridge.stop());
-      for (let at = 1; at <= cuts; at += 1) {
-        const reached = Math.floor((at * total) / (cuts + 1));
-        await t.until(`${reached} arrived`, () => reader.distinct.size >= reached);
-        await t.bench.net?.cut?.(at % 2 === 0 ? 'rst' : 'fin');
-      }
-      await t.until('all arrived', () => reader.distinct.size >= total);
-      t.same(t.checked().lost.length, 0, 'lost messages');
+      await t.answers(
+        'it commits the rest',
+        async () => ((await t.bench.peek?.committed?.(channel)) ?? 0) >= start + 20,
+      );
     },
   },
 ];
+
+/** Some of the numbers below `count`, at least one and never all, in any order. */
+function anyOf(t: CaseContext, count: number): number[] {
+  const numbers = Array.from({ length: count }, (_, at) => at);
+  for (let at = count - 1; at > 0; at -= 1) {
+    const other = Math.floor(t.random() * (at + 1));
+    [numbers[at], numbers[other]] = [numbers[other] as number, numbers[at] as number];
+  }
+  return numbers.slice(0, 1 + Math.floor(t.random() * (count - 2)));
+}
+
+function nacksSince(t: CaseContext, from: number): Extract<SluiceEvent, { type: 'message.nacked' }>[] {
+  return t.events.slice(from).filter((event) => event.type === 'message.nacked');
+}
+
+/** A message that is held for longer than health bears. */
+async function healthIsDegraded(t: CaseContext): Promise<void> {
+  const held: Bytes[] = [];
+  const channel = t.channel();
+  await t.published(channel, 1);
+  const running = run(t.source(channel), {
+    next: (message) => void held.push(message),
+    error: () => undefined,
+    complete: () => undefined,
+  });
+  t.onEnd(() => void running.stop());
+  await t.until('it is delivered', () => held.length === 1);
+  t.same(running.health().reasons.join(), '', 'what health says at first');
+  await t.until('health turns', () => !running.health().ready, 60_000);
+  t.holds(running.health().reasons.join().includes('unsettled'), 'health says what it is');
+  held[0]?.ack();
+  await t.until('it recovers', () => running.health().ready);
+}

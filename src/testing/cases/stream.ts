@@ -1,6 +1,7 @@
 import { BehaviorSubject } from 'rxjs';
+import { backoff } from '../../connection/backoff.js';
 import { isSluiceError } from '../../errors.js';
-import { hold } from '../case-context.js';
+import { hold, type CaseContext, type Started } from '../case-context.js';
 import type { ConformanceCase } from '../conformance-case.js';
 
 /** The stream protocol: when signals come, and when none does. */
@@ -16,7 +17,7 @@ export const STREAM_CASES: readonly ConformanceCase[] = [
       const timers = t.pendingTimers;
       const flow = t.source(channel);
       if (t.bench.sink !== undefined) t.sink(channel);
-      await t.stays('no timer was set', () => t.pendingTimers <= timers);
+      await t.stays('no timer was set', () => t.pendingTimers <= timers, 60_000, t.beats(2));
       t.same(await t.bench.peek?.opened?.(), before, 'connections opened without a subscriber');
       const consumer = t.listen(flow);
       await t.up(consumer);
@@ -37,7 +38,7 @@ export const STREAM_CASES: readonly ConformanceCase[] = [
   {
     id: 'SRC-03',
     label: 'R',
-    title: 'says nothing after its end',
+    title: 'says nothing after its end, whether it completed or failed, while the far side goes on',
     async run(t) {
       const { channel, consumer } = await t.start(3);
       await t.until('what there was is delivered', () => consumer.count >= 3);
@@ -50,6 +51,17 @@ export const STREAM_CASES: readonly ConformanceCase[] = [
       const seen = consumer.count;
       t.publish(channel, 5, { writer: 'later' });
       await t.stays('nothing is delivered after the end', () => consumer.count === seen && consumer.completed === 1);
+
+      const credit = new BehaviorSubject(2);
+      const failed = await t.start(4, { options: { credit }, handler: hold });
+      await t.until('two are delivered', () => failed.consumer.count >= 2);
+      credit.error(new Error('nobody gives credit any more'));
+      await saysNothingMore(t, failed);
+      if (t.bench.net?.cut === undefined) return;
+      const lost = await t.start(2, { options: { reconnect: backoff({ tries: 1 }) }, handler: hold });
+      await t.until('they are delivered', () => lost.consumer.count >= 2);
+      await t.bench.net.cut('rst');
+      await saysNothingMore(t, lost);
     },
   },
   {
@@ -87,24 +99,32 @@ export const STREAM_CASES: readonly ConformanceCase[] = [
     async run(t) {
       const channel = t.channel();
       for (const bad of [{ maxAttempts: 0 }, { closeTimeoutMs: -1 }, { settleWithinMs: NaN }, { creditBytes: 0.5 }]) {
-        const [name = ''] = Object.keys(bad);
-        let error: unknown;
-        try {
-          void t.source(channel, bad);
-        } catch (thrown) {
-          error = thrown;
-        }
-        t.holds(isSluiceError(error, 'CONFIG_INVALID') && error.message.includes(name), `${name} is refused by name`);
+        refusedByName(t, bad, () => t.source(channel, bad));
       }
-      if (t.bench.net?.refuse === undefined) return;
-      await t.bench.net.refuse();
-      const consumer = t.consume(channel);
+      for (const bad of [{ maxUnconfirmed: 0 }, { confirmTimeoutMs: -1 }, { closeTimeoutMs: NaN }]) {
+        if (t.bench.sink !== undefined) refusedByName(t, bad, () => t.sink(channel, bad));
+      }
+      if (t.bench.net?.refuse !== undefined) {
+        await t.bench.net.refuse();
+        const consumer = t.consume(channel);
+        await t.until(
+          'it says that it cannot connect',
+          () => consumer.error !== undefined || isTrying(consumer.handle?.status),
+        );
+        await t.bench.net.heal?.();
+        if (consumer.error === undefined) await t.up(consumer);
+        consumer.unsubscribe();
+        await t.until('it is closed', () => consumer.isClosed);
+      }
+      if (t.bench.auth?.deny === undefined) return;
+      const other = t.channel();
+      await t.bench.auth.deny();
+      const denied = t.consume(other);
       await t.until(
-        'it says that it cannot connect',
-        () => consumer.error !== undefined || isTrying(consumer.handle?.status),
+        'it says that it is not let in',
+        () => denied.error !== undefined || isTrying(denied.handle?.status),
       );
-      await t.bench.net.heal?.();
-      if (consumer.error === undefined) await t.up(consumer);
+      await t.bench.auth.grant?.();
     },
   },
   {
@@ -133,6 +153,31 @@ export const STREAM_CASES: readonly ConformanceCase[] = [
     },
   },
 ];
+
+/** Brings messages to a flow that has failed, and gives back what it held. */
+async function saysNothingMore(t: CaseContext, { channel, consumer }: Started): Promise<void> {
+  await t.until('the flow fails', () => consumer.error !== undefined);
+  const seen = consumer.count;
+  t.publish(channel, 5, { writer: 'later' });
+  const ended = (): boolean => consumer.count === seen && consumer.completed === 0;
+  await t.stays('nothing is delivered after the failure', ended);
+  t.same(
+    consumer.messages.some((message) => message.ack()),
+    false,
+    'settlements that took effect after the failure',
+  );
+}
+
+function refusedByName(t: CaseContext, bad: object, make: () => unknown): void {
+  const [name = ''] = Object.keys(bad);
+  let error: unknown;
+  try {
+    make();
+  } catch (thrown) {
+    error = thrown;
+  }
+  t.holds(isSluiceError(error, 'CONFIG_INVALID') && error.message.includes(name), `${name} is refused by name`);
+}
 
 function isTrying(status: string | undefined): boolean {
   return status === 'reconnecting' || status === 'connecting' || status === 'degraded';

@@ -1,0 +1,23 @@
+import type { Features } from './features.js';
+
+/**
+ * What a connector's features amount to for one message. `at least once`: what is not acked comes again; `exactly once`:
+ * and nothing twice, where its transactions are used; `at most once`: what breaks on its way is gone.
+ *
+ * @see conformance
+ */
+export type Guarantee = 'at most once' | 'at least once' | 'exactly once';
+
+/**
+ * The guarantee that features promise. A connector whose far side hears of no settlement, or forgets what it delivered,
+ * delivers at most once, whatever else it can do.
+ *
+ * @example
+ * import { guaranteeOf } from 'sluice/testing';
+ * guaranteeOf({ ack: 'none', confirms: 'local', flowControl: 'pause', headers: 'none' }); // 'at most once'
+ * @see Features
+ */
+export function guaranteeOf(features: Features): Guarantee {
+  if (features.exactlyOnce === true) return 'exactly once';
+  return features.ack === 'manual' ? 'at least once' : 'at most once';
+}
