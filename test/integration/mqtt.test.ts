@@ -1,0 +1,163 @@
+import { pbkdf2Sync } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, expect, it } from 'vitest';
+import { deadLetter, each, fromAsyncIterable, headerText, observe, run, type SluiceEvent } from 'sluice';
+import { mqttLink, mqttSink, mqttSource, type MqttLinkOptions, type MqttMeta } from 'sluice/mqtt';
+import type { Broker } from '../brokers/broker.js';
+import { brokerSuite } from '../brokers/broker-suite.js';
+import { freePort } from '../brokers/free-port.js';
+import { mosquitto } from '../brokers/mosquitto.js';
+import { makeCertificate } from '../helpers/certificate.js';
+import { consume, texts } from '../helpers/consume.js';
+import { keptSession } from '../helpers/mqtt-session.js';
+import { until } from '../helpers/until.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-mqtt-files-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const ports = { websocket: 0, tls: 0 };
+const certificate = makeCertificate();
+let names = 0;
+const fresh = (hint: string): string => `${hint}-${process.pid}-${(names += 1)}`;
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** Also over WebSocket and TLS, with a user of its own; it keeps two messages at most for who is away. */
+async function withEverything(): Promise<Broker> {
+  ports.websocket = await freePort();
+  ports.tls = await freePort();
+  const passwords = join(folder, 'passwords');
+  const salt = Buffer.from('0123456789ab');
+  const hash = pbkdf2Sync('right', salt, 101, 64, 'sha512').toString('base64');
+  writeFileSync(passwords, `user:$7$101$${salt.toString('base64')}$${hash}\n`);
+  const settings = [`password_file ${passwords}`, `listener ${ports.websocket} 127.0.0.1`, 'protocol websockets'];
+  if (typeof certificate !== 'string') {
+    for (const kind of ['cert', 'key'] as const) writeFileSync(join(folder, `${kind}.pem`), certificate[kind]);
+    settings.push(`listener ${ports.tls} 127.0.0.1`, `certfile ${folder}/cert.pem`, `keyfile ${folder}/key.pem`);
+  }
+  return mosquitto(settings);
+}
+
+brokerSuite('MQTT on Mosquitto, feature by feature', withEverything, (broker) => {
+  beforeEach((context) => {
+    if (!broker().isOwn) context.skip(`${broker().how} has other settings`);
+  });
+
+  /** Sends three messages and reads them, over connections like this. */
+  async function thereAndBack(options: Partial<MqttLinkOptions>): Promise<string[]> {
+    const [topic, clientId] = [fresh('there'), fresh('reader')];
+    await keptSession(broker().url, clientId, topic);
+    const link = mqttLink({ url: broker().url, ...options, clientId });
+    const reader = consume(mqttSource(link, { topics: topic }));
+    const payloads = ['a', 'b', 'c'].map(bytes);
+    await run(fromAsyncIterable(payloads), mqttSink(link, { topic })).done;
+    await until(() => expect(reader.messages).toHaveLength(3));
+    reader.unsubscribe();
+    return texts(reader.messages);
+  }
+
+  it.each(['5', '3.1.1'] as const)('goes over WebSocket, with MQTT %s', async (protocolVersion) => {
+    const url = `ws://127.0.0.1:${ports.websocket}`;
+    expect(await thereAndBack({ url, protocolVersion })).toEqual(['a', 'b', 'c']);
+  });
+
+  it('goes over TLS to a broker that is trusted, and to no other (SEC-01)', async (context) => {
+    if (typeof certificate === 'string') return context.skip(`no certificate was made: ${certificate}`);
+    const url = `mqtts://127.0.0.1:${ports.tls}`;
+    const tls = { ca: certificate.cert, servername: 'localhost' };
+    expect(await thereAndBack({ url, tls })).toEqual(['a', 'b', 'c']);
+    for (const wrong of [undefined, { ...tls, servername: 'broker.example' }]) {
+      const link = mqttLink({ url, ...(wrong === undefined ? {} : { tls: wrong }) });
+      const reader = consume(mqttSource(link, { topics: 'x' }));
+      await until(() => expect(reader.error).toMatchObject({ code: 'AUTH_FAILED' }));
+    }
+  });
+
+  it('is let in with the right password, and ends with a wrong one at the first try (REC-12)', async () => {
+    const url = broker().url;
+    expect(await thereAndBack({ url, username: 'user', password: () => 'right' })).toEqual(['a', 'b', 'c']);
+    for (const protocolVersion of ['5', '3.1.1'] as const) {
+      const events: SluiceEvent[] = [];
+      const stop = observe((event) => void events.push(event));
+      const link = mqttLink({ url, protocolVersion, username: 'user', password: 'wrong-one' });
+      const reader = consume(mqttSource(link, { topics: 'x' }));
+      await until(() => expect(reader.error).toMatchObject({ code: 'AUTH_FAILED' }));
+      stop();
+      expect(events.filter(({ type }) => type === 'connect.failed')).toEqual([]);
+      expect(JSON.stringify(events)).not.toContain('wrong-one');
+    }
+  });
+
+  it('gets what the broker retains when its subscription is new, and not again with each connection', async () => {
+    const topic = fresh('retained');
+    const link = mqttLink({ url: broker().url, clientId: fresh('reader') });
+    await run(fromAsyncIterable([bytes('last')]), mqttSink(link, { topic, retain: true })).done;
+    const first = consume(mqttSource(link, { topics: topic, closeTimeoutMs: 0 }));
+    await until(() => expect(texts(first.messages)).toEqual(['last']));
+    expect((first.messages[0]?.meta as MqttMeta).retained).toBe(true);
+    first.unsubscribe();
+    const again = consume(mqttSource(link, { topics: topic }));
+    const always = consume(mqttSource(link, { topics: topic, name: 'always', retained: 'always' }));
+    const never = consume(mqttSource(link, { topics: topic, name: 'never', retained: 'never' }));
+    await until(() => expect(always.messages).toHaveLength(1));
+    await run(fromAsyncIterable([bytes('new')]), mqttSink(link, { topic })).done;
+    await until(() => expect([texts(again.messages), texts(never.messages)]).toEqual([['new'], ['new']]));
+    for (const { unsubscribe } of [again, always, never]) unsubscribe();
+    await run(fromAsyncIterable([new Uint8Array()]), mqttSink(link, { topic, retain: true })).done;
+  });
+
+  it('keeps nothing of an old session when it begins anew, and nothing for who has no name', async () => {
+    const [topic, clientId] = [fresh('old'), fresh('reader')];
+    await keptSession(broker().url, clientId, topic);
+    const link = mqttLink({ url: broker().url, clientId });
+    await run(fromAsyncIterable([bytes('old')]), mqttSink(link, { topic })).done;
+    const clean = consume(mqttSource(link, { topics: topic, cleanStart: true }));
+    const nameless = consume(mqttSource(mqttLink({ url: broker().url }), { topics: topic }));
+    const kept = consume(mqttSource(link, { topics: topic, name: 'other' }));
+    const every = [clean, nameless, kept];
+    // Each gets the first message that comes after its subscription.
+    await until(async () => {
+      await run(fromAsyncIterable([bytes('new')]), mqttSink(link, { topic })).done;
+      expect(every.every(({ messages }) => messages.length > 0)).toBe(true);
+    });
+    for (const { messages, unsubscribe } of every) {
+      expect(new Set(texts(messages))).toEqual(new Set(['new']));
+      unsubscribe();
+    }
+  });
+
+  it('loses nothing when the broker sends abbreviated topics or takes them', async () => {
+    expect(await thereAndBack({ topicAliases: 10 })).toEqual(['a', 'b', 'c']);
+  });
+
+  it('moves what is given up to a topic of dead letters, with the reason in its headers', async () => {
+    const [topic, dead, clientId] = [fresh('poison'), fresh('dead'), fresh('reader')];
+    await keptSession(broker().url, clientId, topic);
+    await keptSession(broker().url, `${clientId}.dead`, dead);
+    const link = mqttLink({ url: broker().url, clientId });
+    const fine: string[] = [];
+    const working = run(
+      mqttSource(link, { topics: topic, requeueDelayMs: 5, maxAttempts: 3 }).pipe(
+        deadLetter(mqttSink(link, { topic: dead })),
+        each((payload) => {
+          const text = Buffer.from(payload).toString();
+          if (text === 'poison') throw new Error('cannot be swallowed');
+          fine.push(text);
+        }),
+      ),
+      mqttSink(link, { topic: fresh('none') }),
+    );
+    const letters = consume(mqttSource(link, { topics: dead, name: 'dead' }));
+    await run(fromAsyncIterable(['one', 'poison', 'two'].map(bytes)), mqttSink(link, { topic })).done;
+    await until(() => expect(letters.messages).toHaveLength(1));
+    await until(() => expect(fine).toEqual(['one', 'two']));
+    const [letter] = letters.messages;
+    expect(texts(letters.messages)).toEqual(['poison']);
+    expect(headerText(letter!.headers, 'x-dead-topic')).toBe(topic);
+    expect(headerText(letter!.headers, 'x-dead-code')).toBe('ATTEMPTS_EXHAUSTED');
+    expect(headerText(letter!.headers, 'x-dead-attempt')).toBe('3');
+    letters.unsubscribe();
+    expect((await working.stop()).clean).toBe(true);
+  });
+});
