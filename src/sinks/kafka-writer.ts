@@ -41,6 +41,9 @@ interface Record {
   readonly bytes: number;
 }
 
+/** How long the number of partitions is taken for known. */
+const REFRESH_MS = 300_000;
+
 /** What goes to one partition. */
 interface Lane {
   readonly topic: string;
@@ -51,8 +54,10 @@ interface Lane {
 }
 
 interface Topic {
-  /** Undefined while it is asked for. */
+  /** Undefined until it was asked for the first time. */
   partitions: number | undefined;
+  /** When it was asked for last: a topic may be given more. */
+  askedMs: number;
   /** What came before that was known. */
   readonly early: Ring<Sending<Uint8Array | null>>;
   /** Messages without a key go to one partition until a batch of it has left, so that batches are large. */
@@ -91,7 +96,10 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
     if (!isTopicName(name)) throw unroutable(name, 'that is no name of a topic');
     const topic = this.topicOf(name);
     if (topic.partitions === undefined) topic.early.push(sending);
-    else this.place(sending, name, topic, topic.partitions);
+    else {
+      if (this.context.clock.elapsed() - topic.askedMs >= REFRESH_MS) this.refresh(name, topic);
+      this.place(sending, name, topic, topic.partitions);
+    }
   }
 
   flush(): void {
@@ -114,7 +122,7 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
   private topicOf(name: string): Topic {
     const known = this.topics.get(name);
     if (known !== undefined) return known;
-    const topic: Topic = { partitions: undefined, early: new Ring(), sticky: 0 };
+    const topic: Topic = { partitions: undefined, askedMs: this.context.clock.elapsed(), early: new Ring(), sticky: 0 };
     this.topics.set(name, topic);
     this.plan.client.partitions(name).then(
       (count) => {
@@ -125,6 +133,16 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
       (error: unknown) => this.unknown(name, topic, error),
     );
     return topic;
+  }
+
+  /** As other clients do, so that all of them find the same partition for a key. */
+  private refresh(name: string, topic: Topic): void {
+    topic.askedMs = this.context.clock.elapsed();
+    this.plan.client.partitions(name).then(
+      (count) => (topic.partitions = count),
+      // Whether the topic is gone is for the next batch to find out.
+      () => undefined,
+    );
   }
 
   private unknown(name: string, topic: Topic, error: unknown): void {

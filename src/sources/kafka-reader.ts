@@ -118,7 +118,6 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
 
   settle(position: unknown, outcome: Outcome, reason: unknown, message: Message<unknown> | undefined): void {
     const delivery = position as KafkaDelivery;
-    if (delivery.log.isOver) return;
     const { elsewhere } = this.plan;
     const done = (): void => this.done(delivery);
     if (message === undefined || outcome === 'release') this.again(delivery, 0);

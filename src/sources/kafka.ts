@@ -136,8 +136,8 @@ export function kafkaSource(link: KafkaLink, options: KafkaSourceOptions): Flow<
         const plan = { retryTopics, deadTopic: options.deadTopic, idHeader: id, idempotent: true };
         const all = [...topics, ...retryNames];
         try {
-          for (const topic of [...all, ...(options.deadTopic === undefined ? [] : [options.deadTopic])])
-            await known(client, topic, clock);
+          const written = options.deadTopic === undefined ? [] : [options.deadTopic];
+          await Promise.all([...all, ...written].map((topic) => known(client, topic, clock)));
         } catch (error) {
           throw kafkaError(error, `kafka topics ${all.join(', ')}`);
         }

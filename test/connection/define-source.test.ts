@@ -401,6 +401,8 @@ describe('defineSource: failures', () => {
     r.context().takeBack((position) => (position as number) % 2 === 0, new SluiceError('SETTLE_LOST', 'moved'));
     stop();
     expect(held.map((message) => message.signal.aborted)).toEqual([true, false, true, false]);
+    r.clock.advance(0);
+    expect(held).toHaveLength(6);
     expect(held.slice(0, 4).map((message) => message.ack())).toEqual([false, true, false, true]);
     expect(r.settled).toEqual([
       [1, 'ack'],

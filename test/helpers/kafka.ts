@@ -49,6 +49,8 @@ export interface FakeKafka {
   /** Called instead of the usual answers where it is set. */
   failCommit: Error | undefined;
   failTransaction: Error | undefined;
+  /** The commit of a transaction waits for an answer of its own. */
+  isSlowToCommit: boolean;
   /** Producers answer by themselves. */
   isQuick: boolean;
 }
@@ -75,6 +77,7 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
     offsets,
     failCommit: undefined as Error | undefined,
     failTransaction: undefined as Error | undefined,
+    isSlowToCommit: false,
     isQuick: true,
   };
   const partitions = async (topic: string): Promise<number> => {
@@ -130,6 +133,10 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
           isClosed: false,
         };
         producers.push(producer);
+        const answered = (): Promise<void> =>
+          new Promise<void>((resolve, reject) => {
+            answers.push((error) => (error instanceof Error ? reject(error) : resolve()));
+          });
         const send = async (given: readonly KafkaBatch[]): Promise<void> => {
           batches.push(given);
           for (const one of given)
@@ -150,6 +157,7 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
                 sent.push(`${group} ${named(at)} ${at.offset}`);
                 committed.set(`${group} ${named(at)}`, at.offset);
               }
+            if (fake.isSlowToCommit) await answered();
             sent.push('commit');
           },
           async close() {

@@ -111,6 +111,27 @@ describe('a transaction', () => {
     expect(log).toEqual(['ack']);
   });
 
+  it('is over before partitions are given back, also while only its commit is missing', async () => {
+    const { clock, kafka, messages, sink, member, producer } = await open();
+    kafka.isSlowToCommit = true;
+    void member().events.fetched(fetched('a'));
+    await clock.run(0);
+    sink.next(messages[0] as Message<Uint8Array>);
+    await clock.run(20);
+    producer().answer();
+    await clock.run(0);
+    expect(messages[0]?.ack()).toBe(false);
+    let isReady = false;
+    void member()
+      .events.revoking()
+      .then(() => (isReady = true));
+    await clock.run(900);
+    expect(isReady).toBe(false);
+    producer().answer();
+    await clock.run(0);
+    expect(isReady).toBe(true);
+  });
+
   it('is over before partitions are given back, and is not committed for a message that was taken back', async () => {
     const { clock, kafka, messages, sink, member, producer } = await open();
     void member().events.fetched(fetched('ab'));

@@ -95,6 +95,21 @@ describe('the writer of topics', () => {
     expect(kafka.producers[0]?.sent).toEqual(['a/0: a b', 'a/0: c d e']);
   });
 
+  it('learns within minutes that a topic has more partitions', async () => {
+    const { send, clock, kafka } = open({ partition: (_, count) => count - 1 });
+    kafka.isQuick = true;
+    send('a');
+    await clock.run(0);
+    kafka.topics.set('a', 5);
+    send('b');
+    await clock.run(300_000);
+    send('c');
+    await clock.run(0);
+    send('d');
+    await clock.run(0);
+    expect(kafka.producers[0]?.sent).toEqual(['a/1: a', 'a/1: b', 'a/1: c', 'a/4: d']);
+  });
+
   it('gives messages without a key another partition with each batch', async () => {
     const { send, clock, kafka } = open();
     kafka.isQuick = true;
