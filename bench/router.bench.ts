@@ -37,9 +37,12 @@ function random(below: number): number {
   return (state >>> 0) % below;
 }
 
+/** All of one length: texts of two characters are unique in the engine, and found without being compared. */
+const nameOf = (rule: number): string => `S${String(rule).padStart(5, '0')}`;
+
 function deliveriesFor(rules: number): Delivery<Quote>[] {
   return Array.from({ length: COUNT }, (_, price) => {
-    const name = `S${random(rules)}`;
+    const name = nameOf(random(rules));
     // Each its own text, as if it had just been read.
     const own = (): string => `${name[0] ?? ''}${name.slice(1)}`;
     return { payload: { symbol: own(), price }, topic: own(), key: own(), headers: { type: own() } };
@@ -75,8 +78,8 @@ function router(
     'a sink each': ackingSink,
   }[way];
   const list: Rule<Quote, Quote>[] = Array.from({ length: rules }, (_, at) => ({
-    name: `S${at}`,
-    when: whens[kind](`S${at}`) as never,
+    name: nameOf(at),
+    when: whens[kind](nameOf(at)) as never,
     to: to() as never,
   }));
   const quotes = feed<Quote>();
@@ -106,7 +109,7 @@ function router(
 function map(rules: number): Contender {
   const deliveries = deliveriesFor(rules);
   const states = new Map(
-    Array.from({ length: rules }, (_, at) => [`S${at}`, { count: 0, last: undefined as unknown }]),
+    Array.from({ length: rules }, (_, at) => [nameOf(at), { count: 0, last: undefined as unknown }]),
   );
   return {
     name: `a Map of ${thousands(rules)} counters`,
@@ -131,7 +134,7 @@ function subjects(rules: number, deliveries = deliveriesFor(rules)): Contender {
   for (let at = 0; at < rules; at += 1) {
     const subject = new Subject<unknown>();
     subject.subscribe(() => void (seen += 1));
-    table.set(`S${at}`, subject);
+    table.set(nameOf(at), subject);
   }
   return {
     name: `a Map of ${thousands(rules)} Subjects`,
@@ -149,7 +152,7 @@ function filters(rules: number, deliveries: readonly Delivery<Quote>[]): Contend
   const shared = new Subject<Delivery<Quote>>();
   let seen = 0;
   for (let at = 0; at < rules; at += 1)
-    shared.pipe(filter((delivery) => delivery.topic === `S${at}`)).subscribe(() => void (seen += 1));
+    shared.pipe(filter((delivery) => delivery.topic === nameOf(at))).subscribe(() => void (seen += 1));
   return {
     name: 'share and filter, no settlement',
     run() {
