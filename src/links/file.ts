@@ -120,8 +120,12 @@ interface Known {
 
 const DENIED: Known = { code: 'FILE_DENIED', says: 'may not be opened: change its permissions or the user' };
 const FULL: Known = { code: 'FILE_FULL', says: 'has no room left: free space on its disk', retriable: true };
+const MISSING: Known = { code: 'FILE_MISSING', says: 'does not exist: create it, or correct the path' };
 const KNOWN: Readonly<Record<string, Known>> = {
-  ENOENT: { code: 'FILE_MISSING', says: 'does not exist: create it, or correct the path' },
+  ENOENT: MISSING,
+  // What should be a folder on the way is a file.
+  ENOTDIR: MISSING,
+  ENAMETOOLONG: MISSING,
   EACCES: DENIED,
   EPERM: DENIED,
   EROFS: DENIED,

@@ -3,6 +3,7 @@ import { describeAs } from '../connection/describe.js';
 import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import { currentScope, withScope, type Scope } from '../connection/scope.js';
+import { watchSink } from '../connection/watch-sink.js';
 import { SluiceError, toSluiceError } from '../errors.js';
 import { memberEnds } from '../message/batch-partial.js';
 import { deadLetterHeaders } from '../message/dead-letter.js';
@@ -33,9 +34,9 @@ const NAME = 'deadLetter';
  * records that the source itself could not read are kept as well.
  *
  * The message is acked once the sink has confirmed its dead letter. While the sink refuses, it is given back and comes
- * again after `retryMs` without counting an attempt: nothing is lost, and the source stops at its credit. When its source
- * completes the sink is completed, and the flow completes once the sink is closed. Behind a `batch` a member that fails alone
- * is kept alone, as a list of one.
+ * again after `retryMs` without counting an attempt: nothing is lost, and the source stops at its credit. A sink that has
+ * failed for good fails the flow. When its source completes the sink is completed, and the flow completes once the sink is
+ * closed. Behind a `batch` a member that fails alone is kept alone, as a list of one.
  *
  * @example
  * import { deadLetter, decode, json, memorySink } from 'sluice';
@@ -87,6 +88,7 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
         }
       }
 
+      watchSink(sink, (error) => output.error(error));
       const scope: Scope = { ...forwarding(outer), refused: giveUp };
       const subscription = withScope(scope, () =>
         source.subscribe({

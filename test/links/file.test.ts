@@ -11,6 +11,8 @@ const errno = (code: string): Error => Object.assign(new Error(code), { code });
 describe('fileError', () => {
   it.each([
     ['ENOENT', 'FILE_MISSING', false],
+    ['ENOTDIR', 'FILE_MISSING', false],
+    ['ENAMETOOLONG', 'FILE_MISSING', false],
     ['EACCES', 'FILE_DENIED', false],
     ['EPERM', 'FILE_DENIED', false],
     ['EROFS', 'FILE_DENIED', false],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   batch,
   batchPartial,
@@ -20,6 +20,7 @@ import {
   type Sink,
 } from 'sluice';
 import { defineSource } from 'sluice/connection';
+import { fileSink } from 'sluice/file';
 import { virtualClock } from 'sluice/testing';
 import { collect } from '../helpers/collect.js';
 import { runStage } from '../helpers/stage.js';
@@ -112,6 +113,21 @@ describe('deadLetter', () => {
     clock.advance(1_000);
     expect(attempts).toEqual(['1', '1', '1', '1']);
     expect([broker.peek.unsettled('in'), broker.peek.depth('in')]).toEqual([0, 0]);
+  });
+
+  it('fails the flow when its sink has failed for good: what is given up would come again for ever (F9)', async () => {
+    const broker = memoryBroker();
+    broker.publish({ topic: 'in', payload: bytes('{') });
+    // No file can be made under something that is none.
+    const letters = fileSink({ path: '/dev/null/letters', record: () => 'x' });
+    const source = memorySource<Uint8Array>(broker, { topic: 'in' });
+    const running = run(
+      source.pipe(deadLetter(letters as Sink<unknown>), decode(json())),
+      memorySink(broker, { topic: 'out' }),
+    );
+    await expect(running.done).rejects.toMatchObject({ code: 'FILE_MISSING' });
+    // Not acked: it is still there for who starts the flow with a sink that works.
+    await vi.waitFor(() => expect([broker.peek.depth('in'), broker.peek.unsettled('in')]).toEqual([1, 0]));
   });
 
   it('passes ack, requeue and drop on as they are, and a sink that throws counts as one that refuses', () => {
