@@ -1,5 +1,6 @@
 import { StatusCell } from '../connection/status-cell.js';
 import type { Duplex } from '../connection/duplex.js';
+import { checkArgument, type OptionRule } from '../connection/options.js';
 import type { Cancel, Clock } from '../clock.js';
 import { WebSocketConnection, type FrameReceiver } from './websocket-connection.js';
 import { framesIn, framesOut } from './websocket-flow.js';
@@ -23,7 +24,10 @@ export interface WebSocketClient<P> extends Duplex<WebSocketData, WebSocketData>
   /** The subprotocol that was chosen, empty when none was. */
   readonly protocol: string;
   readonly isOpen: boolean;
-  /** Closes the connection in order; resolves when it is gone. Default code 1000. */
+  /**
+   * Closes the connection in order; resolves when it is gone. Default code 1000.
+   * @throws SluiceError `CONFIG_INVALID` for a code that may not be sent, or a reason of more than 123 bytes
+   */
   close(code?: number, reason?: string): Promise<void>;
 }
 
@@ -49,6 +53,17 @@ export interface ServeClient<P> {
 
 /** The credentials that the client came with are not valid any more. */
 const CREDENTIALS_EXPIRED = 4401;
+
+/** Source: RFC 6455, 7.4. The others stand for closes that no frame said. */
+const CLOSE_CODE: OptionRule = (code) =>
+  Number.isInteger(code) && /^(100[0-37-9]|101[0-4]|[34]\d{3})$/.test(String(code))
+    ? undefined
+    : 'expected 1000 to 1003, 1007 to 1014, or 3000 to 4999';
+/** Source: RFC 6455, 5.5: a control frame has at most 125 bytes, and two of them are the code. */
+const CLOSE_REASON: OptionRule = (reason) =>
+  typeof reason === 'string' && new TextEncoder().encode(reason).byteLength <= 123
+    ? undefined
+    : 'expected a text of up to 123 bytes';
 
 /** Holds reading off until those who were told of the client have had their turn to subscribe. */
 const OPENING: FrameReceiver = { take: () => undefined };
@@ -76,6 +91,8 @@ export function serveClient<P>(options: ServeClient<P>): ServedClient<P> {
   clock.yield(() => connection.release(OPENING));
 
   const close = (code: number = 1000, reason: string = ''): Promise<void> => {
+    checkArgument('close', 'code', code, CLOSE_CODE);
+    checkArgument('close', 'reason', reason, CLOSE_REASON);
     if (connection.isOpen) status.to('closing');
     return connection.close(code, reason, closeTimeoutMs);
   };

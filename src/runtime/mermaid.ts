@@ -34,7 +34,17 @@ export function mermaid(graph: Graph): string {
   return ['flowchart LR', ...nodes, ...edges].join('\n');
 }
 
-// Quotes would end the label and angle brackets would be read as HTML.
+const SIGNS: Readonly<Record<string, string>> = {
+  '#': '#35;',
+  '&': '#amp;',
+  '"': '#quot;',
+  '<': '#lt;',
+  '>': '#gt;',
+  '`': '#96;',
+};
+
+// Quotes and line ends would end the label, angle brackets be read as HTML, backticks as Markdown, and what looks like a
+// sign written as `#35;` as that sign.
 function escaped(label: string): string {
-  return label.replaceAll('&', '#amp;').replaceAll('"', '#quot;').replaceAll('<', '#lt;').replaceAll('>', '#gt;');
+  return label.replaceAll(/["&<>`\p{Cc}\u2028\u2029]|#(?=\w+;)/gu, (sign) => SIGNS[sign] ?? ' ');
 }

@@ -320,6 +320,22 @@ describe('a client of the server', () => {
   });
 });
 
+describe('closing a client', () => {
+  it('refuses a code or reason that cannot be sent, and leaves the connection as it was', async () => {
+    const { url, clients } = await serve();
+    const client = await bareClient(url);
+    const [served] = clients;
+    for (const code of [0, 999, 1004, 1005, 1006, 1015, 2000, 5000, 1000.5])
+      expect(() => served!.close(code), String(code)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+    expect(() => served!.close(4000, 'ä'.repeat(62))).toThrow('up to 123 bytes');
+    const outgoing = give(served!.sink, 'still here');
+    await until(() => expect(client.received).toEqual(['still here']));
+    expect(outgoing.outcomes).toEqual(['ack']);
+    await served!.close(4999, 'ä'.repeat(61));
+    expect(await client.closed).toBe(4999);
+  });
+});
+
 describe('a silent client', () => {
   it('is cut after two heartbeats without an answer, one that answers is not (G8, REC-05)', async () => {
     const { url, clients } = await serve({ heartbeatMs: 200 });

@@ -129,4 +129,11 @@ suite('mermaid', () => {
       '  n2 -->|"big"| n3',
     ]);
   });
+
+  it('keeps each label on its line and as it is, whatever stands in it', () => {
+    const label = '`a`\nb\u2028c#35;d orders/#';
+    expect(mermaid({ nodes: [{ id: 'n1', kind: 'stage', label }], edges: [] })).toBe(
+      'flowchart LR\n  n1["#96;a#96; b c#35;35;d orders/#"]',
+    );
+  });
 });
