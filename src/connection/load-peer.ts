@@ -2,12 +2,12 @@ import { SluiceError } from '../errors.js';
 import { checkArgument, text } from './options.js';
 
 /**
- * For `import('ws').catch(peerMissing('ws', '^8.21.0'))`: a client that is not installed becomes an instruction. The import
+ * For `import('ws').catch(peerMissing('ws', '^8.21.1'))`: a client that is not installed becomes an instruction. The import
  * stays a literal, so that its types and bundlers find it; a module missing inside an installed client is passed on.
  *
  * @example
  * import { peerMissing } from 'sluice/connection';
- * const { WebSocket } = await import('ws').catch(peerMissing('ws', '^8.21.0'));
+ * const { WebSocket } = await import('ws').catch(peerMissing('ws', '^8.21.1'));
  * @throws SluiceError `PEER_MISSING`, with the package and the range to install
  */
 export function peerMissing(peer: string, range: string): (error: unknown) => never {

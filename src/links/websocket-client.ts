@@ -11,8 +11,8 @@ import {
   type WsSocket,
 } from './websocket-wire.js';
 
-/** The package that Node needs, and the range of it: since 8.21 it bounds the fragments of a message. */
-export const WEBSOCKET_PEER = { name: 'ws', range: '^8.21.0' } as const;
+/** The package that Node needs, and the range of it: since 8.21.1 it bounds the fragments of a message. */
+export const WEBSOCKET_PEER = { name: 'ws', range: '^8.21.1' } as const;
 
 /**
  * A class with the shape of the browser's `WebSocket`.

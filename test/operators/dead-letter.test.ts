@@ -122,7 +122,7 @@ describe('deadLetter', () => {
     const letters = fileSink({ path: '/dev/null/letters', record: () => 'x' });
     const source = memorySource<Uint8Array>(broker, { topic: 'in' });
     const running = run(
-      source.pipe(deadLetter(letters as Sink<unknown>), decode(json())),
+      source.pipe(deadLetter(letters), decode(json())),
       memorySink(broker, { topic: 'out' }),
     );
     await expect(running.done).rejects.toMatchObject({ code: 'FILE_MISSING' });
