@@ -54,9 +54,7 @@ export function fromAsyncIterable<T>(iterable: Iterable<T> | AsyncIterable<T>, o
       local: true,
       open(context) {
         try {
-          return Symbol.asyncIterator in iterable
-            ? readAsync(iterable, topic, context)
-            : readSync(iterable, topic, context);
+          return isAsync(iterable) ? readAsync(iterable, topic, context) : readSync(iterable, topic, context);
         } catch (error) {
           // What cannot be iterated now, for example a stream that is read already, cannot be later either.
           throw sourceFailed(error);
@@ -65,6 +63,10 @@ export function fromAsyncIterable<T>(iterable: Iterable<T> | AsyncIterable<T>, o
     },
     options,
   );
+}
+
+function isAsync<T>(iterable: Iterable<T> | AsyncIterable<T>): iterable is AsyncIterable<T> {
+  return typeof iterable === 'object' && Symbol.asyncIterator in iterable;
 }
 
 type OpenReader = ReturnType<Parameters<typeof defineSource>[0]['open']>;
@@ -122,17 +124,22 @@ function readAsync<T>(iterable: AsyncIterable<T>, topic: string, context: Reader
   let over = false;
   function ask(): void {
     asking = true;
-    iterator.next().then(
-      (step) => {
-        asking = false;
-        if (over) return;
-        if (step.done === true) {
-          over = true;
-          context.end();
-        } else if (context.offerAs(step.value, facts)) ask();
-      },
-      (error: unknown) => context.lost(sourceFailed(error)),
-    );
+    try {
+      iterator.next().then(take, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+  function take(step: IteratorResult<T>): void {
+    asking = false;
+    if (over) return;
+    if (step.done === true) {
+      over = true;
+      context.end();
+    } else if (context.offerAs(step.value, facts)) ask();
+  }
+  function failed(error: unknown): void {
+    context.lost(sourceFailed(error));
   }
   function peek(): void {
     if (over) context.end();

@@ -6,6 +6,7 @@ import {
   busy,
   deadLetter,
   dedupe,
+  deliver,
   each,
   fanout,
   latest,
@@ -49,7 +50,9 @@ export type Leaf =
     }
   | { readonly is: 'latest' | 'busy'; readonly every: number; readonly delayMs: number }
   | { readonly is: 'lossy'; readonly delayMs: number | 'sync' }
-  | { readonly is: 'dedupe'; readonly modulo: number };
+  | { readonly is: 'dedupe'; readonly modulo: number }
+  /** With a sink that takes so long, and refuses some. */
+  | { readonly is: 'deliver' | 'deadLetter'; readonly delayMs: number; readonly refuses: number };
 
 /** A stage that has stages in it. */
 export type Plan =
@@ -95,6 +98,7 @@ const leaf: fc.Arbitrary<Leaf> = fc.oneof(
   fc.record({ is: fc.constantFrom('latest', 'busy'), every, delayMs }),
   fc.record({ is: fc.constant('lossy'), delayMs: fc.constantFrom<number | 'sync'>('sync', 0, 2) }),
   fc.record({ is: fc.constant('dedupe'), modulo: fc.integer({ min: 2, max: 50 }) }),
+  fc.record({ is: fc.constantFrom('deliver', 'deadLetter'), delayMs, refuses: fc.constantFrom(0, 0.3) }),
 );
 const leaves = fc.array(leaf, { minLength: 1, maxLength: 3 });
 
@@ -170,6 +174,10 @@ export function stageOf(plan: Plan, clock: VirtualClock, credit: number): Stage<
     }
     case 'dedupe':
       return dedupe({ by: (message) => String(message.payload % plan.modulo), maxKeys: 8 });
+    case 'deliver':
+      return deliver(refusing(clock, plan));
+    case 'deadLetter':
+      return deadLetter(refusing(clock, plan), { retryMs: 5 });
     case 'route':
       return route(
         plan.rules.map(({ every, budget, overflow, to }, at): Rule<number, number> => ({
@@ -196,7 +204,7 @@ function handling(between: Extract<Leaf, { is: 'batch' }>['between'], clock: Vir
     case 'dedupe':
       return dedupe({ by: ({ payload: values }) => values.join(), maxKeys: 4 });
     case 'deadLetter':
-      return deadLetter(refusingNow(clock), { retryMs: 5 });
+      return deadLetter(refusing(clock, { delayMs: 1, refuses: 0.3 }), { retryMs: 5 });
     case 'through':
       return through((values$) => values$);
     case 'fanout':
@@ -210,12 +218,14 @@ function handling(between: Extract<Leaf, { is: 'batch' }>['between'], clock: Vir
   }
 }
 
-/** A sink that takes some time, and refuses some. By chance, as in turn it could be the same one for ever. */
-function refusingNow(clock: VirtualClock): Sink<number[]> {
+/** A sink that refuses some. By chance, as in turn it could be the same one for ever. */
+function refusing<T>(clock: VirtualClock, plan: { readonly delayMs: number; readonly refuses: number }): Sink<T> {
   return {
     next(message) {
-      const isRefused = clock.random() < 0.3;
-      clock.timer(1, () => void (isRefused ? message.nack(new Error('refused')) : message.ack()));
+      const isRefused = clock.random() < plan.refuses;
+      const answer = (): void => void (isRefused ? message.nack(new Error('refused')) : message.ack());
+      if (plan.delayMs === 0) answer();
+      else clock.timer(plan.delayMs, answer);
     },
     error: () => undefined,
     complete: () => undefined,

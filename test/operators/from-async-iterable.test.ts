@@ -94,4 +94,20 @@ describe('fromAsyncIterable', () => {
       ['a', 'b'],
     ]);
   });
+
+  it('reads a text letter by letter, and errors with what cannot be asked', () => {
+    const clock = virtualClock();
+    const letters = collect(fromAsyncIterable('ab', { clock }), (message) => message.ack());
+    const broken = {
+      [Symbol.asyncIterator]: () => ({
+        next: (): never => {
+          throw new Error('no');
+        },
+      }),
+    };
+    const failing = collect(fromAsyncIterable(broken, { clock }));
+    clock.advance(1);
+    expect([letters.payloads, letters.completed]).toEqual([['a', 'b'], true]);
+    expect(failing.errors).toMatchObject([{ code: 'SOURCE_FAILED' }]);
+  });
 });
