@@ -7,7 +7,7 @@ import type { SourceSettings } from './define-source.js';
 import { Inbox } from './inbox.js';
 import { Listeners } from './listeners.js';
 import type { Parking } from './parking.js';
-import type { Scope, SourceCounts, Unfinished } from './scope.js';
+import { type Scope, type SourceCounts, type Unfinished, withScope } from './scope.js';
 import { SourceReports } from './source-reports.js';
 import { StallWatch } from './stall-watch.js';
 import { StatusCell } from './status-cell.js';
@@ -25,6 +25,7 @@ export abstract class SourceBase<T> {
   readonly clock: Clock;
   protected readonly settings: SourceSettings;
   protected readonly trampoline: Trampoline;
+  private readonly scope: Scope | undefined;
   protected readonly cell: StatusCell;
   protected readonly reports: SourceReports;
   /** Offered beyond the credit: the rest of a chunk from a reader that could not stop at once. */
@@ -44,6 +45,7 @@ export abstract class SourceBase<T> {
     this.settings = settings;
     this.clock = clock;
     this.trampoline = trampolineOf(clock);
+    this.scope = scope;
     this.cell = new StatusCell(connector);
     this.reports = new SourceReports(connector, clock, scope, this.unsettledList, () => this.parking.roots());
     this.stalls = new StallWatch({
@@ -82,6 +84,12 @@ export abstract class SourceBase<T> {
       },
     });
     return () => subscription.unsubscribe();
+  }
+
+  /** Runs what may subscribe other sources because this one has ended, as `concat` and `retry` do: they belong with it. */
+  protected inScope(work: () => void): void {
+    if (this.scope === undefined) work();
+    else withScope(this.scope, work);
   }
 
   protected stamp(): void {

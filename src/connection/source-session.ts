@@ -356,7 +356,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     const end = (): void => {
       this.link.leave();
       // Who unsubscribed while it closed hears nothing any more.
-      if (closing === undefined || !this.unsubscribed) tell?.();
+      if (tell !== undefined && (closing === undefined || !this.unsubscribed)) this.inScope(tell);
     };
     if (closing === undefined) end();
     else void closing.then(end);

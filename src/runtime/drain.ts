@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
-import type { SourceHandle, Unfinished } from '../connection/scope.js';
+import type { Unfinished } from '../connection/scope.js';
 import { SluiceError } from '../errors.js';
+import type { FlowScope } from './flow-scope.js';
 
 /**
  * How a flow ended.
@@ -20,7 +21,7 @@ export interface DrainReport {
 /** What a drain works on. */
 export interface Draining {
   readonly clock: Clock;
-  readonly sources: readonly SourceHandle[];
+  readonly scope: FlowScope;
   readonly timeoutMs: number;
   /** Resolves when the flow has completed and its sink is closed. */
   readonly ended: Promise<void>;
@@ -41,12 +42,13 @@ export interface Draining {
  *
  * @internal
  */
-export async function drain({ clock, sources, timeoutMs, ended, cut }: Draining): Promise<DrainReport> {
+export async function drain({ clock, scope, timeoutMs, ended, cut }: Draining): Promise<DrainReport> {
   const startMs = clock.elapsed();
-  for (const source of sources) source.drain();
+  scope.drain();
   const inTime = await within(clock, timeoutMs, ended);
   const tookMs = Math.round(clock.elapsed() - startMs);
   if (inTime) return { clean: true, unfinished: [], tookMs, error: undefined };
+  const { sources } = scope;
   const unfinished = sources.flatMap((source) => source.unfinished());
   const stages = [...new Set(unfinished.map(({ stage }) => stage))].join(', ');
   const what =

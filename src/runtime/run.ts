@@ -1,19 +1,18 @@
-import { Observable, type Subscriber } from 'rxjs';
 import { currentClock } from '../clock.js';
 import type { Flow, Sink } from '../connection/flow.js';
 import { endSink, type Failure } from '../connection/end-sink.js';
 import { checkArgument, checkOptions, flowLike, having, numeric, sinkLike, text } from '../connection/options.js';
-import { withScope, type SourceHandle } from '../connection/scope.js';
+import { withScope } from '../connection/scope.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
-import type { SluiceEvent } from '../observability/events.js';
 import { report } from '../observability/observe.js';
 import { Cell } from './cell.js';
 import { describe } from './describe.js';
 import { drain, type DrainReport } from './drain.js';
 import { flowName } from './flow-name.js';
+import { FlowScope } from './flow-scope.js';
 import { healthOf, refuseClosed, watchHealth, type HealthInput } from './health.js';
 import { watchLoop } from './loop-watch.js';
-import type { Fault, Running, RunOptions, RunStatus } from './running.js';
+import type { Running, RunOptions, RunStatus } from './running.js';
 
 /**
  * Starts `flow` into `sink` at once and answers for both: a sink that throws nacks that message, a fatal error of the
@@ -43,8 +42,8 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
   const clock = options.clock ?? currentClock();
   const { name = flowName(), signal, drainTimeoutMs = 25_000, healthEveryMs = 1_000 } = options;
   const status = new Cell<RunStatus>('running');
-  const sources: SourceHandle[] = [];
-  const watchers = new Set<Subscriber<Fault>>();
+  const scope = new FlowScope();
+  const { sources, faults$ } = scope;
   /** Why it ended, once it has failed. */
   let failure: SluiceError | undefined;
   const healthInput: HealthInput = {
@@ -70,12 +69,6 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     };
     endSink(sink, name, closed, reason);
   };
-  const scope = {
-    addSource: (source: SourceHandle) => void sources.push(source),
-    event: (event: SluiceEvent) => {
-      if ('message' in event) for (const watcher of [...watchers]) watcher.next(event);
-    },
-  };
   const subscription = withScope(scope, () =>
     flow.subscribe({
       next(message) {
@@ -92,15 +85,14 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
   );
   // A sink that gave up by itself would refuse everything that still comes.
   void sink.closed?.then(() => {
-    if (sink.failure === undefined) return;
-    for (const source of sources) source.drain();
+    if (sink.failure !== undefined) drainUnasked();
   });
 
   watchLoop(clock, name, status.value$);
   const over = (last: RunStatus): void => {
-    signal?.removeEventListener('abort', stopOnSignal);
+    signal?.removeEventListener('abort', drainUnasked);
     status.end(last);
-    for (const watcher of [...watchers]) watcher.complete();
+    scope.end();
   };
   const done = ended.then(
     async () => {
@@ -123,15 +115,15 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     const cut = (): void => {
       subscription.unsubscribe();
       end();
-      // Also when the sink is what did not end in time.
-      tellEnd.resolve();
+      // Also when the sink is what did not end in time; one that failed has, and says so.
+      if (sink.failure === undefined) tellEnd.resolve();
     };
-    stopping = drain({ clock, sources, timeoutMs: drainTimeoutMs, ended, cut });
+    stopping = drain({ clock, scope, timeoutMs: drainTimeoutMs, ended, cut });
     return stopping;
   }
 
-  /** What it reports, or fails with, is in `done` as well. */
-  function stopOnSignal(): void {
+  /** On a signal, or as the sink failed: what comes of it is in `done` as well. */
+  function drainUnasked(): void {
     drainAll().catch(() => undefined);
   }
 
@@ -141,18 +133,14 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     return drainAll();
   }
 
-  if (signal?.aborted === true) stopOnSignal();
-  else signal?.addEventListener('abort', stopOnSignal, { once: true });
+  if (signal?.aborted === true) drainUnasked();
+  else signal?.addEventListener('abort', drainUnasked, { once: true });
 
   return {
     name,
     done,
     status$: status.value$,
-    faults$: new Observable((watcher) => {
-      if (status.isOver) watcher.complete();
-      watchers.add(watcher);
-      return () => void watchers.delete(watcher);
-    }),
+    faults$,
     health$: watchHealth(healthInput, status.value$, clock, healthEveryMs),
     health: () => healthOf(healthInput),
     stop,

@@ -169,7 +169,8 @@ export function testSource<T>(options: TestSourceOptions<T> = {}): TestSource<T>
   }
 
   function lose(error: unknown): void {
-    readers.forEach((context) => context.lost(error));
+    // What errors may be subscribed again at once, as with `retry`.
+    for (const context of [...readers]) context.lost(error);
   }
 
   const { credit } = sourceOptions;

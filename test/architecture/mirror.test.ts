@@ -69,7 +69,7 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
   ...parts('src/message', 'message', ['envelope', 'settlement']),
   ...parts('src/message', 'message', ['batch-partial', 'parts']),
   ...parts('src/operators', 'each', ['each-runner', 'each-task']),
-  ...parts('src/runtime', 'run', ['drain', 'health', 'cell']),
+  ...parts('src/runtime', 'run', ['drain', 'health', 'cell', 'flow-scope']),
   ...parts('src/runtime', 'topology', ['flow-name']),
   ...parts('src/runtime', 'describe', ['mermaid']),
   'src/connection/scope.ts': {

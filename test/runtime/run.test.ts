@@ -1,9 +1,10 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EMPTY, lastValueFrom, NEVER, Observable, throwError } from 'rxjs';
+import { concat, defer, EMPTY, lastValueFrom, NEVER, Observable, retry, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
+  backoff,
   deliver,
   each,
   fanout,
@@ -23,7 +24,7 @@ import {
   type Stage,
 } from 'sluice';
 import { defineSink } from 'sluice/connection';
-import { testSource, virtualClock } from 'sluice/testing';
+import { testSource, type TestSource, virtualClock } from 'sluice/testing';
 import { childProgram } from '../helpers/child-program.js';
 import { codeOf } from '../helpers/stage.js';
 
@@ -89,6 +90,28 @@ describe('run', () => {
       expect(outcomes.filter((type) => ['ack', 'dead', 'drop'].includes(type))).toEqual([]);
       expect(source.unsettled).toEqual([]);
     }
+  });
+
+  it('fails with its sink also when the flow never ends by itself, as one without a source of ours', async () => {
+    const clock = virtualClock();
+    const restore = useClock(clock);
+    const broken = defineSink<number>({
+      connector: 'broken',
+      maxUnconfirmed: 4,
+      open: () => Promise.reject(new SluiceError('AUTH_FAILED', 'no')),
+    });
+    const source = testSource<number>({ clock });
+    source.offer(1);
+    const endless: Flow<number> = new Observable((output) => {
+      const subscription = source.flow.subscribe((message) => output.next(message));
+      return () => subscription.unsubscribe();
+    });
+    const running = run(endless, broken, { clock, drainTimeoutMs: 1_000 });
+    const failed = expect(running.done).rejects.toMatchObject({ code: 'AUTH_FAILED' });
+    await clock.run(60_000);
+    await failed;
+    restore();
+    expect(source.queued).toEqual([1]);
   });
 
   it('refuses a sink that was completed before', () => {
@@ -273,6 +296,47 @@ describe('run', () => {
       expect([worked, source.queued, source.unsettled]).toEqual([[0, 1, 2, 3, 4], [5, 6, 7, 8], []]);
     },
   );
+
+  it('drains sources too that are subscribed when another one has ended, and does not begin them in a stop', async () => {
+    const clock = virtualClock();
+    const [first, second, third] = ['a', 'b', 'c'].map((connector) =>
+      testSource<string>({ clock, connector, credit: 1 }),
+    );
+    const all = [first, second, third] as TestSource<string>[];
+    for (const source of all) for (const value of ['1', '2', '3']) source.offer(value);
+    first?.end();
+    const running = run(concat(...all.map(({ flow }) => flow)), ackingSink<string>(), { clock, drainTimeoutMs: 1_000 });
+    await clock.run(1);
+    expect(running.health().sources.map(({ connector, status }) => `${connector} ${status}`)).toEqual([
+      'a closed',
+      'b connected',
+    ]);
+    second?.offer('4');
+    const stopped = running.stop();
+    await clock.run(1);
+    expect(await stopped).toMatchObject({ clean: true });
+    expect([second?.unsettled, third?.queued]).toEqual([[], ['1', '2', '3']]);
+  });
+
+  it('forgets sources that have ended when there are many of them', async () => {
+    const clock = virtualClock();
+    let tries = 0;
+    const source = testSource<number>({ clock, reconnect: backoff({ tries: 1 }) });
+    const counted = defer(() => {
+      tries += 1;
+      return source.flow;
+    });
+    const running = run(counted.pipe(retry()), ackingSink<number>(), { clock });
+    for (let at = 0; at < 300; at += 1) {
+      source.lose(new Error('cut'));
+      clock.advance(1);
+    }
+    expect(tries).toBeGreaterThan(200);
+    expect(running.health().sources.length).toBeLessThanOrEqual(65);
+    const stopped = running.stop();
+    await clock.run(1);
+    expect(await stopped).toMatchObject({ clean: true });
+  });
 
   it('lets go of its signal when it has ended', async () => {
     const { signal } = new AbortController();

@@ -1,0 +1,56 @@
+import { Observable, type Subscriber } from 'rxjs';
+import type { Scope, SourceHandle } from '../connection/scope.js';
+import type { SluiceEvent } from '../observability/events.js';
+import type { Fault } from './running.js';
+
+/** From here on sources that have ended are forgotten. */
+const MANY_SOURCES = 64;
+
+/**
+ * The sources of a running flow, those that are subscribed after others have ended included, and what they tell of their
+ * messages.
+ *
+ * @internal
+ */
+export class FlowScope implements Scope {
+  readonly sources: SourceHandle[] = [];
+  readonly faults$: Observable<Fault>;
+  private readonly watchers = new Set<Subscriber<Fault>>();
+  private isDraining = false;
+  private isOver = false;
+
+  constructor() {
+    this.faults$ = new Observable((watcher) => {
+      if (this.isOver) watcher.complete();
+      this.watchers.add(watcher);
+      return () => void this.watchers.delete(watcher);
+    });
+  }
+
+  addSource(source: SourceHandle): void {
+    const { sources } = this;
+    // Each try of a `retry` subscribes another one.
+    if (sources.length >= MANY_SOURCES) sources.splice(0, sources.length, ...sources.filter(isOpen));
+    sources.push(source);
+    // What follows one that was drained, as in `concat`.
+    if (this.isDraining) source.drain();
+  }
+
+  event(event: SluiceEvent): void {
+    if ('message' in event) for (const watcher of [...this.watchers]) watcher.next(event);
+  }
+
+  drain(): void {
+    this.isDraining = true;
+    for (const source of this.sources) source.drain();
+  }
+
+  end(): void {
+    this.isOver = true;
+    for (const watcher of [...this.watchers]) watcher.complete();
+  }
+}
+
+function isOpen({ status }: SourceHandle): boolean {
+  return status !== 'closed';
+}
