@@ -12,6 +12,8 @@ import type { Clock } from '../clock.js';
 export class AmqpAcks {
   private readonly channel: Channel;
   private readonly clock: Clock;
+  /** The highest delivery tag that came. */
+  private highest = 0;
   /** The lowest delivery tag that is not settled; tags count up from 1 on every channel. */
   private lowest = 1;
   /** Settled, above {@link lowest}. Never more than the prefetch. */
@@ -23,6 +25,16 @@ export class AmqpAcks {
   constructor(channel: Channel, clock: Clock) {
     this.channel = channel;
     this.clock = clock;
+  }
+
+  /** The broker handed out this one. */
+  delivered(tag: number): void {
+    this.highest = tag;
+  }
+
+  /** How many it handed out that are not settled. */
+  get outstanding(): number {
+    return this.highest - (this.lowest - 1) - this.settled.size;
   }
 
   ack(tag: number): void {

@@ -36,7 +36,19 @@ export interface AmqpLinkOptions extends LinkOptions {
   readonly tls?: AmqpTls;
   /** How the broker's list of connections shows it. Default `sluice`. */
   readonly name?: string;
+  /**
+   * How many connections sources share, and how many sinks do: each takes the next in turn. Default 1. More helps where one
+   * socket is what limits; a connection opens only once somebody uses it.
+   */
+  readonly connections?: number;
 }
+
+/**
+ * What a connection is for.
+ *
+ * @see AmqpLink
+ */
+export type AmqpRole = 'reading' | 'writing';
 
 /**
  * One broker, for sources and sinks. Two connections: a broker that is short of memory stops reading from those that
@@ -49,8 +61,12 @@ export interface AmqpLink {
   readonly reading: Link<AmqpConnection>;
   /** The connection that sinks publish over. */
   readonly writing: Link<AmqpConnection>;
+  /** All of them, where `connections` asked for more; the two above are the first. */
+  readonly links: { readonly [role in AmqpRole]: readonly Link<AmqpConnection>[] };
   /** @internal */
   readonly topology: AmqpTopology;
+  /** The connection for the next source or sink. @internal */
+  take(role: AmqpRole): Link<AmqpConnection>;
 }
 
 /** An open connection to the broker. @internal */
@@ -89,9 +105,10 @@ export function amqpLink(options: AmqpLinkOptions): AmqpLink {
     reconnect: having('delayMs'),
     connectTimeoutMs: numeric(1),
     heartbeatMs: integer(1_000),
+    connections: integer(1, 1_000),
     clock: having('defer'),
   });
-  const { topology = {}, tls = {} } = options;
+  const { topology = {}, tls = {}, connections = 1 } = options;
   checkOptions<AmqpTls>('amqpLink tls', tls, {
     ca: anything,
     cert: anything,
@@ -101,7 +118,7 @@ export function amqpLink(options: AmqpLinkOptions): AmqpLink {
   });
   checkTopology(topology);
   const target = amqpTarget(options.url, options.heartbeatMs);
-  const link = (role: string): Link<AmqpConnection> => {
+  const link = (role: AmqpRole): Link<AmqpConnection> => {
     const dialled: Dialled = { farewells: 0 };
     return defineLink<AmqpConnection>(
       {
@@ -112,7 +129,22 @@ export function amqpLink(options: AmqpLinkOptions): AmqpLink {
       options,
     );
   };
-  return { reading: link('reading'), writing: link('writing'), topology };
+  const pool = (role: AmqpRole): [Link<AmqpConnection>, ...Link<AmqpConnection>[]] => [
+    link(role),
+    ...Array.from({ length: connections - 1 }, () => link(role)),
+  ];
+  const links = { reading: pool('reading'), writing: pool('writing') };
+  const taken = { reading: 0, writing: 0 };
+  return {
+    reading: links.reading[0],
+    writing: links.writing[0],
+    links,
+    topology,
+    take(role) {
+      taken[role] += 1;
+      return links[role][(taken[role] - 1) % connections] as Link<AmqpConnection>;
+    },
+  };
 }
 
 const FAREWELL = 'amqp could not connect: the broker said goodbye instead of opening the virtual host.';

@@ -65,7 +65,7 @@ export function amqpSink(link: AmqpLink, options: AmqpSinkOptions): Sink<Uint8Ar
   return defineSink<Uint8Array, AmqpConnection>(
     {
       connector: 'amqp',
-      link: link.writing,
+      link: link.take('writing'),
       maxUnconfirmed: 500,
       async open(context, connection) {
         const channel = await openChannel(connection, 'createConfirmChannel');

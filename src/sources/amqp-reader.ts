@@ -23,6 +23,8 @@ export class AmqpReader implements Reader {
   private readonly options: AmqpSourceOptions;
   private readonly attempts: AmqpAttempts;
   private readonly acks: AmqpAcks;
+  /** How many unsettled messages the broker hands out. */
+  private readonly prefetch: number;
   /** Requeued and still kept from the broker, by delivery tag. */
   private readonly waiting = new Map<number, Cancel>();
   private consumerTag: string | undefined;
@@ -33,11 +35,13 @@ export class AmqpReader implements Reader {
     context: ReaderContext<Uint8Array>,
     options: AmqpSourceOptions,
     attempts: AmqpAttempts,
+    prefetch: number,
   ) {
     this.channel = channel;
     this.context = context;
     this.options = options;
     this.attempts = attempts;
+    this.prefetch = prefetch;
     this.acks = new AmqpAcks(channel, context.clock);
     let failure: unknown;
     channel.on('error', (error) => (failure = error));
@@ -73,6 +77,16 @@ export class AmqpReader implements Reader {
     if (id !== undefined && outcome !== 'release') this.attempts.done(id);
   }
 
+  /**
+   * A broker that works says at once how many messages wait and how many read. Some that wait for nobody but us, who have
+   * room, do not come any more; with others who read, they may be theirs (a single active consumer, a priority).
+   */
+  async probe(): Promise<boolean> {
+    if (this.acks.outstanding >= this.prefetch) return true;
+    const { messageCount, consumerCount } = await this.channel.checkQueue(this.options.queue);
+    return consumerCount > 1 || (consumerCount === 1 && messageCount === 0);
+  }
+
   stop(): void {
     if (this.consumerTag !== undefined && !this.isOver) this.channel.cancel(this.consumerTag).catch(() => undefined);
   }
@@ -103,6 +117,7 @@ export class AmqpReader implements Reader {
     const id = typeof messageId === 'string' ? messageId : undefined;
     const attempt = this.attempts.of(message);
     const { deliveryTag: tag, exchange, routingKey, redelivered } = fields;
+    this.acks.delivered(tag);
     const meta: AmqpMeta = {
       exchange,
       routingKey,

@@ -64,11 +64,11 @@ export function amqpSource(link: AmqpLink, options: AmqpSourceOptions): Flow<Uin
   return defineSource<Uint8Array, AmqpConnection>(
     {
       connector: 'amqp',
-      link: link.reading,
+      link: () => link.take('reading'),
       credit: CREDIT,
       async open(context, connection) {
         const channel = await openChannel(connection, 'createChannel');
-        const reader = new AmqpReader(channel, context, options, attempts);
+        const reader = new AmqpReader(channel, context, options, attempts, prefetch);
         try {
           await declareTopology(channel, link.topology);
           await channel.prefetch(prefetch);

@@ -12,6 +12,8 @@ export interface FakeChannel extends EventEmitter {
   readonly confirms: ((error?: unknown) => void)[];
   /** What `publish` returns. */
   isWritable: boolean;
+  /** What a queue says when it is asked. */
+  waits: { messageCount: number; consumerCount: number };
   /** Gives a message to the consumer; `null` is the broker's end of it. */
   deliver(message: ConsumeMessage | null): void;
   readonly channel: ConfirmChannel;
@@ -35,6 +37,7 @@ export function fakeChannel(failing: Readonly<Record<string, unknown>> = {}): Fa
     told,
     confirms,
     isWritable: true,
+    waits: { messageCount: 0, consumerCount: 1 },
     deliver: (message: ConsumeMessage | null) => consumer(message),
     ack: ({ fields }: Delivered, all = false) => void told.push(`ack ${fields.deliveryTag}${all ? '+' : ''}`),
     nack: ({ fields }: Delivered, _all: boolean, requeue: boolean) =>
@@ -46,6 +49,7 @@ export function fakeChannel(failing: Readonly<Record<string, unknown>> = {}): Fa
       answer('assertQueue', `queue ${name} ${JSON.stringify(options)}`, {}),
     bindQueue: (queue: string, exchange: string, pattern: string, extra: object) =>
       answer('bindQueue', `bind ${queue} ${exchange} '${pattern}' ${JSON.stringify(extra)}`, {}),
+    checkQueue: (name: string) => answer('checkQueue', `check ${name}`, fake.waits),
     checkExchange: (name: string) => answer('checkExchange', `check ${name}`, {}),
     consume(queue: string, take: typeof consumer, { exclusive }: { exclusive: boolean }) {
       consumer = take;
@@ -98,5 +102,14 @@ export function fakeLink(
       { connector: 'amqp', connect: () => connection, disconnect: () => undefined },
       clock === undefined ? {} : { clock },
     );
-  return { reading: link(), writing: link(), topology, model, connection };
+  const [reading, writing] = [link(), link()];
+  return {
+    reading,
+    writing,
+    links: { reading: [reading], writing: [writing] },
+    take: (role) => (role === 'reading' ? reading : writing),
+    topology,
+    model,
+    connection,
+  };
 }

@@ -130,4 +130,18 @@ describe('amqpLink', () => {
     expect(tries()).toBe(2);
     use.stop();
   });
+
+  it('hands out its connections in turn, as many as it was told', () => {
+    const one = amqpLink({ url: 'amqp://a' });
+    expect([one.take('reading'), one.take('reading'), one.take('writing')]).toEqual([
+      one.reading,
+      one.reading,
+      one.writing,
+    ]);
+    const two = amqpLink({ url: 'amqp://a', connections: 2 });
+    const taken = [two.take('writing'), two.take('writing'), two.take('writing')];
+    expect(taken.map((link) => two.links.writing.indexOf(link))).toEqual([0, 1, 0]);
+    expect([two.links.reading.length, two.links.writing[0] === two.writing]).toEqual([2, true]);
+    expect(() => amqpLink({ url: 'amqp://a', connections: 0 })).toThrow('from 1 to 1000');
+  });
 });

@@ -15,7 +15,7 @@ async function open(options: { readonly requeueDelayMs?: number } = {}) {
     offer: (delivery: Delivery<Uint8Array>) => offered.push(delivery) > 0,
     lost: (error: unknown) => void lost.push(error),
   } as unknown as ReaderContext<Uint8Array>;
-  const reader = new AmqpReader(fake.channel, context, { queue: 'orders', ...options }, new AmqpAttempts());
+  const reader = new AmqpReader(fake.channel, context, { queue: 'orders', ...options }, new AmqpAttempts(), 2);
   await reader.start();
   fake.told.length = 0;
   const settle = (at: number, outcome: 'ack' | 'requeue' | 'dead' | 'drop' | 'release'): void =>
@@ -108,5 +108,27 @@ describe('the reader of a queue', () => {
     fake.emit('close');
     reader.stop();
     expect(told).toEqual(['cancel tag']);
+  });
+
+  it('says that it stalls when what waits is for nobody else and does not come (REC-06)', async () => {
+    const { reader, fake, settle } = await open();
+    const answers: boolean[] = [];
+    for (const waits of [
+      { messageCount: 0, consumerCount: 1 },
+      { messageCount: 3, consumerCount: 1 },
+      { messageCount: 3, consumerCount: 2 },
+      { messageCount: 0, consumerCount: 0 },
+    ]) {
+      fake.waits = waits;
+      answers.push(await reader.probe());
+    }
+    expect(answers).toEqual([true, false, true, false]);
+    // As much as may be is handed out: then what waits waits for us.
+    fake.waits = { messageCount: 3, consumerCount: 1 };
+    fake.deliver(delivered(1));
+    fake.deliver(delivered(2));
+    expect(await reader.probe()).toBe(true);
+    settle(1, 'ack');
+    expect(await reader.probe()).toBe(false);
   });
 });

@@ -1,0 +1,46 @@
+import { connect, type Channel, type GetMessage } from 'amqplib';
+
+/** What an operator does, over a connection of its own. */
+export interface AmqpAdmin {
+  /** Works on a channel of its own. */
+  with<T>(work: (channel: Channel) => Promise<T>): Promise<T>;
+  /** How many messages wait. */
+  depth(queue: string): Promise<number>;
+  /** Puts texts into a queue, with these as their ids too. */
+  put(queue: string, ...texts: readonly string[]): Promise<void>;
+  /** Takes out all that wait, oldest first. */
+  drain(queue: string): Promise<GetMessage[]>;
+}
+
+/** An operator at this broker. */
+export function amqpAdmin(url: string): AmqpAdmin {
+  async function withChannel<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
+    const connection = await connect(url);
+    try {
+      return await work(await connection.createChannel());
+    } finally {
+      await connection.close();
+    }
+  }
+  return {
+    with: withChannel,
+    depth: (queue) => withChannel(async (channel) => (await channel.checkQueue(queue)).messageCount),
+    async put(queue, ...texts) {
+      const connection = await connect(url);
+      const channel = await connection.createConfirmChannel();
+      for (const text of texts)
+        channel.sendToQueue(queue, Buffer.from(text), { persistent: true, mandatory: true, messageId: text });
+      await channel.waitForConfirms();
+      await connection.close();
+    },
+    drain: (queue) =>
+      withChannel(async (channel) => {
+        const all: GetMessage[] = [];
+        for (;;) {
+          const message = await channel.get(queue, { noAck: true });
+          if (message === false) return all;
+          all.push(message);
+        }
+      }),
+  };
+}

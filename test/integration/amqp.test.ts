@@ -1,0 +1,317 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, it, onTestFinished } from 'vitest';
+import { backoff, isSluiceError, observe, type Message, type SluiceEvent, type Status } from 'sluice';
+import { amqpLink, amqpSink, amqpSource, type AmqpLink, type AmqpLinkOptions, type AmqpTopology } from 'sluice/amqp';
+import { faultProxy, type FaultProxy } from 'sluice/testing-node';
+import { brokerSuite } from '../brokers/broker-suite.js';
+import { rabbitmq, type Rabbitmq } from '../brokers/rabbitmq.js';
+import { amqpAdmin, type AmqpAdmin } from '../helpers/amqp-admin.js';
+import { collect, type Collected } from '../helpers/collect.js';
+import { recorder } from '../helpers/message.js';
+import { until } from '../helpers/until.js';
+
+const utf8 = new TextEncoder();
+const reconnect = backoff({ initialMs: 20, maxMs: 100, minMs: 5 });
+const texts = (collected: Collected<Uint8Array>): string[] =>
+  collected.payloads.map((payload) => new TextDecoder().decode(payload));
+const numbers = (count: number): string[] => Array.from({ length: count }, (_, at) => `m${at}`);
+
+interface Bench {
+  readonly admin: AmqpAdmin;
+  readonly proxy: FaultProxy;
+  readonly events: readonly SluiceEvent[];
+  /** A link through the proxy. */
+  link(topology?: AmqpTopology, options?: Partial<AmqpLinkOptions>): AmqpLink;
+  /** What was reported of this kind of failure. */
+  reasons(code: string): unknown[];
+}
+
+async function bench({ url, port }: Rabbitmq): Promise<Bench> {
+  const proxy = await faultProxy({ port });
+  const events: SluiceEvent[] = [];
+  const stop = observe((event) => void events.push(event));
+  onTestFinished(async () => {
+    stop();
+    await proxy.close();
+  });
+  return {
+    admin: amqpAdmin(url),
+    proxy,
+    events,
+    link: (topology = {}, options = {}) =>
+      amqpLink({ url: url.replace(`:${port}`, `:${proxy.port}`), topology, reconnect, ...options }),
+    reasons: (code) =>
+      events.flatMap((event) =>
+        'reason' in event && isSluiceError(event.reason, code as never) ? [event.reason] : [],
+      ),
+  };
+}
+
+/** Subscribes and unsubscribes at the end of the test. */
+function read(link: AmqpLink, queue: string, options: object, settle?: (message: Message<Uint8Array>) => void) {
+  const seen = collect(amqpSource(link, { queue, closeTimeoutMs: 0, ...options }), settle);
+  onTestFinished(() => seen.subscription.unsubscribe());
+  return seen;
+}
+
+/** A sink and what became of what it was given. */
+function write(link: AmqpLink, options: Partial<Parameters<typeof amqpSink>[1]>) {
+  const sink = amqpSink(link, { exchange: '', reconnect, ...options });
+  const { message, settled, open } = recorder();
+  onTestFinished(() => sink.complete());
+  let made = 0;
+  return {
+    sink,
+    open,
+    /** Codes of errors, or outcomes. */
+    get settled() {
+      return settled.map(({ outcome, code }) => code ?? outcome);
+    },
+    send(topic: string, text = `s${made}`) {
+      made += 1;
+      sink.next(message(utf8.encode(text), { topic }));
+    },
+  };
+}
+
+brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
+  it('declares exchanges, queues, bindings, dead letters and times to live, and again when they are gone (TOPO)', async () => {
+    const { admin, link, proxy } = await bench(broker());
+    const topology: AmqpTopology = {
+      exchanges: [{ name: 't.in' }, { name: 't.dead', type: 'fanout' }, { name: 't.other', type: 'fanout' }],
+      queues: [
+        { name: 't.work', deadLetterExchange: 't.dead' },
+        { name: 't.short', type: 'classic', messageTtlMs: 50, deadLetterExchange: 't.dead' },
+        { name: 't.dead', type: 'classic' },
+      ],
+      bindings: [
+        { queue: 't.work', exchange: 't.in', pattern: 'orders.*' },
+        { queue: 't.short', exchange: 't.in', pattern: 'short' },
+        { queue: 't.dead', exchange: 't.dead' },
+      ],
+    };
+    const one = link(topology);
+    const seen = read(one, 't.work', { credit: 5 }, (message) => void message.nack(new Error('no'), 'dead'));
+    const out = write(one, { exchange: 't.in' });
+    out.send('orders.new', 'first');
+    out.send('short', 'late');
+    await until(() => expect(texts(seen)).toEqual(['first']));
+    const dead = await until(async () => {
+      const all = await admin.drain('t.dead');
+      expect(all.length).toBeGreaterThan(0);
+      return all;
+    });
+    const reasons = new Map<string, unknown>();
+    for (const all of [dead, await until(() => admin.drain('t.dead'))])
+      for (const { properties, content } of all) {
+        const [death] = (properties.headers?.['x-death'] ?? []) as { reason?: unknown }[];
+        reasons.set(content.toString(), death?.reason);
+      }
+    await until(async () => {
+      for (const { properties, content } of await admin.drain('t.dead'))
+        reasons.set(content.toString(), (properties.headers?.['x-death'] as { reason?: unknown }[])[0]?.reason);
+      expect(Object.fromEntries(reasons)).toEqual({ first: 'rejected', late: 'expired' });
+    });
+
+    // A queue and an exchange vanish under way: the broker ends the reading, and the next publish closes its channel.
+    const { accepted } = proxy;
+    await admin.with(async (channel) => {
+      await channel.deleteQueue('t.work');
+      await channel.deleteExchange('t.in');
+    });
+    out.send('orders.new', 'second');
+    await until(() => expect(texts(seen)).toEqual(['first', 'second']));
+    await until(() => expect(out.settled).toHaveLength(3));
+    expect([seen.errors, proxy.accepted - accepted, out.settled]).toEqual([[], 0, ['ack', 'ack', 'ack']]);
+  });
+
+  it('opens the channel again that the broker closed, over the same connection, with the same window (REC-06)', async (context) => {
+    const { control } = broker();
+    if (control === undefined) context.skip(`${broker().how} takes no orders`);
+    const set = (ms: number, tickMs: number): string =>
+      `application:set_env(rabbit, consumer_timeout, ${ms}), application:set_env(rabbit, channel_tick_interval, ${tickMs}).`;
+    const { admin, link, proxy, reasons } = await bench(broker());
+    await control?.('eval', set(300, 100));
+    onTestFinished(async () => void (await control?.('eval', set(1_800_000, 60_000))));
+    const one = link({ queues: [{ name: 'c', type: 'classic' }] });
+    const seen = read(one, 'c', { credit: 3 });
+    await until(() => admin.put('c', ...numbers(10)));
+    await until(() => expect(texts(seen)).toEqual(['m0', 'm1', 'm2']));
+    // Nobody settles: the broker takes the channel away, and all three come again.
+    await until(() => expect(seen.messages.length).toBe(6));
+    expect([reasons('CONNECTION_LOST').length > 0, proxy.accepted, seen.errors]).toEqual([true, 1, []]);
+    const stale = seen.messages.slice(0, 3).map((message) => message.ack());
+    expect([stale, texts(seen).slice(3)]).toEqual([
+      [false, false, false],
+      ['m0', 'm1', 'm2'],
+    ]);
+  });
+
+  it('acks in any order, and one frame for all that are done in order (ACK-05)', async () => {
+    const { admin, link, proxy } = await bench(broker());
+    const one = link({ queues: [{ name: 'a', type: 'classic' }] });
+    const first = read(one, 'a', { credit: 20 });
+    await until(() => admin.put('a', ...numbers(20)));
+    await until(() => expect(first.messages).toHaveLength(20));
+    for (const at of [19, 3, 7, 1, 11, 5, 9, 17, 15, 13]) first.messages[at]?.ack();
+    await until(() => expect(proxy.passed.up).toBeGreaterThan(0));
+    first.subscription.unsubscribe();
+    const even = read(one, 'a', { credit: 20 });
+    await until(() => expect(even.messages).toHaveLength(10));
+    expect(texts(even)).toEqual(numbers(20).filter((_, at) => at % 2 === 0));
+    const before = proxy.passed.up;
+    for (const message of even.messages) message.ack();
+    await until(() => expect(proxy.passed.up).toBeGreaterThan(before));
+    // A frame of basic.ack has 21 bytes; a heartbeat may come in between.
+    expect(proxy.passed.up - before).toBeLessThan(2 * 21 + 8);
+    even.subscription.unsubscribe();
+    await until(async () => expect(await admin.depth('a')).toBe(0));
+  });
+
+  it('requeues after a delay up to a ceiling, rejects and drops, as it is told (ERR-02, MSG-01)', async () => {
+    const { admin, link } = await bench(broker());
+    const one = link({
+      exchanges: [{ name: 'n.dead', type: 'fanout' }],
+      queues: [{ name: 'n', deadLetterExchange: 'n.dead' }, { name: 'n.dead' }],
+      bindings: [{ queue: 'n.dead', exchange: 'n.dead' }],
+    });
+    const atMs: number[] = [];
+    const seen = read(one, 'n', { credit: 10, requeueDelayMs: 120, maxAttempts: 3 }, (message) => {
+      const text = new TextDecoder().decode(message.payload);
+      if (text === 'requeue') atMs.push(performance.now());
+      if (text === 'ack') message.ack();
+      else message.nack(new Error(text), text as 'requeue');
+    });
+    await until(() => admin.put('n', 'requeue', 'dead', 'drop', 'ack'));
+    await until(async () => expect(await admin.depth('n.dead')).toBe(2));
+    const dead = (await admin.drain('n.dead')).map(({ content }) => content.toString());
+    expect(dead).toEqual(['dead', 'requeue']);
+    const attempts = seen.messages.filter((message) => message.id === 'requeue').map(({ attempt }) => attempt);
+    expect(attempts).toEqual([1, 2, 3]);
+    expect(Math.min(...atMs.slice(1).map((ms, at) => ms - (atMs[at] as number)))).toBeGreaterThan(118);
+    seen.subscription.unsubscribe();
+    await until(async () => expect(await admin.depth('n')).toBe(0));
+  });
+
+  it('leaves the ceiling to a quorum queue that has one', async () => {
+    const { admin, link } = await bench(broker());
+    const one = link({
+      queues: [
+        { name: 'l', deliveryLimit: 2, deadLetterExchange: '', deadLetterRoutingKey: 'l.dead' },
+        { name: 'l.dead' },
+      ],
+    });
+    const seen = read(
+      one,
+      'l',
+      { requeueDelayMs: 0, maxAttempts: 100 },
+      (message) => void message.nack(new Error('no')),
+    );
+    await until(() => admin.put('l', 'poison'));
+    await until(async () => expect(await admin.depth('l.dead')).toBe(1));
+    expect(seen.messages.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
+  });
+
+  it('tells what no queue takes, and throws it away only when it is told to (SNK-06)', async () => {
+    const { link } = await bench(broker());
+    const one = link({
+      exchanges: [{ name: 'u' }],
+      queues: [{ name: 'u' }],
+      bindings: [{ queue: 'u', exchange: 'u', pattern: 'k' }],
+    });
+    const told = write(one, { exchange: 'u' });
+    for (const key of ['nowhere', 'k', 'nowhere']) told.send(key);
+    await until(() => expect(told.open).toHaveLength(0));
+    expect([...told.settled].sort()).toEqual(['UNROUTABLE', 'UNROUTABLE', 'ack']);
+    const silent = write(one, { exchange: 'u', mandatory: false });
+    silent.send('nowhere');
+    await until(() => expect(silent.settled).toEqual(['ack']));
+  });
+
+  it('hands back what a full queue refuses, and goes on when there is room (SNK-07, F8)', async () => {
+    const { admin, link } = await bench(broker());
+    const one = link({ queues: [{ name: 'f', type: 'classic', maxLength: 2 }] });
+    const out = write(one, {});
+    for (const text of ['a', 'b', 'c']) out.send('f', text);
+    await until(() => expect(out.open).toHaveLength(0));
+    expect([...out.settled].sort()).toEqual(['SINK_FAILED', 'ack', 'ack']);
+    expect((await admin.drain('f')).map(({ content }) => content.toString())).toEqual(['a', 'b']);
+    out.send('f', 'c');
+    await until(() => expect(out.settled[3]).toBe('ack'));
+  });
+
+  it('stops sending while the broker is short of memory, and loses nothing (SNK-03, SNK-07, OBS-03)', async (context) => {
+    const { control } = broker();
+    if (control === undefined) context.skip(`${broker().how} takes no orders`);
+    const { link } = await bench(broker());
+    const one = link({ queues: [{ name: 'b', type: 'classic' }] });
+    const out = write(one, { maxUnconfirmed: 10, confirmTimeoutMs: 1_000 });
+    out.send('b');
+    await until(() => expect(out.settled).toEqual(['ack']));
+    onTestFinished(async () => void (await control?.('set_vm_memory_high_watermark', '0.4')));
+    await control?.('set_vm_memory_high_watermark', '0.0000001');
+    // It is told with the first message after the alarm.
+    for (let more = 0; more < 50; more += 1) out.send('b');
+    const at = out.sink as unknown as { status: Status; unconfirmed: number; queued: number };
+    await until(() => expect(at.status).toBe('degraded'));
+    // Longer than the deadline to confirm, which does not run meanwhile.
+    await pause(1_500);
+    expect([at.status, out.settled.length, at.unconfirmed + at.queued]).toEqual(['degraded', 1, 50]);
+    expect(at.unconfirmed).toBeLessThanOrEqual(10);
+    await control?.('set_vm_memory_high_watermark', '0.4');
+    await until(() => expect(out.settled).toHaveLength(51));
+    expect([new Set(out.settled), at.status]).toEqual([new Set(['ack']), 'connected']);
+  });
+
+  it('sends again with the same id what was not confirmed when its connection was lost (SNK-02, SNK-05)', async () => {
+    const { admin, link, proxy } = await bench(broker());
+    const one = link({ queues: [{ name: 'r', type: 'classic' }] });
+    const out = write(one, {});
+    out.send('r', 'up');
+    await until(() => expect(out.settled).toEqual(['ack']));
+    proxy.blackhole('down');
+    for (const text of ['x', 'y', 'z']) out.send('r', text);
+    await until(async () => expect(await admin.depth('r')).toBe(4));
+    proxy.heal();
+    proxy.rst();
+    await until(() => expect(out.settled).toEqual(['ack', 'ack', 'ack', 'ack']));
+    const all = (await admin.drain('r')).map(({ content, properties }) => `${content} ${properties.messageId}`);
+    expect(all.map((one) => one.split(' ')[0])).toEqual(['up', 'x', 'y', 'z', 'x', 'y', 'z']);
+    expect(all.slice(4)).toEqual(all.slice(1, 4));
+  });
+
+  it('shares a connection for reading and one for writing, or as many as it is told', async () => {
+    const { admin, link, proxy } = await bench(broker());
+    const use = async (over: AmqpLink, queue: string): Promise<void> => {
+      const readers = Array.from({ length: 3 }, () => read(over, queue, {}, (message) => void message.ack()));
+      const writers = Array.from({ length: 3 }, () => write(over, {}));
+      for (const writer of writers) writer.send(queue);
+      await until(() => expect(writers.map(({ settled }) => settled)).toEqual([['ack'], ['ack'], ['ack']]));
+      await until(() => expect(readers.flatMap(({ messages }) => messages)).toHaveLength(3));
+    };
+    const queues = ['p1', 'p2'].map((name) => ({ name, type: 'classic' as const }));
+    await use(link({ queues }), 'p1');
+    expect(proxy.accepted).toBe(2);
+    await use(link({ queues }, { connections: 2 }), 'p2');
+    expect([proxy.accepted, await admin.depth('p2')]).toEqual([6, 0]);
+  });
+
+  it('finds a peer that is gone within 15 s with default options, also when nothing is said (REC-05, G8)', async (context) => {
+    const { control } = broker();
+    const { link, proxy, reasons, admin } = await bench(broker());
+    const one = link({ queues: [{ name: 'h', type: 'classic' }] });
+    const seen = read(one, 'h', {}, (message) => void message.ack());
+    await until(() => admin.put('h', 'one'));
+    await until(() => expect(seen.messages).toHaveLength(1));
+    if (control !== undefined) expect(await control('list_connections', 'timeout')).toMatch(/^5$/m);
+    else context.annotate('the heartbeat that was agreed on is not looked at: the broker takes no orders');
+    proxy.blackhole();
+    const fromMs = performance.now();
+    await until(() => expect(reasons('PEER_LOST')).not.toHaveLength(0));
+    expect(performance.now() - fromMs).toBeLessThanOrEqual(15_500);
+    proxy.heal();
+    proxy.rst();
+    await until(() => admin.put('h', 'two'));
+    await until(() => expect(seen.messages).toHaveLength(2));
+  });
+});
