@@ -54,24 +54,23 @@ export function keyOf({ properties }: ConsumeMessage): string | undefined {
 /** What goes out beside the payload. @internal */
 export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, mandatory: boolean): Options.Publish {
   const { id, key, headers, timeMs } = message;
-  const contentType = headers[HEADERS.contentType];
-  const out: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (name === HEADERS.contentType) continue;
-    out[name] = value instanceof Uint8Array ? Buffer.from(value) : typeof value === 'string' ? value : [...value];
-  }
-  if (key !== undefined) out[KEY] = key;
-  return {
+  const properties: Options.Publish = {
     persistent,
     mandatory,
     messageId: id,
     // Seconds, as the specification has it.
     timestamp: Math.floor(timeMs / 1_000),
-    headers: out,
-    ...(contentType === undefined
-      ? {}
-      : { contentType: typeof contentType === 'string' ? contentType : textOf(contentType) }),
   };
+  if (headers === NO_HEADERS && key === undefined) return properties;
+  const out: Record<string, unknown> = {};
+  for (const name of Object.keys(headers)) {
+    const value = headers[name] as HeaderValue;
+    if (name === HEADERS.contentType) properties.contentType = typeof value === 'string' ? value : textOf(value);
+    else out[name] = value instanceof Uint8Array ? Buffer.from(value) : typeof value === 'string' ? value : [...value];
+  }
+  if (key !== undefined) out[KEY] = key;
+  properties.headers = out;
+  return properties;
 }
 
 function textOf(value: HeaderValue): string {

@@ -66,7 +66,9 @@ export class AmqpWriter implements Writer<Uint8Array> {
       );
     const key = typeof routingKey === 'function' ? routingKey(message) : routingKey;
     const out: Out = { sending, id: message.id, routingKey: key, isReturned: false };
-    const content = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    const content = Buffer.isBuffer(payload)
+      ? payload
+      : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
     this.out.add(out);
     try {
       const properties = propertiesOf(message, persistent, mandatory);
