@@ -61,11 +61,11 @@ for (const order of ['abcdef', 'fedcba', 'acebdf', 'cdbeaf', 'badcfe'])
     const reader = await t.read(channel, 'A', { credit: 3 });
     await t.publish(channel, 'a b c d e f');
     const waiting = new Set(order);
-    const held = [...'abc'];
+    const held = ['a', 'b', 'c'];
     let next = 3;
     while (held.length > 0) {
       // The first in the order that it holds.
-      const text = [...order].find((one) => waiting.has(one) && held.includes(one)) as string;
+      const text = Array.from(order).find((one) => waiting.has(one) && held.includes(one)) as string;
       waiting.delete(text);
       held.splice(held.indexOf(text), 1);
       reader.ack(text);
@@ -110,7 +110,7 @@ for (const which of ['a', 'b', 'c', 'ab', 'bc', 'abc'])
       reader.nack('requeue', text);
       await t.rest();
     }
-    reader.ack(...which);
+    reader.ack(...Array.from(which));
     await t.depth(channel);
   });
 

@@ -275,7 +275,9 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     proxy.heal();
     proxy.rst();
     await until(() => expect(out.settled).toEqual(['ack', 'ack', 'ack', 'ack']));
-    const all = (await admin.drain('r')).map(({ content, properties }) => `${content} ${properties.messageId}`);
+    const all = (await admin.drain('r')).map(
+      ({ content, properties }) => `${content.toString()} ${String(properties.messageId)}`,
+    );
     expect(all.map((one) => one.split(' ')[0])).toEqual(['up', 'x', 'y', 'z', 'x', 'y', 'z']);
     expect(all.slice(4)).toEqual(all.slice(1, 4));
   });
@@ -304,7 +306,7 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     await until(() => admin.put('h', 'one'));
     await until(() => expect(seen.messages).toHaveLength(1));
     if (control !== undefined) expect(await control('list_connections', 'timeout')).toMatch(/^5$/m);
-    else context.annotate('the heartbeat that was agreed on is not looked at: the broker takes no orders');
+    else await context.annotate('the heartbeat that was agreed on is not looked at: the broker takes no orders');
     proxy.blackhole();
     const fromMs = performance.now();
     await until(() => expect(reasons('PEER_LOST')).not.toHaveLength(0));
