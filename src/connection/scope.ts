@@ -3,6 +3,7 @@ import type { SluiceError } from '../errors.js';
 import type { Message } from '../message/message.js';
 import type { MessageFacts, SluiceEvent } from '../observability/events.js';
 import type { Status } from '../observability/status.js';
+import type { Sink } from './flow.js';
 
 /**
  * What a source counted since it was subscribed.
@@ -67,6 +68,8 @@ export interface SinkHandle {
 /** Who wants to know which sources and sinks a flow is made of. */
 export interface Scope {
   addSource(source: SourceHandle): void;
+  /** A sink in the middle of the flow, or at the end of one of its branches. */
+  addSink?(sink: Sink<never>): void;
   /** What happens to the messages of its sources. */
   event?(event: SluiceEvent): void;
   /**

@@ -1,4 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs';
+import type { Sink } from '../connection/flow.js';
 import type { Scope, SourceHandle } from '../connection/scope.js';
 import type { SluiceEvent } from '../observability/events.js';
 import type { Fault } from './running.js';
@@ -7,19 +8,22 @@ import type { Fault } from './running.js';
 const MANY_SOURCES = 64;
 
 /**
- * The sources of a running flow, those that are subscribed after others have ended included, and what they tell of their
- * messages.
+ * The sources of a running flow, those that are subscribed after others have ended included, what they tell of their
+ * messages, and its sinks.
  *
  * @internal
  */
 export class FlowScope implements Scope {
   readonly sources: SourceHandle[] = [];
+  /** The one at the end, then those inside of the flow that are not closed. */
+  readonly sinks: Set<Sink<never>>;
   readonly faults$: Observable<Fault>;
   private readonly watchers = new Set<Subscriber<Fault>>();
   private isDraining = false;
   private isOver = false;
 
-  constructor() {
+  constructor(sink: Sink<never>) {
+    this.sinks = new Set([sink]);
     this.faults$ = new Observable((watcher) => {
       if (this.isOver) watcher.complete();
       this.watchers.add(watcher);
@@ -34,6 +38,13 @@ export class FlowScope implements Scope {
     sources.push(source);
     // What follows one that was drained, as in `concat`.
     if (this.isDraining) source.drain();
+  }
+
+  addSink(sink: Sink<never>): void {
+    if (this.sinks.has(sink)) return;
+    this.sinks.add(sink);
+    // A branch that is subscribed again may make a new one each time.
+    void sink.closed?.then(() => this.sinks.delete(sink));
   }
 
   event(event: SluiceEvent): void {

@@ -48,6 +48,7 @@ export interface Health {
   /** Why not, each as one short sentence. */
   readonly reasons: readonly string[];
   readonly sources: readonly SourceHealth[];
+  /** That of `run` first, then those inside of the flow that are not closed: of `deliver`, `deadLetter`, `fanout`, `route`. */
   readonly sinks: readonly SinkHealth[];
 }
 
@@ -55,7 +56,7 @@ export interface Health {
 export interface HealthInput {
   readonly name: string;
   readonly sources: readonly SourceHandle[];
-  readonly sink: Sink<never>;
+  readonly sinks: Iterable<Sink<never>>;
   /** A message unsettled for longer makes the flow not ready. */
   readonly unsettledAfterMs: number;
   /** Why the flow ended, if it failed. */
@@ -76,7 +77,7 @@ export function healthOf(input: HealthInput): Health {
       counts: { ...counts },
     }),
   );
-  const sinks = isSinkHandle(input.sink) ? [sinkHealth(input.sink)] : [];
+  const sinks = [...input.sinks].flatMap((sink) => (isSinkHandle(sink) ? [sinkHealth(sink)] : []));
   const failure = input.failure();
   const reasons = [
     ...(failure === undefined ? [] : [`${input.name} failed with ${failure.code}`]),

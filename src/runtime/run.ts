@@ -42,14 +42,14 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
   const clock = options.clock ?? currentClock();
   const { name = flowName(), signal, drainTimeoutMs = 25_000, healthEveryMs = 1_000 } = options;
   const status = new Cell<RunStatus>('running');
-  const scope = new FlowScope();
-  const { sources, faults$ } = scope;
+  const scope = new FlowScope(sink);
+  const { sources, sinks, faults$ } = scope;
   /** Why it ended, once it has failed. */
   let failure: SluiceError | undefined;
   const healthInput: HealthInput = {
     name,
     sources,
-    sink,
+    sinks,
     unsettledAfterMs: 30_000,
     failure: () => failure,
   };

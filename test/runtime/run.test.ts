@@ -1,10 +1,11 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { concat, defer, EMPTY, lastValueFrom, NEVER, Observable, retry, throwError } from 'rxjs';
+import { concat, defer, EMPTY, lastValueFrom, NEVER, Observable, of, retry, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   backoff,
+  deadLetter,
   deliver,
   each,
   fanout,
@@ -16,12 +17,14 @@ import {
   route,
   run,
   SluiceError,
+  topic,
   useClock,
   type Fault,
   type Flow,
   type Message,
   type Sink,
   type Stage,
+  type Status,
 } from 'sluice';
 import { defineSink } from 'sluice/connection';
 import { testSource, type TestSource, virtualClock } from 'sluice/testing';
@@ -369,6 +372,40 @@ describe('run', () => {
       second.status$.subscribe((status) => statuses.push(status));
     }
     expect(statuses).toEqual(['running', 'draining', 'done']);
+  });
+
+  it('is not ready while a sink inside of the flow is away', async () => {
+    const broker = memoryBroker();
+    const sinkOf = (connector: string) => ({
+      connector,
+      status: 'connected' as Status,
+      status$: of<Status>('connected'),
+      unconfirmed: 0,
+      queued: 0,
+      confirmedCount: 0,
+      failedCount: 0,
+      next: (message: Message<unknown>) => void message.ack(),
+      error: () => undefined,
+      complete: () => undefined,
+    });
+    const [letters, audit, bills, rest] = ['letters', 'audit', 'bills', 'rest'].map(sinkOf);
+    const running = run(
+      memorySource<number>(broker, { topic: 'in' }).pipe(
+        deadLetter(letters!),
+        deliver(audit!),
+        route([{ name: 'bills', when: topic('bills'), to: bills! }], { otherwise: (source) => source }),
+      ),
+      rest!,
+    );
+    const names = running.health().sinks.map(({ connector }) => connector);
+    expect([names[0], names.toSorted()]).toEqual(['rest', ['audit', 'bills', 'letters', 'rest']]);
+    expect(running.health().ready).toBe(true);
+    for (const sink of [letters!, audit!, bills!]) {
+      sink.status = 'reconnecting';
+      expect(running.health().reasons).toEqual([`${sink.connector} is reconnecting`]);
+      sink.status = 'connected';
+    }
+    await running.stop();
   });
 
   it('tells its health: credit, unsettled and the age of the oldest', async () => {
