@@ -8,8 +8,9 @@ import type {
   KafkaPartitionName,
   KafkaRecord,
 } from './kafka-driver.js';
-import type { KafkaJsSockets } from './kafkajs-sockets.js';
 import { within } from './kafka-within.js';
+import { KafkaJsMember } from './kafkajs-member.js';
+import type { KafkaJsSockets } from './kafkajs-sockets.js';
 
 /** The name that clients of other languages use for the same way to share out. */
 const ASSIGNER = 'roundrobin';
@@ -18,13 +19,11 @@ const CONCURRENCY = 32;
 /** How long an orderly end may take. */
 const CLOSE_MS = 2_000;
 
-interface Coordinator {
-  leaveGroup(member: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
-}
-
 /** A member of a group over kafkajs. @internal */
 export class KafkaJsConsumer implements KafkaConsumer {
-  member: string | undefined;
+  private readonly self: KafkaJsMember;
+  /** Its name when it was given its partitions. */
+  private settledAs: string | undefined;
   private readonly plan: KafkaConsumerPlan;
   private readonly events: KafkaConsumerEvents;
   private readonly sockets: KafkaJsSockets;
@@ -49,6 +48,7 @@ export class KafkaJsConsumer implements KafkaConsumer {
     this.plan = plan;
     this.events = events;
     this.sockets = sockets;
+    this.self = new KafkaJsMember(plan.group, sockets.clock);
     this.consumer = kafka.consumer({
       groupId: plan.group,
       sessionTimeout: plan.sessionTimeoutMs,
@@ -63,6 +63,10 @@ export class KafkaJsConsumer implements KafkaConsumer {
       // The kit opens it again.
       retry: { retries: 8, restartOnFailure: async () => false },
     });
+  }
+
+  get member(): string | undefined {
+    return this.self.id;
   }
 
   async start(): Promise<void> {
@@ -111,7 +115,7 @@ export class KafkaJsConsumer implements KafkaConsumer {
   private async end(): Promise<void> {
     this.sockets.leave();
     const ended = this.running.then(() => this.consumer.disconnect());
-    if (await within(this.sockets.clock, CLOSE_MS, ended)) this.member = undefined;
+    await within(this.sockets.clock, CLOSE_MS, ended);
     this.sockets.destroy();
     ended.catch(() => undefined);
   }
@@ -128,8 +132,10 @@ export class KafkaJsConsumer implements KafkaConsumer {
         this.isSettled = false;
         await this.events.revoking();
       }
-      const coordinator = await find(group);
-      if (this.member === undefined) await this.takeOut(coordinator as unknown as Coordinator);
+      const { self } = this;
+      const former = self.id === undefined ? this.plan.former : [];
+      const coordinator = await self.takeOut(former, () => find(group));
+      self.overhear(coordinator);
       return coordinator;
     };
     const refresh = cluster.refreshMetadataIfNecessary.bind(cluster);
@@ -140,15 +146,11 @@ export class KafkaJsConsumer implements KafkaConsumer {
     return Object.assign(assigner, { name: ASSIGNER });
   }
 
-  private async takeOut(coordinator: Coordinator): Promise<void> {
-    const { former, group: groupId } = this.plan;
-    for (const memberId of former) await coordinator.leaveGroup({ groupId, memberId }).catch(() => undefined);
-  }
-
   private joined(memberId: string, assignment: Readonly<Record<string, readonly number[]>>): void {
     // One try, and the same name as before: nobody else can have had its partitions in between.
-    const isContinuous = memberId === this.member && this.joins === 1;
-    this.member = memberId;
+    const isContinuous = memberId === this.settledAs && this.joins === 1;
+    this.settledAs = memberId;
+    this.self.id = memberId;
     this.joins = 0;
     this.isSettled = true;
     const partitions = Object.entries(assignment).flatMap(([topic, ids]) =>

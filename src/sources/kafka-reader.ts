@@ -64,6 +64,8 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   /** The partitions are about to be given back: nothing more of them is emitted. */
   private isRevoking = false;
   private isStopped = false;
+  /** Nothing more is emitted until more is committed. */
+  private isHeld = false;
   private closing: Promise<void> | undefined;
   private readonly transactions = new Set<PromiseLike<unknown>>();
   /** Called when everything emitted is settled. */
@@ -82,9 +84,8 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
       {
         position: () => this.offsets(),
         passed: () => this.passedCount,
-        saved: () => undefined,
-        // Nothing is committed while partitions are shared out anew: the next try is after that.
-        failed: () => this.commits.later(),
+        saved: () => this.release(),
+        failed: (error) => this.commitFailed(error),
       },
     );
   }
@@ -98,7 +99,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   resume(): void {
     const { context } = this;
     let idle = 0;
-    while (context.ready && idle < this.order.length && !this.isRevoking) {
+    while (context.ready && idle < this.order.length && !this.isRevoking && !this.isAhead()) {
       const log = this.order[this.turn % this.order.length] as KafkaPartition;
       this.turn += 1;
       const before = log.bytes;
@@ -179,7 +180,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     this.isRevoking = false;
     if (this.isStopped) this.stop();
     // Where the group begins is said soon: a restart would look for it anew, and may find another place.
-    if (this.offsets().length > 0) this.commits.later();
+    if (this.offsets().length > 0 || this.uncommitted > 0) this.commits.later();
     this.tellAssigned();
     this.context.wake();
   }
@@ -316,6 +317,32 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
 
   private async transactionsOver(): Promise<void> {
     await Promise.allSettled([...this.transactions]);
+  }
+
+  /** Settled, and not told to the group. */
+  private get uncommitted(): number {
+    return this.passedCount - this.commits.savedCount;
+  }
+
+  /** What is unsettled or uncommitted comes again when this process is gone: never more than the credit and `commitEvery`. */
+  private isAhead(): boolean {
+    const { uncommitted, plan } = this;
+    if (uncommitted < plan.commitEvery) return false;
+    this.isHeld = uncommitted - this.context.free >= plan.commitEvery;
+    return this.isHeld;
+  }
+
+  private release(): void {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    this.context.wake();
+  }
+
+  private commitFailed(error: unknown): void {
+    const reason = kafkaError(error, `kafka group ${this.plan.group}`);
+    // Nothing is committed while partitions are shared out anew: the next try is after that.
+    if (reason.retriable) this.commits.later();
+    else this.context.lost(reason);
   }
 
   /** One timer for all that waits for its time: the first of them. */

@@ -98,6 +98,31 @@ describe('the reader of a group', () => {
     expect(member().told.at(-1)).toBe('commit a/0 4');
   });
 
+  it('is never further ahead of what is committed than its credit and commitEvery (SHU-08)', async () => {
+    const { fetch, clock, shown, messages, kafka } = await open({ credit: 4, commitEvery: 2 });
+    kafka.failCommit = no;
+    void fetch(0, 0, 'abcdefghijkl');
+    for (let acked = 0; acked < 12; acked += 1) {
+      await clock.run(0);
+      messages[acked]?.ack();
+    }
+    await clock.run(10);
+    expect(shown()).toBe('abcdef');
+    kafka.failCommit = undefined;
+    await clock.run(1_000);
+    expect(shown()).toBe('abcdefghij');
+  });
+
+  it('fails when the group may not be told a position', async () => {
+    const { fetch, clock, messages, kafka, errors } = await open({ commitEvery: 2 });
+    kafka.failCommit = Object.assign(no, { type: 'GROUP_AUTHORIZATION_FAILED' });
+    void fetch(0, 0, 'ab');
+    await clock.run(0);
+    messages[0]?.ack();
+    await clock.run(1_000);
+    expect(errors).toMatchObject([{ code: 'AUTH_FAILED' }]);
+  });
+
   it('commits past records that only brokers read, behind the last one of a batch', async () => {
     const { member, clock, messages } = await open();
     void member().events.fetched({ topic: 'a', partition: 0, records: records(0, 'ab'), nextOffset: 3 });
