@@ -65,7 +65,7 @@ export function chaosReader(
       const id = utf8.decode(end === -1 ? payload : payload.subarray(0, end));
       count += 1;
       distinct.add(id);
-      seen.delivered(id, { attempt: message.attempt, bytes: payload.length });
+      seen.delivered(id, { attempt: message.attempt, bytes: payload.length, ...placeOf(message) });
       held.push({ id, message });
       schedule();
     },
@@ -90,4 +90,10 @@ export function chaosReader(
       while (held.length > 0) await new Promise(setImmediate);
     },
   };
+}
+
+/** Where it stands in a log that is committed by position. */
+function placeOf({ meta }: Message<Uint8Array>): { readonly partition?: string; readonly position?: number } {
+  const { partition, offset } = (meta ?? {}) as { readonly partition?: number; readonly offset?: number };
+  return partition === undefined || offset === undefined ? {} : { partition: String(partition), position: offset };
 }

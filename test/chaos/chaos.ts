@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Flow, Sink } from 'sluice';
-import { history, seededRandom, type HistoryReport } from 'sluice/testing';
+import { history, seededRandom, type History, type HistoryReport } from 'sluice/testing';
 import { chaosReader } from './chaos-reader.js';
 import { chaosWriter } from './chaos-writer.js';
 import { faultSchedule } from './fault-schedule.js';
@@ -8,12 +8,15 @@ import { faultSchedule } from './fault-schedule.js';
 /** One way from a sink to a source that has to lose nothing. Several share the faults of a run. */
 export interface ChaosLane {
   readonly name: string;
-  source(): Flow<Uint8Array>;
+  /** May tell the history what its reader commits. */
+  source(seen: History): Flow<Uint8Array>;
   sink(): Sink<Uint8Array>;
   /** What the far side still has of it: ready, and unsettled where it counts that. */
   depth(): number | Promise<number>;
   /** Where the far side writes settlements down late, see `Features`: those before a kill may be forgotten. */
   readonly lateSettlementsMs?: number;
+  /** Asked at the end, where it is not breaks × (W + U): most duplicates that are none of ours. */
+  bound?(): number;
 }
 
 /** Something that breaks, and is whole again when `run` resolves. */
@@ -46,7 +49,7 @@ export interface ChaosPlan {
 /** What became of one lane. */
 export interface LaneReport extends HistoryReport {
   readonly name: string;
-  /** Most duplicates that are none of ours: breaks × (W + U), and what the far side forgot of settlements. */
+  /** Most duplicates that are none of ours: what the lane says, or breaks × (W + U) and what the far side forgot of settlements. */
   readonly bound: number;
   /** From a kill's end to the next message, each. */
   readonly recoveriesMs: readonly number[];
@@ -92,7 +95,7 @@ export async function chaos(plan: ChaosPlan, lanes: readonly ChaosLane[]): Promi
   const runs = lanes.map((lane) => {
     const seen = history(`chaos-${seed}`);
     const writer = chaosWriter(lane.sink(), seen, lane.name, total, bytes);
-    const reader = chaosReader(lane.source(), seen, seededRandom(seed + 1), goOn);
+    const reader = chaosReader(lane.source(seen), seen, seededRandom(seed + 1), goOn);
     writer.upTo(AHEAD);
     return { lane, seen, writer, reader, forgotten: 0, recoveriesMs: [] as number[] };
   });
@@ -102,8 +105,11 @@ export async function chaos(plan: ChaosPlan, lanes: readonly ChaosLane[]): Promi
       .join('; ');
 
   try {
+    let recovered: Promise<unknown> = Promise.resolve();
     for (const { at, fault } of schedule) {
       await until(where, () => runs.every(({ reader }) => reader.distinct >= at * total));
+      // Broken again before somebody was back, it would be one fault.
+      await recovered;
       const fromMs = performance.now();
       const say = (what: string): void =>
         plan.log?.(`${Math.round(performance.now() - startMs)} ms, ${fault.name} ${what}: ${where()}`);
@@ -116,10 +122,11 @@ export async function chaos(plan: ChaosPlan, lanes: readonly ChaosLane[]): Promi
         const { lane, reader, recoveriesMs } = run;
         if (lane.lateSettlementsMs !== undefined) run.forgotten += reader.settledSince(fromMs - lane.lateSettlementsMs);
         const { distinct } = reader;
-        void until(where, () => reader.distinct > distinct).then(
+        const isBack = until(where, () => reader.distinct > distinct).then(
           () => void recoveriesMs.push(performance.now() - backMs),
           () => undefined,
         );
+        recovered = Promise.all([recovered, isBack]);
       }
     }
     const healedMs = performance.now();
@@ -147,11 +154,11 @@ export async function chaos(plan: ChaosPlan, lanes: readonly ChaosLane[]): Promi
       breaks,
       seconds: (performance.now() - startMs) / 1_000,
       drainMs,
-      lanes: runs.map(({ lane: { name }, seen, forgotten, recoveriesMs }) => ({
+      lanes: runs.map(({ lane, seen, forgotten, recoveriesMs }) => ({
         ...seen.check(),
-        name,
+        name: lane.name,
         recoveriesMs,
-        bound: breaks * (plan.credit + plan.maxUnconfirmed) + forgotten,
+        bound: lane.bound?.() ?? breaks * (plan.credit + plan.maxUnconfirmed) + forgotten,
       })),
     };
   } finally {

@@ -1,0 +1,50 @@
+import type { KafkaDriver, KafkaOffset, KafkaPartitionName } from '../../src/links/kafka-driver.js';
+
+/** What members of groups are heard to say to a cluster, and are told by it. */
+export interface KafkaWatch {
+  /** The group has this from now on. */
+  committed(offset: KafkaOffset): void;
+  /** The partitions of the member from now on; none when it has left. */
+  assigned(partitions: readonly KafkaPartitionName[]): void;
+}
+
+/** The same driver, overheard. */
+export function watchedKafka(driver: KafkaDriver, watch: KafkaWatch): KafkaDriver {
+  return {
+    async connect(cluster, events) {
+      const client = await driver.connect(cluster, events);
+      return {
+        ...client,
+        async consumer(plan, told) {
+          const inner = await client.consumer(plan, {
+            lost: (error) => told.lost(error),
+            alive: () => told.alive(),
+            revoking: () => told.revoking(),
+            fetched: (fetched) => told.fetched(fetched),
+            async assigned(partitions, isContinuous) {
+              // What is read of them comes behind this.
+              watch.assigned(partitions);
+              await told.assigned(partitions, isContinuous);
+            },
+          });
+          return {
+            get member() {
+              return inner.member;
+            },
+            async commit(offsets) {
+              await inner.commit(offsets);
+              for (const offset of offsets) watch.committed(offset);
+            },
+            pause: (at) => inner.pause(at),
+            resume: (at) => inner.resume(at),
+            seek: (at, offset) => inner.seek(at, offset),
+            async close() {
+              watch.assigned([]);
+              await inner.close();
+            },
+          };
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import { Kafka, logLevel, type Admin } from 'kafkajs';
+
+/** Asks a cluster, or makes something there, over a connection of its own. */
+export async function kafkaAdmin<T>({ url }: { readonly url: string }, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Kafka({ brokers: [url], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    return await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Makes a topic; resolves when it can be written to. */
+export async function makeTopic(broker: { readonly url: string }, topic: string, partitions: number): Promise<void> {
+  await kafkaAdmin(broker, (admin) =>
+    admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true }),
+  );
+}
+
+/** How many messages of a topic lie behind what a group has committed. */
+export function lagOf(broker: { readonly url: string }, topic: string, group: string): Promise<number> {
+  return kafkaAdmin(broker, async (admin) => {
+    const ends = await admin.fetchTopicOffsets(topic);
+    const [told] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+    const committed = new Map(told?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+    return ends.reduce((sum, { partition, low, high }) => {
+      const at = committed.get(partition) ?? -1;
+      return sum + Number(high) - (at < 0 ? Number(low) : at);
+    }, 0);
+  });
+}

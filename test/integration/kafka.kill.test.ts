@@ -1,0 +1,186 @@
+import { Kafka, logLevel } from 'kafkajs';
+import { expect, it } from 'vitest';
+import { fromAsyncIterable, run, type Message } from 'sluice';
+import { kafkaLink, kafkaSink } from 'sluice/kafka';
+import { seededRandom } from 'sluice/testing';
+import { brokerSuite } from '../brokers/broker-suite.js';
+import { kafka, type KafkaBroker } from '../brokers/kafka.js';
+import { childProgram, type ChildProgram } from '../helpers/child-program.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { kafkaAdmin, lagOf, makeTopic } from '../helpers/kafka-admin.js';
+import { lasts } from '../helpers/lasts.js';
+import { until } from '../helpers/until.js';
+
+/** The defaults. */
+const CREDIT = 500;
+const COMMIT_EVERY = 100;
+const PARTITIONS = 4;
+
+/** Copies a topic, says of each message where it was, and works on several at once. Most take no time, one in fifty two seconds. */
+const COPY = `
+import { each, run } from 'sluice';
+import { kafkaLink, kafkaSink, kafkaSource } from 'sluice/kafka';
+import { onSignal } from 'sluice/on-signal';
+const [broker, from, to, isReal, slowMs, session] = process.argv.slice(2);
+const link = kafkaLink({ brokers: [broker] });
+const rest = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+let seen = 0;
+const work = async (_, { meta }) => {
+  await rest(Math.random() < 0.02 ? Number(slowMs) : Math.random() * 3);
+  if ((seen += 1) === 300) console.log('at work');
+  return Buffer.from(meta.partition + ' ' + meta.offset);
+};
+const source = kafkaSource(link, { topics: [from], group: to, sessionTimeoutMs: Number(session), groupHeartbeatMs: 200 });
+const copied = run(source.pipe(each(work, { concurrency: 64 })), kafkaSink(link, { topic: to, idempotent: isReal === 'true' }));
+onSignal(copied, { onStopped: (report) => console.log('unfinished ' + report.unfinished.length) });
+await copied.done;
+`;
+
+/** Everything that is in topics of one partition, as it comes, by a client that is not ours. */
+async function witness(
+  broker: KafkaBroker,
+  topics: readonly string[],
+): Promise<{
+  all(topic: string): Promise<readonly string[]>;
+  /** How many have been read so far. */
+  count(topic: string): number;
+  close(): Promise<void>;
+}> {
+  const seen = new Map(topics.map((topic) => [topic, [] as string[]]));
+  const consumer = new Kafka({ brokers: [broker.url], logLevel: logLevel.NOTHING }).consumer({
+    groupId: `witness-${topics.join('-')}`,
+    maxWaitTimeInMs: 50,
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+  await consumer.run({ eachMessage: async ({ topic, message }) => void seen.get(topic)?.push(String(message.value)) });
+  return {
+    async all(topic) {
+      const ends = await kafkaAdmin(broker, (admin) => admin.fetchTopicOffsets(topic));
+      const end = Number(ends[0]?.high);
+      await until(() => {
+        if ((seen.get(topic)?.length ?? 0) < end) throw new Error(`Not all of ${topic} was read.`);
+      });
+      return seen.get(topic) ?? [];
+    },
+    count: (topic) => seen.get(topic)?.length ?? 0,
+    close: () => consumer.disconnect(),
+  };
+}
+
+async function fill({ url, isReal }: KafkaBroker, topic: string, count: number): Promise<void> {
+  const texts = Array.from({ length: count }, (_, at) => new TextEncoder().encode(`message ${at}`));
+  // One after the other, so that each partition has about as many.
+  const partition = ({ payload }: Message<Uint8Array | null>): number =>
+    Number(new TextDecoder().decode(payload ?? undefined).split(' ')[1]) % PARTITIONS;
+  const sink = kafkaSink(kafkaLink({ brokers: [url] }), { topic, idempotent: isReal, partition });
+  await run(fromAsyncIterable(texts), sink).done;
+}
+
+/** Where the group goes on, by partition. */
+function committed(broker: KafkaBroker, group: string, topic: string): Promise<readonly number[]> {
+  return kafkaAdmin(broker, async (admin) => {
+    const [told] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+    const known = new Map(told?.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))]));
+    return Array.from({ length: PARTITIONS }, (_, partition) => known.get(partition) ?? 0);
+  });
+}
+
+brokerSuite('A process that reads and writes Kafka', kafka, (broker) => {
+  const isDeserted = (group: string): Promise<boolean> =>
+    kafkaAdmin(broker(), async (admin) => (await admin.describeGroups([group])).groups[0]?.state === 'Empty');
+  async function copier(folder: string): Promise<ChildProgram> {
+    return childProgram(COPY, folder);
+  }
+
+  it('loses nothing when it is killed 20 times, and each kill repeats at most credit + commitEvery (SHU-08, F15)', async () => {
+    const count = 12_000;
+    const kills = 4;
+    await using folder = await temporaryFolder();
+    const program = await copier(folder.of('copy.mjs'));
+    await makeTopic(broker(), 'kill-from', PARTITIONS);
+    await fill(broker(), 'kill-from', count);
+    const names = Array.from({ length: 5 }, (_, at) => `kill-to-${at}`);
+    for (const name of names) await makeTopic(broker(), name, 1);
+    const seen = await witness(broker(), names);
+    const random = seededRandom(20_261_127);
+    const repeats: number[] = [];
+    // A group waits for a killed member as long as its session: five groups wait at once.
+    const perGroup = names.map(async (to) => {
+      const start = () => program.start(broker().url, 'kill-from', to, String(broker().isReal), '40', '6000');
+      let repeated = 0;
+      for (let kill = 0; kill < kills; kill += 1) {
+        const before = seen.count(to);
+        const child = start();
+        await until(() => expect(seen.count(to)).toBeGreaterThan(before + 100), 90_000);
+        await lasts(random() * 100);
+        child.process.kill('SIGKILL');
+        expect(await child.ended).toBe('SIGKILL');
+        // What was on its way arrives, and the group has given the member up.
+        await until(async () => expect(await isDeserted(to)).toBe(true));
+        const offsets = await committed(broker(), to, 'kill-from');
+        const there = new Set(await seen.all(to));
+        for (const [partition, offset] of offsets.entries())
+          for (let at = 0; at < offset; at += 1)
+            if (!there.has(`${partition} ${at}`))
+              expect.fail(`${to}: committed past ${partition} ${at}, which is lost`);
+        const again = [...there].filter((place) => {
+          const [partition, offset] = place.split(' ').map(Number) as [number, number];
+          return offset >= (offsets[partition] ?? 0);
+        }).length;
+        expect(again).toBeLessThanOrEqual(CREDIT + COMMIT_EVERY);
+        repeats.push(again);
+        repeated += again;
+      }
+      const last = start();
+      await until(async () => expect(await lagOf(broker(), 'kill-from', to)).toBe(0), 90_000);
+      last.process.kill('SIGTERM');
+      expect(await last.ended, last.said).toBe(0);
+      const there = await seen.all(to);
+      expect(new Set(there).size).toBe(count);
+      expect(there.length - count).toBeLessThanOrEqual(repeated);
+    });
+    try {
+      await Promise.all(perGroup);
+    } finally {
+      await seen.close();
+    }
+    console.log(`repeated after each kill: ${repeats.join(', ')} (at most ${CREDIT + COMMIT_EVERY})`);
+    expect(repeats).toHaveLength(20);
+    expect(Math.max(...repeats)).toBeGreaterThan(0);
+  });
+
+  it('copies everything once when it is asked to stop under load, and ends within 5 s (SHU-02, F16)', async () => {
+    const count = 12_000;
+    await using folder = await temporaryFolder();
+    const program = await copier(folder.of('copy.mjs'));
+    await makeTopic(broker(), 'stop-from', PARTITIONS);
+    await fill(broker(), 'stop-from', count);
+    await makeTopic(broker(), 'stop-to', 1);
+    const seen = await witness(broker(), ['stop-to']);
+    const start = () => program.start(broker().url, 'stop-from', 'stop-to', String(broker().isReal), '2000', '30000');
+    const tookMs: number[] = [];
+    try {
+      for (let stops = 0; stops < 5; stops += 1) {
+        const child = start();
+        await child.says('at work');
+        const fromMs = performance.now();
+        child.process.kill('SIGTERM');
+        expect(await child.ended, child.said).toBe(0);
+        tookMs.push(performance.now() - fromMs);
+        expect(child.said).toContain('unfinished 0');
+        expect(await lagOf(broker(), 'stop-from', 'stop-to'), 'it ended before it had read all').toBeGreaterThan(0);
+      }
+      const last = start();
+      await until(async () => expect(await lagOf(broker(), 'stop-from', 'stop-to')).toBe(0), 90_000);
+      last.process.kill('SIGTERM');
+      expect(await last.ended).toBe(0);
+      const there = await seen.all('stop-to');
+      expect([there.length, new Set(there).size]).toEqual([count, count]);
+    } finally {
+      await seen.close();
+    }
+    console.log(`ended after ${tookMs.map((ms) => Math.round(ms)).join(', ')} ms`);
+    expect(Math.max(...tookMs)).toBeLessThanOrEqual(5_000);
+  });
+});
