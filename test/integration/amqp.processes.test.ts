@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { seededRandom } from 'sluice/testing';
 import { brokerSuite } from '../brokers/broker-suite.js';
@@ -75,7 +74,8 @@ brokerSuite('AMQP in processes of their own', rabbitmq, (broker) => {
     for (let round = 0; round < 4; round += 1) {
       const child = start();
       await child.says('at work');
-      await pause(100 * round);
+      const moved = await admin.depth(to);
+      await until(async () => expect(await admin.depth(to)).toBeGreaterThan(moved + 40 * round));
       const { code, ms } = await stopped(child);
       expect([code, child.said.match(/unfinished \d+/)?.[0]]).toEqual([0, 'unfinished 0']);
       expect(ms).toBeLessThanOrEqual(5_000);
