@@ -99,6 +99,7 @@ const TABLE: Readonly<Record<string, readonly Right[]>> = {
   'testing.seededRandom': [{ value: 1 }],
   'testing.testSchedulerClock': [required(scheduler), { value: 1, isOptional: true }],
   'testing.conformance': [required(harness), required({ describe: work.value, it: work.value }), options()],
+  'testing.guaranteeOf': [required({ ack: 'manual' })],
   'testing.runCase': [required(harness), text, options()],
   'testing-node.faultProxy': [required({ port: 1 })],
   'amqp.amqpLink': [required({ url: 'amqp://localhost' })],
