@@ -92,6 +92,12 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
         'ENCODE_FAILED',
         'kafkaSink sends bytes, or null as a tombstone: encode the payload before, for example with encode(json()).',
       );
+    const { maxBytes } = this.plan;
+    if (payload !== null && payload.byteLength > maxBytes)
+      throw new SluiceError(
+        'PAYLOAD_TOO_LARGE',
+        `kafkaSink sends at most ${maxBytes} bytes (maxBytes), this payload has ${payload.byteLength}.`,
+      );
     const name = this.plan.topicOf(sending.message);
     if (!isTopicName(name)) throw unroutable(name, 'that is no name of a topic');
     const topic = this.topicOf(name);
@@ -166,19 +172,13 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
   }
 
   private place(sending: Sending<Uint8Array | null>, name: string, topic: Topic, count: number): void {
-    const { keyOf, idHeader, maxBytes } = this.plan;
+    const { keyOf, idHeader } = this.plan;
     const { message } = sending;
     const key = keyBytes(keyOf(message));
     const out = outgoing(message, key, idHeader);
-    const bytes = sizeOf(out);
-    if (bytes > maxBytes)
-      throw new SluiceError(
-        'PAYLOAD_TOO_LARGE',
-        `kafkaSink sends records of at most ${maxBytes} bytes (maxBytes), this one has ${bytes}.`,
-      );
     const partition = this.partitionOf(message, key, topic, count);
     const lane = this.laneOf(name, partition);
-    lane.waiting.push({ sending, out, bytes });
+    lane.waiting.push({ sending, out, bytes: sizeOf(out) });
     this.schedule(lane);
   }
 

@@ -48,7 +48,7 @@ export interface KafkaSinkOptions extends SinkOptions {
   readonly maxBatch?: number;
   /** The same in bytes; at or below the topic's `max.message.bytes`. Default 1,000,000. */
   readonly maxBatchBytes?: number;
-  /** Largest record with its key and headers; more is PAYLOAD_TOO_LARGE. Default 1,000,000. */
+  /** Largest payload; more is PAYLOAD_TOO_LARGE. Default 1,000,000. */
   readonly maxBytes?: number;
   /** The header that the message's id is written to; `false` for none. Default `x-message-id`. */
   readonly idHeader?: string | false;
