@@ -19,7 +19,8 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  * flow or the sink fails `done`, and a stop drains.
  *
  * When the flow completes, the sink flushes and closes, then `done` resolves. When it fails, the sink gets the error, and
- * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it.
+ * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it. A stop
+ * knows the sources that are subscribed with the flow, or when another of them has ended; others it cuts at its deadline.
  *
  * @example
  * import { each, run } from 'sluice';
