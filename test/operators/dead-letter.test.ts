@@ -121,10 +121,7 @@ describe('deadLetter', () => {
     // No file can be made under something that is none.
     const letters = fileSink({ path: '/dev/null/letters', record: () => 'x' });
     const source = memorySource<Uint8Array>(broker, { topic: 'in' });
-    const running = run(
-      source.pipe(deadLetter(letters), decode(json())),
-      memorySink(broker, { topic: 'out' }),
-    );
+    const running = run(source.pipe(deadLetter(letters), decode(json())), memorySink(broker, { topic: 'out' }));
     await expect(running.done).rejects.toMatchObject({ code: 'FILE_MISSING' });
     // Not acked: it is still there for who starts the flow with a sink that works.
     await vi.waitFor(() => expect([broker.peek.depth('in'), broker.peek.unsettled('in')]).toEqual([1, 0]));
