@@ -75,8 +75,13 @@ export class AmqpAcks {
   }
 
   private mark(tag: number): void {
-    this.settled.add(tag);
-    while (this.settled.delete(this.lowest)) this.lowest += 1;
+    if (tag !== this.lowest) {
+      this.settled.add(tag);
+      return;
+    }
+    this.lowest += 1;
+    // Most settle in order, and leave nothing behind.
+    while (this.settled.size > 0 && this.settled.delete(this.lowest)) this.lowest += 1;
   }
 }
 

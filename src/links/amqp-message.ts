@@ -27,7 +27,7 @@ const decoder = new TextDecoder();
 export function headersOf({ properties }: ConsumeMessage): MessageHeaders {
   const own = properties.headers as Record<string, unknown> | undefined;
   const { contentType } = properties as { contentType?: string };
-  if (own === undefined && contentType === undefined) return NO_HEADERS;
+  if (contentType === undefined && isEmpty(own)) return NO_HEADERS;
   const headers = Object.create(null) as Record<string, HeaderValue>;
   for (const [name, value] of Object.entries(own ?? {})) {
     const header = headerOf(value);
@@ -35,6 +35,11 @@ export function headersOf({ properties }: ConsumeMessage): MessageHeaders {
   }
   if (contentType !== undefined) headers[HEADERS.contentType] ??= contentType;
   return headers;
+}
+
+function isEmpty(own: Record<string, unknown> | undefined): boolean {
+  for (const _ in own) return false;
+  return true;
 }
 
 function headerOf(value: unknown): HeaderValue | undefined {
