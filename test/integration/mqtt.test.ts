@@ -1,4 +1,3 @@
-import { pbkdf2Sync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { freePort } from '../brokers/free-port.js';
 import { mosquitto } from '../brokers/mosquitto.js';
 import { makeCertificate } from '../helpers/certificate.js';
 import { consume, texts } from '../helpers/consume.js';
+import { mqttPasswords } from '../helpers/mqtt-passwords.js';
 import { keptSession } from '../helpers/mqtt-session.js';
 import { until } from '../helpers/until.js';
 
@@ -27,11 +27,11 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 async function withEverything(): Promise<Broker> {
   ports.websocket = await freePort();
   ports.tls = await freePort();
-  const passwords = join(folder, 'passwords');
-  const salt = Buffer.from('0123456789ab');
-  const hash = pbkdf2Sync('right', salt, 101, 64, 'sha512').toString('base64');
-  writeFileSync(passwords, `user:$7$101$${salt.toString('base64')}$${hash}\n`);
-  const settings = [`password_file ${passwords}`, `listener ${ports.websocket} 127.0.0.1`, 'protocol websockets'];
+  const settings = [
+    mqttPasswords(join(folder, 'passwords'), 'user', 'right'),
+    `listener ${ports.websocket} 127.0.0.1`,
+    'protocol websockets',
+  ];
   if (typeof certificate !== 'string') {
     for (const kind of ['cert', 'key'] as const) writeFileSync(join(folder, `${kind}.pem`), certificate[kind]);
     settings.push(`listener ${ports.tls} 127.0.0.1`, `certfile ${folder}/cert.pem`, `keyfile ${folder}/key.pem`);
