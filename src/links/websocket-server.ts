@@ -207,7 +207,7 @@ function listener<P>(
     headersTimeout,
     requestTimeout: headersTimeout,
     // Node looks for late clients every 30 s unless it is told to look more often.
-    connectionsCheckingInterval: Math.max(MIN_LOOK_MS, headersTimeout / 8),
+    connectionsCheckingInterval: Math.max(MIN_LOOK_MS, Math.ceil(headersTimeout / 8)),
     maxHeaderSize: 16 * 1024,
     keepAlive: true,
   };

@@ -213,6 +213,7 @@ describe('a source of MQTT', () => {
     // It waits until the first is gone, and has its name.
     await until(() => expect(server.connections).toBe(2));
     expect(acknowledged(server)).toEqual([2]);
+    await until(() => expect(server.of(1)).toHaveLength(2));
     expect(server.of(1)[1]!.toString('latin1')).toMatch(/app$/);
     await until(() => expect(server.open).toBe(1));
   });
