@@ -89,7 +89,7 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
     perMessageDeflate: false,
     handleProtocols: (offered, message) => protocol?.([...offered], requestOf(message)) ?? false,
   });
-  const server = options.server ?? listener(options, handshakeTimeoutMs, maxConnections);
+  const server = options.server ?? listener(options, Math.ceil(handshakeTimeoutMs), maxConnections);
 
   function upgrade(message: IncomingMessage, socket: NodeDuplex, head: Uint8Array): void {
     socket.on('error', () => socket.destroy());

@@ -34,6 +34,8 @@ export interface ConsumePlan {
 const utf8 = new TextEncoder();
 const DEFAULT_CREDIT = 64;
 const LATENESS_MS = 1_000;
+/** How long a case that is over waits for its sources and sinks, in real time. */
+const CLOSING_MS = 2_000;
 const RECONNECT_MAX_MS = 200;
 /** A break is over soon, so that many of them fit into one case. */
 const reconnect: Backoff = backoff({ initialMs: 20, minMs: 1, maxMs: RECONNECT_MAX_MS, stableMs: 1_000 });
@@ -61,6 +63,8 @@ export class CaseContext {
   private readonly compare: (actual: unknown, expected: unknown, what: string) => void;
   private readonly cleanups: Cancel[] = [];
   private readonly consumers: CaseConsumer[] = [];
+  /** Those that are not closed yet. */
+  private readonly sinks = new Set<Sink<Uint8Array>>();
   private readonly writers = new Map<string, () => string>();
 
   constructor(
@@ -244,7 +248,12 @@ export class CaseContext {
   /** The sink of the bench, or one over its `feed`. */
   sink(channel: string, options: SinkOptions = {}): Sink<Uint8Array> {
     const { bench } = this;
-    if (bench.sink !== undefined) return bench.sink(channel, { reconnect, ...options, clock: this.clock });
+    if (bench.sink !== undefined) {
+      const sink = bench.sink(channel, { reconnect, ...options, clock: this.clock });
+      this.sinks.add(sink);
+      void sink.closed?.then(() => this.sinks.delete(sink));
+      return sink;
+    }
     return {
       next(message) {
         const { payload, key } = message;
@@ -359,9 +368,13 @@ export class CaseContext {
     this.cleanups.splice(this.cleanups.lastIndexOf(cleanup), 1);
   }
 
-  /** Unsubscribes everything, last first. */
-  end(): void {
+  /** Unsubscribes everything, last first, and lets it close: nothing of this case is to be heard in the next one. */
+  async end(): Promise<void> {
     for (const cleanup of this.cleanups.splice(0).reverse()) cleanup();
+    if (this.virtual !== undefined) return;
+    const endMs = systemClock.elapsed() + CLOSING_MS;
+    const isClosing = (): boolean => this.sinks.size > 0 || this.consumers.some((consumer) => !consumer.isClosed);
+    while (isClosing() && systemClock.elapsed() < endMs) await tick(5);
   }
 }
 

@@ -187,7 +187,7 @@ export async function runCase(harness: Harness, id: CaseId, options: RunCaseOpti
     if (virtual !== undefined) failure.message += ` (${id} of ${harness.name}, seed ${seed})`;
     return { status: 'failed', error: failure, seed: virtual?.seed };
   } finally {
-    context?.end();
+    await context?.end();
     if (virtual !== undefined) await virtual.run(60_000).catch(() => undefined);
     stopObserving?.();
     await bench?.close?.();

@@ -100,6 +100,13 @@ describe('who comes in', () => {
     expect(await upgradeStatus(url)).toBe(101);
   });
 
+  it('takes any time for a handshake', async () => {
+    for (const handshakeTimeoutMs of [1, 501, 12_345.6]) {
+      const { url } = await serve({ handshakeTimeoutMs });
+      expect([101, 408]).toContain(await upgradeStatus(url));
+    }
+  });
+
   it('answers a refusal with its status and nothing else (S22)', async () => {
     const { server } = await serve({
       path: '/feed',

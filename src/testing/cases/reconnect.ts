@@ -24,8 +24,8 @@ export const RECONNECT_CASES: readonly ConformanceCase[] = [
       const { walk } = consumer;
       t.same([walk[0], walk[1], walk.at(-1)].join(), 'idle,connecting,connected', 'the first and the last status');
       t.same(walk.filter((status) => status === 'connected').length, 1, 'times it came up');
-      t.publish(channel, 5);
-      await t.until('messages flow', () => consumer.count >= 5);
+      const publisher = t.publish(channel, 5);
+      await t.until('messages flow', () => consumer.count >= 5 && publisher.isDone);
     },
   },
   {

@@ -111,10 +111,11 @@ export const SHUTDOWN_CASES: readonly ConformanceCase[] = [
     title: 'opens and closes many at once, and works afterwards',
     async run(t) {
       const rounds = t.isVirtual ? 20 : 5;
+      const channels = Array.from({ length: 10 }, () => t.channel());
       const open = await t.bench.peek?.open?.();
       const timers = t.pendingTimers;
       for (let round = 0; round < rounds; round += 1) {
-        const consumers = Array.from({ length: 10 }, () => t.consume(t.channel(), { options: { closeTimeoutMs: 0 } }));
+        const consumers = channels.map((channel) => t.consume(channel, { options: { closeTimeoutMs: 0 } }));
         // Some are up by then, others are not.
         await t.pass(t.random() * 10);
         for (const consumer of consumers) consumer.unsubscribe();
