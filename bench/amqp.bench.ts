@@ -1,6 +1,7 @@
 // RabbitMQ against the bare client at the same guarantee: confirmed publishing, acks after handling, durable queues.
 import { connect, type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage } from 'amqplib';
-import { run, type Message } from 'sluice';
+import { Subject } from 'rxjs';
+import { messages, run, type Message } from 'sluice';
 import { amqpLink, amqpSink, amqpSource } from 'sluice/amqp';
 import { benchBroker } from './broker.js';
 import { compare, type Contender, thousands, verdict } from './compare.js';
@@ -239,20 +240,27 @@ async function latency(send: (text: string) => void, arrived: (take: (text: stri
 async function ourLatency(): Promise<number> {
   const name = await queue();
   const link = amqpLink({ url });
-  const sink = amqpSink(link, { exchange: '', maxUnconfirmed: WINDOW });
-  const fed = feed<Uint8Array>(PACED);
-  const running = run(fed.flow, sink);
+  const sent = new Subject<Uint8Array>();
+  const running = run(
+    sent.pipe(messages({ overflow: 'close', credit: PACED })),
+    amqpSink(link, { exchange: '', routingKey: name, maxUnconfirmed: WINDOW }),
+  );
   const source = amqpSource(link, { queue: name, credit: WINDOW });
   let take: (text: string) => void = () => undefined;
   const subscription = source.subscribe((message) => {
     take(Buffer.from(message.payload).toString());
     message.ack();
   });
+  // Both ends are connected, as those of the bare client are.
+  await new Promise<void>((resolve) => {
+    take = () => resolve();
+    sent.next(Buffer.from('first'));
+  });
   const p99 = await latency(
-    (text) => void fed.give([{ payload: Buffer.from(text), topic: name }]),
+    (text) => sent.next(Buffer.from(text)),
     (handler) => (take = handler),
   );
-  fed.end();
+  sent.complete();
   await running.done;
   subscription.unsubscribe();
   await admin.deleteQueue(name);
