@@ -1,3 +1,4 @@
+import { isLoopback } from '../connection/loopback.js';
 import { configInvalid } from '../options.js';
 
 /** What the client is to connect to, as it wants it. @internal */
@@ -19,11 +20,17 @@ export interface AmqpTarget {
  *
  * @internal
  */
-export function amqpTarget(url: string, heartbeatMs = 5_000): AmqpTarget {
+export function amqpTarget(url: string, heartbeatMs = 5_000, allowPlainText = false): AmqpTarget {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^amqps?:$/.test(parsed.protocol) || parsed.hostname === '')
     throw configInvalid('amqpLink', [`'url': expected amqp://host or amqps://host`]);
   const isSecure = parsed.protocol === 'amqps:';
+  // Without a login the URL carries no secret: the broker knows «guest» by default, and from its own machine only.
+  const carries = parsed.username !== '' || parsed.password !== '';
+  if (carries && !isSecure && !allowPlainText && !isLoopback(parsed.hostname))
+    throw configInvalid('amqpLink', [
+      `'url': credentials would travel unencrypted to ${parsed.hostname}; use amqps:, or set dangerouslyAllowPlainText`,
+    ]);
   return {
     protocol: isSecure ? 'amqps' : 'amqp',
     hostname: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),

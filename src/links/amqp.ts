@@ -1,7 +1,7 @@
 import type { ChannelModel } from 'amqplib';
 import { defineLink, type Link, type LinkContext, type LinkOptions } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
-import { anything, checkOptions, having, integer, numeric, required, text } from '../connection/options.js';
+import { anything, checkOptions, flag, having, integer, numeric, required, text } from '../connection/options.js';
 import { SluiceError } from '../errors.js';
 import { closeAmqp } from './amqp-close.js';
 import { amqpError, amqpLost, isFarewell } from './amqp-errors.js';
@@ -34,6 +34,8 @@ export interface AmqpLinkOptions extends LinkOptions {
   /** What has to exist; declared whenever a source or sink opens. Default: nothing is declared. */
   readonly topology?: AmqpTopology;
   readonly tls?: AmqpTls;
+  /** Sends user and password over `amqp://` to another machine, where whoever is on the way can read them. Default false. */
+  readonly dangerouslyAllowPlainText?: boolean;
   /** How the broker's list of connections shows it. Default `sluice`. */
   readonly name?: string;
   /**
@@ -101,6 +103,7 @@ export function amqpLink(options: AmqpLinkOptions): AmqpLink {
     url: required(text),
     topology: having(),
     tls: having(),
+    dangerouslyAllowPlainText: flag,
     name: text,
     reconnect: having('delayMs'),
     connectTimeoutMs: numeric(1),
@@ -117,7 +120,7 @@ export function amqpLink(options: AmqpLinkOptions): AmqpLink {
     servername: text,
   });
   checkTopology(topology);
-  const target = amqpTarget(options.url, options.heartbeatMs);
+  const target = amqpTarget(options.url, options.heartbeatMs, options.dangerouslyAllowPlainText);
   const link = (role: AmqpRole): Link<AmqpConnection> => {
     const dialled: Dialled = { farewells: 0 };
     return defineLink<AmqpConnection>(

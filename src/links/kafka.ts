@@ -2,7 +2,7 @@ import { defineLink, type Link, type LinkOptions } from '../connection/define-li
 import { checkOptions, either, flag, having, integer, numeric, required, text } from '../options.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
 import { kafkaError } from './kafka-errors.js';
-import { checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
+import { checkPlainText, checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
 import { kafkaJsDriver } from './kafkajs-driver.js';
 
 export type { KafkaSasl, KafkaTls } from './kafka-security.js';
@@ -20,6 +20,8 @@ export interface KafkaLinkOptions extends LinkOptions {
   /** TLS, with the roots of Node or as the object says. Default false. */
   readonly tls?: boolean | KafkaTls;
   readonly sasl?: KafkaSasl;
+  /** Logs in without `tls` on other machines, where whoever is on the way can listen. Default false. */
+  readonly dangerouslyAllowPlainText?: boolean;
   /** Longest a request may take; then the peer counts as lost. 1,000 to 10,000 ms, default 8,000 ms. */
   readonly requestTimeoutMs?: number;
   /** Topics come into being when they are first used, where the cluster allows it. Default false. */
@@ -58,6 +60,7 @@ export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
     clientId: text,
     tls: either(flag, having()),
     sasl: having('mechanism'),
+    dangerouslyAllowPlainText: flag,
     requestTimeoutMs: integer(1_000, 10_000),
     autoCreateTopics: flag,
     reconnect: having('delayMs'),
@@ -65,8 +68,9 @@ export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
     heartbeatMs: numeric(1),
     clock: having('defer'),
   });
-  const { tls, sasl } = options;
+  const { brokers, tls, sasl, dangerouslyAllowPlainText = false } = options;
   checkSecurity(tls, sasl);
+  if (!dangerouslyAllowPlainText) checkPlainText(brokers, tls, sasl);
   return linkTo(kafkaJsDriver, options);
 }
 

@@ -8,7 +8,7 @@ describe('amqpTarget', () => {
     ['amqp://u%40x:p%2Fq@host:1234/my%2Fhost', ['amqp', 'host', 1234, 'u@x', 'p/q', 'my/host']],
     ['amqp://[::1]:99/', ['amqp', '::1', 99, 'guest', 'guest', '/']],
   ])('takes %s apart', (url, expected) => {
-    const { protocol, hostname, port, username, password, vhost } = amqpTarget(url);
+    const { protocol, hostname, port, username, password, vhost } = amqpTarget(url, 5_000, true);
     expect([protocol, hostname, port, username, password, vhost]).toEqual(expected);
   });
 
@@ -29,4 +29,18 @@ describe('amqpTarget', () => {
       expect(JSON.stringify([String(error), error])).not.toContain('hidden');
     },
   );
+
+  it('sends no login over a network in the clear, unless that was written out (S13)', () => {
+    const refused = "'url': credentials would travel unencrypted to far; use amqps:, or set dangerouslyAllowPlainText";
+    for (const url of ['amqp://u:hidden@far', 'amqp://u@far']) expect(() => amqpTarget(url)).toThrow(refused);
+    for (const url of [
+      'amqp://far',
+      'amqps://u:p@far',
+      'amqp://u:p@localhost',
+      'amqp://u:p@127.0.0.1',
+      'amqp://u:p@[::1]',
+    ])
+      expect(() => amqpTarget(url)).not.toThrow();
+    expect(amqpTarget('amqp://u:p@far', 5_000, true).password).toBe('p');
+  });
 });
