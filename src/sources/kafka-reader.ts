@@ -11,6 +11,7 @@ import type {
   KafkaPartitionName,
 } from '../links/kafka-driver.js';
 import { kafkaError } from '../links/kafka-errors.js';
+import { within } from '../links/kafka-within.js';
 import type { KafkaTransacted } from '../links/kafka-transactions.js';
 import type { Message } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
@@ -41,6 +42,8 @@ export interface KafkaReaderPlan extends KafkaPartitionPlan {
 
 /** How long the client is held up by a partition that is slow, before that is paused instead. */
 const HOLD_MS = 50;
+/** How long the last commit may take. */
+const LAST_COMMIT_MS = 5_000;
 
 /**
  * Reads the partitions that a group gives to this member: takes from each in turn while there is credit, tells the group
@@ -362,7 +365,8 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     this.stop();
     await plan.elsewhere.close();
     await this.transactionsOver();
-    await this.commits.close().catch(() => undefined);
+    // Over a connection that is gone it would wait for an answer as long as the client tries.
+    await within(plan.clock, LAST_COMMIT_MS, this.commits.close());
     this.drained?.();
     for (const log of this.order) log.end();
     await consumer?.close();

@@ -1,0 +1,191 @@
+import { expect, it } from 'vitest';
+import { kafkaLink, kafkaSink, kafkaSource, type KafkaLink } from 'sluice/kafka';
+import { faultProxy, type FaultProxy } from 'sluice/testing-node';
+import { kafkaJsDriver } from '../../src/links/kafkajs-driver.js';
+import { linkTo } from '../../src/links/kafka.js';
+import { brokerSuite } from '../brokers/broker-suite.js';
+import { kafka } from '../brokers/kafka.js';
+import { watchedKafka, type KafkaWatch } from '../chaos/watched-kafka.js';
+import { childProgram } from '../helpers/child-program.js';
+import { temporaryFolder } from '../helpers/folder.js';
+import { makeTopic } from '../helpers/kafka-admin.js';
+import { lasts } from '../helpers/lasts.js';
+import { streamed, type Stream } from '../helpers/streamed.js';
+import { until } from '../helpers/until.js';
+
+const MIB = 1_048_576;
+
+brokerSuite('Kafka that cannot be reached', kafka, (broker) => {
+  async function proxied(): Promise<FaultProxy> {
+    const { port = 0, advertisedPort } = broker().behindProxy ?? {};
+    return faultProxy({ port, ...(advertisedPort === undefined ? {} : { listenPort: advertisedPort }) });
+  }
+  const linked = ({ port }: FaultProxy, watch?: KafkaWatch): KafkaLink =>
+    linkTo(watch === undefined ? kafkaJsDriver : watchedKafka(kafkaJsDriver, watch), {
+      brokers: [`127.0.0.1:${port}`],
+    });
+
+  it.for(['idle', 'busy'] as const)(
+    'is found to be gone within 15 s over an %s connection that is half-open, and is back within 5 s (REC-05, F4)',
+    { timeout: 120_000 },
+    async (how, context) => {
+      if (broker().behindProxy === undefined) context.skip(`${broker().how}: it has no listener for a proxy`);
+      const proxy = await proxied();
+      const topic = `half-open-${how}`;
+      await makeTopic(broker(), topic, 2);
+      const lostMs: Record<string, number> = {};
+      let fromMs = Infinity;
+      const lost = (what: string): void => void (lostMs[what] ??= performance.now() - fromMs);
+      // Everything at its default, and a link for each end.
+      const reading = linked(proxy, {
+        committed: () => undefined,
+        assigned: (given) => (fromMs < Infinity && given.length === 0 ? lost('member') : undefined),
+      });
+      const writing = linked(proxy);
+      for (const [name, link] of [
+        ['reading', reading],
+        ['writing', writing],
+      ] as const)
+        link.status$.subscribe((status) => (fromMs < Infinity && status === 'reconnecting' ? lost(name) : undefined));
+      let seen = 0;
+      const subscription = kafkaSource(reading, { topics: [topic], group: topic }).subscribe((message) => {
+        seen += 1;
+        message.ack();
+      });
+      const stream: Stream = streamed(kafkaSink(writing, { topic }));
+      const isBusy = how === 'busy';
+      try {
+        stream.send(1);
+        await until(() => expect(seen).toBe(1));
+        if (isBusy) stream.keepOn(500);
+        await lasts(6_000); // a heartbeat of the link has passed
+        fromMs = performance.now();
+        proxy.blackhole();
+        await until(() => expect(Object.keys(lostMs).sort()).toEqual(['member', 'reading', 'writing']));
+        const before = seen;
+        proxy.heal();
+        // Who dialled into the hole would wait for an answer that vanished.
+        proxy.rst();
+        const healedMs = performance.now();
+        if (!isBusy) stream.send(1);
+        await until(() => expect(seen).toBeGreaterThan(before));
+        const backMs = performance.now() - healedMs;
+        console.log(
+          `${how}: ${Object.entries(lostMs)
+            .map(([name, ms]) => `${name} lost after ${Math.round(ms)} ms`)
+            .join(', ')}, back after ${Math.round(backMs)} ms`,
+        );
+        expect(Math.max(...Object.values(lostMs))).toBeLessThanOrEqual(15_000);
+        expect(backMs).toBeLessThanOrEqual(5_000);
+      } finally {
+        subscription.unsubscribe();
+        await stream.end();
+        await proxy.close();
+      }
+    },
+  );
+
+  it.for(['idle', 'busy'] as const)(
+    'delivers again within 5 s after it can be reached again, 99 times of a hundred, to an %s reader (REC-01, F17)',
+    { timeout: 180_000 },
+    async (how, context) => {
+      if (broker().behindProxy === undefined) context.skip(`${broker().how}: it has no listener for a proxy`);
+      const proxy = await proxied();
+      const readers = Array.from({ length: 6 }, (_, at) => ({ topic: `back-${how}-${at}`, seen: 0 }));
+      await Promise.all(readers.map(({ topic }) => makeTopic(broker(), topic, 2)));
+      const tookMs: number[] = [];
+      const stops: (() => unknown)[] = [];
+      const streams = readers.map((reader) => {
+        const { topic } = reader;
+        const subscription = kafkaSource(linked(proxy), { topics: [topic], group: topic }).subscribe((message) => {
+          reader.seen += 1;
+          message.ack();
+        });
+        // The writer goes straight to the broker: what is measured is the reader.
+        const stream = streamed(kafkaSink(kafkaLink({ brokers: [broker().url] }), { topic }));
+        stops.push(
+          () => subscription.unsubscribe(),
+          () => stream.end(),
+        );
+        return stream;
+      });
+      try {
+        for (const stream of streams) stream.send(1);
+        await until(() => expect(readers.every(({ seen }) => seen > 0)).toBe(true));
+        if (how === 'busy') for (const stream of streams) stream.keepOn(50);
+        for (let outage = 0; outage < 5; outage += 1) {
+          proxy.refuse();
+          proxy.rst();
+          await lasts(1_000 + outage * 1_000);
+          const before = readers.map(({ seen }) => seen);
+          proxy.heal();
+          const fromMs = performance.now();
+          if (how === 'idle') for (const stream of streams) stream.send(1);
+          await Promise.all(
+            readers.map(async (reader, at) => {
+              await until(() => expect(reader.seen).toBeGreaterThan(before[at] ?? 0));
+              tookMs.push(performance.now() - fromMs);
+            }),
+          );
+        }
+      } finally {
+        for (const stop of stops) await stop();
+        await proxy.close();
+      }
+      tookMs.sort((a, b) => a - b);
+      const p99 = tookMs[Math.floor(tookMs.length * 0.99)] ?? Infinity;
+      console.log(
+        `${how}: ${tookMs.length} times back, median ${Math.round(tookMs[15] ?? 0)} ms, p99 ${Math.round(p99)} ms`,
+      );
+      expect(tookMs).toHaveLength(30);
+      expect(p99).toBeLessThanOrEqual(5_000);
+    },
+  );
+
+  it('is read no further than the credit by a handler that has stopped: memory stays where it is, and so does the member (CRD-10, F6)', async (context) => {
+    if (!broker().isReal) context.skip(`${broker().how} does not keep as much`);
+    const [count, bytes] = [3_000, 100 * 1_024];
+    await makeTopic(broker(), 'backlog', 6);
+    const stream = streamed(kafkaSink(kafkaLink({ brokers: [broker().url] }), { topic: 'backlog' }), bytes);
+    stream.send(count);
+    await stream.end();
+    await using folder = await temporaryFolder();
+    const program = await childProgram(HOLD, folder.of('hold.mjs'));
+    const child = program.start(broker().url);
+    expect(await child.ended, child.said).toBe(0);
+    const { held, most, spread, lost } = JSON.parse(child.said) as Record<'held' | 'most' | 'spread' | 'lost', number>;
+    console.log(
+      `${held} held of ${count}, ${(most / MIB).toFixed(1)} MiB more, then ${(spread / MIB).toFixed(1)} MiB up and down`,
+    );
+    // The credit in bytes, what was fetched ahead, and what a process needs anyway.
+    expect(held).toBe(Math.floor((16 * MIB) / bytes));
+    expect(most).toBeLessThanOrEqual(80 * MIB);
+    expect(spread).toBeLessThanOrEqual(16 * MIB);
+    expect(lost).toBe(0);
+  });
+});
+
+/** Holds what it gets for 20 s, longer than a session, and says what that takes. */
+const HOLD = `
+import { kafkaLink, kafkaSource } from 'sluice/kafka';
+const link = kafkaLink({ brokers: [process.argv[2]] });
+const rss = () => { globalThis.gc(); return process.memoryUsage().rss; };
+// The client and its first connection are there.
+await new Promise((resolve) => kafkaSource(link, { topics: ['backlog'], group: 'warm', credit: 1 }).subscribe({ next: resolve }));
+const base = rss();
+const held = new Set();
+let lost = 0;
+kafkaSource(link, { topics: ['backlog'], group: 'hold', sessionTimeoutMs: 6000 }).subscribe((message) => {
+  held.add(message);
+  message.signal.addEventListener('abort', () => { lost += 1; });
+});
+const rest = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const samples = [];
+for (let at = 0; at < 40; at += 1) {
+  await rest(500);
+  samples.push(rss() - base);
+}
+const late = samples.slice(10);
+console.log(JSON.stringify({ held: held.size, most: Math.max(...samples), spread: Math.max(...late) - Math.min(...late), lost }));
+process.exit(0);
+`;
