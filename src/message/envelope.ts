@@ -20,12 +20,13 @@ export interface MessageSource {
   readonly key?: string | undefined;
   readonly id?: string | undefined;
   readonly timeMs?: number | undefined;
+  /** 1 on the first delivery. Default 1. */
   readonly attempt?: number | undefined;
   readonly meta?: unknown;
   readonly reply?: ReplyPort<unknown> | undefined;
-  /** What the reader needs to settle it. */
+  /** What the reader needs to settle it; handed back to its `settle`. */
   readonly position?: unknown;
-  /** Weight against `creditBytes`. */
+  /** Weight against `creditBytes`. Default 0. */
   readonly bytes?: number | undefined;
 }
 

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { ConfirmChannel, Message as AmqpMessage } from 'amqplib';
+import { bytesToSend } from '../connection/bytes-to-send.js';
 import type { Sending, Writer, WriterContext } from '../connection/define-sink.js';
 import { SluiceError } from '../errors.js';
 import { closeAmqp } from '../links/amqp-close.js';
@@ -53,17 +54,7 @@ export class AmqpWriter implements Writer<Uint8Array> {
     const { message } = sending;
     const { exchange, routingKey = message.topic, mandatory = true, persistent = true } = this.options;
     const { maxBytes = 16 * 1024 * 1024 } = this.options;
-    const { payload } = message;
-    if (!(payload instanceof Uint8Array))
-      throw new SluiceError(
-        'ENCODE_FAILED',
-        'amqpSink sends bytes: encode the payload before, for example with encode(json()).',
-      );
-    if (payload.byteLength > maxBytes)
-      throw new SluiceError(
-        'PAYLOAD_TOO_LARGE',
-        `amqpSink sends at most ${maxBytes} bytes (maxBytes), this payload has ${payload.byteLength}.`,
-      );
+    const payload = bytesToSend('amqpSink', message.payload, maxBytes);
     const key = typeof routingKey === 'function' ? routingKey(message) : routingKey;
     const out: Out = { sending, id: message.id, routingKey: key, isReturned: false };
     const content = Buffer.isBuffer(payload)

@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import type { Cancel } from '../clock.js';
+import { bytesToSend } from '../connection/bytes-to-send.js';
 import type { Sending, Writer, WriterContext } from '../connection/define-sink.js';
 import { Ring } from '../connection/ring.js';
 import { SluiceError } from '../errors.js';
@@ -87,17 +88,8 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
 
   send(sending: Sending<Uint8Array | null>): void {
     const { payload } = sending.message;
-    if (payload !== null && !(payload instanceof Uint8Array))
-      throw new SluiceError(
-        'ENCODE_FAILED',
-        'kafkaSink sends bytes, or null as a tombstone: encode the payload before, for example with encode(json()).',
-      );
-    const { maxBytes } = this.plan;
-    if (payload !== null && payload.byteLength > maxBytes)
-      throw new SluiceError(
-        'PAYLOAD_TOO_LARGE',
-        `kafkaSink sends at most ${maxBytes} bytes (maxBytes), this payload has ${payload.byteLength}.`,
-      );
+    // Null is a tombstone.
+    if (payload !== null) bytesToSend('kafkaSink', payload, this.plan.maxBytes);
     const name = this.plan.topicOf(sending.message);
     if (!isTopicName(name)) throw unroutable(name, 'that is no name of a topic');
     const topic = this.topicOf(name);

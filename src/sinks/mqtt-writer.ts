@@ -1,3 +1,4 @@
+import { bytesToSend } from '../connection/bytes-to-send.js';
 import type { Link } from '../connection/define-link.js';
 import type { Sending, Writer, WriterContext } from '../connection/define-sink.js';
 import { SluiceError } from '../errors.js';
@@ -138,17 +139,7 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
   private prepared(sending: Sending<Uint8Array>): Out {
     const { message } = sending;
     const { topic = message.topic, retain, maxBytes } = this.writing;
-    const { payload } = message;
-    if (!(payload instanceof Uint8Array))
-      throw new SluiceError(
-        'ENCODE_FAILED',
-        'mqttSink sends bytes: encode the payload before, for example with encode(json()).',
-      );
-    if (payload.byteLength > maxBytes)
-      throw new SluiceError(
-        'PAYLOAD_TOO_LARGE',
-        `mqttSink sends at most ${maxBytes} bytes (maxBytes), this payload has ${payload.byteLength}.`,
-      );
+    const payload = bytesToSend('mqttSink', message.payload, maxBytes);
     const to = typeof topic === 'function' ? topic(message) : topic;
     if (to !== this.checked) this.check(to);
     const isRetained = typeof retain === 'function' ? retain(message) : retain;
