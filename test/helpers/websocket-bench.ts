@@ -8,6 +8,7 @@ import { webSocketLink, webSocketSink, webSocketSource, type PausingWebSocketLin
 import { webSocketServer, type WebSocketClient } from 'sluice/websocket-server';
 import { CASE_IDS } from './case-ids.js';
 import { bareClient, bareServer, give, upgradeStatus } from './websocket.js';
+import { netOf } from './net-of.js';
 
 const MAX_BYTES = 1024 * 1024;
 const EXPIRED = 4401;
@@ -131,15 +132,7 @@ async function open(makeRelay: (door: Door) => Promise<Relay>): Promise<Bench> {
     source: (channel, options) =>
       webSocketSource(linkTo(channel), options).pipe(payload((frame) => frame as Uint8Array)),
     sink: (channel, options) => webSocketSink(linkTo(channel), options),
-    net: {
-      cut: (how) => (how === 'rst' ? proxy.rst() : proxy.fin()),
-      refuse: () => proxy.refuse(),
-      blackhole: (direction) => proxy.blackhole(direction),
-      latency: (ms, jitterMs) => proxy.latency(ms, jitterMs),
-      slice: (bytes) => proxy.slice(bytes),
-      limit: (bytes) => proxy.limit(bytes),
-      heal: () => proxy.heal(),
-    },
+    net: netOf(proxy),
     auth: {
       deny: () => void (door.isOpen = false),
       grant: () => void (door.isOpen = true),

@@ -5,6 +5,7 @@ import type { Bench, Features, Harness, Verb } from 'sluice/testing';
 import { faultProxy } from 'sluice/testing-node';
 import type { AmqpQueue } from 'sluice/amqp';
 import type { Broker } from '../brokers/broker.js';
+import { netOf } from '../helpers/net-of.js';
 import { proven } from '../helpers/connector-record.js';
 import { childProgram, type ChildProgram } from '../helpers/child-program.js';
 import { temporaryFolder } from '../helpers/folder.js';
@@ -62,6 +63,7 @@ async function order({ control }: Rabbitmq, queue: string, verb: 'suspend' | 're
 /** Reads, acks every second message, says so and kills itself after so many. */
 const CRASHING = `
 import { amqpLink, amqpSource } from 'sluice/amqp';
+import { netOf } from '../helpers/net-of.js';
 const [url, queue, credit, deliveries] = process.argv.slice(2);
 let seen = 0;
 amqpSource(amqpLink({ url }), { queue, credit: Number(credit) }).subscribe((message) => {
@@ -117,12 +119,7 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
     },
     sink: (queue, options) => amqpSink(linkTo(queue), { ...options, exchange: '', routingKey: queue }),
     net: {
-      cut: (how) => (how === 'rst' ? proxy.rst() : proxy.fin()),
-      refuse: () => proxy.refuse(),
-      blackhole: (direction) => proxy.blackhole(direction),
-      latency: (ms, jitterMs) => proxy.latency(ms, jitterMs),
-      slice: (bytes) => proxy.slice(bytes),
-      limit: (bytes) => proxy.limit(bytes),
+      ...netOf(proxy),
       async heal() {
         proxy.heal();
         for (const name of stalled.splice(0)) await order(broker, name, 'resume');

@@ -1,4 +1,3 @@
-import { Kafka, logLevel, type Admin } from 'kafkajs';
 import { expect } from 'vitest';
 import { backoff, run, type Sink } from 'sluice';
 import { kafkaLink, kafkaSink, kafkaSource, type KafkaLink } from 'sluice/kafka';
@@ -9,6 +8,8 @@ import { proven } from '../helpers/connector-record.js';
 import { until } from '../helpers/until.js';
 import { kafkaBehaviour } from './kafka-behaviour.js';
 import { findKafka, kafka, type KafkaBroker } from '../brokers/kafka.js';
+import { kafkaAdmin } from '../helpers/kafka-admin.js';
+import { netOf } from '../helpers/net-of.js';
 
 const features: Features = {
   ack: 'manual',
@@ -41,16 +42,6 @@ const features: Features = {
 const PARTITIONS = 2;
 let channels = 0;
 
-async function asked<T>({ url }: KafkaBroker, work: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = new Kafka({ brokers: [url], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-  try {
-    return await work(admin);
-  } finally {
-    await admin.disconnect();
-  }
-}
-
 /** Topics that nobody used yet: making many at once takes no longer than making one. */
 const unused: string[] = [];
 
@@ -61,7 +52,7 @@ async function open(broker: KafkaBroker): Promise<Bench> {
     const made = Array.from({ length: 40 }, () => `c${process.pid}-${(channels += 1)}`);
     // The mock cluster makes a topic when it is first asked about.
     if (broker.isReal)
-      await asked(broker, (admin) =>
+      await kafkaAdmin(broker, (admin) =>
         admin.createTopics({
           topics: made.map((topic) => ({ topic, numPartitions: PARTITIONS })),
           waitForLeaders: true,
@@ -113,15 +104,7 @@ async function open(broker: KafkaBroker): Promise<Bench> {
       );
       return { stop: async () => void (await running.stop()) };
     },
-    net: {
-      cut: (how) => (how === 'rst' ? proxy.rst() : proxy.fin()),
-      refuse: () => proxy.refuse(),
-      blackhole: (direction) => proxy.blackhole(direction),
-      latency: (ms, jitterMs) => proxy.latency(ms, jitterMs),
-      slice: (bytes) => proxy.slice(bytes),
-      limit: (bytes) => proxy.limit(bytes),
-      heal: () => proxy.heal(),
-    },
+    net: netOf(proxy),
     broker: {
       stop: () => broker.stop(),
       start: () => broker.start(),
@@ -135,7 +118,7 @@ async function open(broker: KafkaBroker): Promise<Bench> {
       opened: () => proxy.accepted,
       open: () => proxy.open,
       committed: (topic) =>
-        asked(broker, async (admin) => {
+        kafkaAdmin(broker, async (admin) => {
           const [told] = await admin.fetchOffsets({ groupId: `${topic}-group`, topics: [topic] });
           return (told?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0);
         }),

@@ -10,6 +10,7 @@ import type { Broker } from '../brokers/broker.js';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { mosquitto } from '../brokers/mosquitto.js';
 import { childProgram, type ChildProgram } from '../helpers/child-program.js';
+import { netOf } from '../helpers/net-of.js';
 import { proven } from '../helpers/connector-record.js';
 import { mqttPasswords } from '../helpers/mqtt-passwords.js';
 import { keptSession } from '../helpers/mqtt-session.js';
@@ -46,6 +47,7 @@ const features: Readonly<Record<Version, Features>> = {
 
 const CRASHING = `
 import { mqttLink, mqttSource } from 'sluice/mqtt';
+import { netOf } from '../helpers/net-of.js';
 const [url, clientId, topics, credit, deliveries, protocolVersion] = process.argv.slice(2);
 let count = 0;
 mqttSource(mqttLink({ url, clientId, protocolVersion }), { topics, credit: Number(credit) }).subscribe((message) => {
@@ -125,15 +127,7 @@ async function open(broker: Broker, protocolVersion: Version): Promise<Bench> {
         complete: () => void first().then(() => sink.complete()),
       };
     },
-    net: {
-      cut: (how) => (how === 'rst' ? proxy.rst() : proxy.fin()),
-      refuse: () => proxy.refuse(),
-      blackhole: (direction) => proxy.blackhole(direction),
-      latency: (ms, jitterMs) => proxy.latency(ms, jitterMs),
-      slice: (size) => proxy.slice(size),
-      limit: (size) => proxy.limit(size),
-      heal: () => proxy.heal(),
-    },
+    net: netOf(proxy),
     auth: {
       deny: () => void (password = WRONG),
       grant: () => void (password = RIGHT),
