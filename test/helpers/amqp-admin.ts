@@ -19,7 +19,10 @@ export function amqpAdmin(url: string): AmqpAdmin {
   async function withChannel<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
     const connection = await connect(url);
     try {
-      return await work(await connection.createChannel());
+      const channel = await connection.createChannel();
+      // What closes it is told by what was asked as well.
+      channel.on('error', () => undefined);
+      return await work(channel);
     } finally {
       await connection.close();
     }

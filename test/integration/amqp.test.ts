@@ -75,7 +75,7 @@ function write(link: AmqpLink, options: Partial<Parameters<typeof amqpSink>[1]>)
 
 brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
   it('declares exchanges, queues, bindings, dead letters and times to live, and again when they are gone (TOPO)', async () => {
-    const { admin, link, proxy } = await bench(broker());
+    const { admin, link, proxy, reasons: told } = await bench(broker());
     const topology: AmqpTopology = {
       exchanges: [{ name: 't.in' }, { name: 't.dead', type: 'fanout' }, { name: 't.other', type: 'fanout' }],
       queues: [
@@ -112,12 +112,15 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
       expect(Object.fromEntries(reasons)).toEqual({ first: 'rejected', late: 'expired' });
     });
 
-    // A queue and an exchange vanish under way: the broker ends the reading, and the next publish closes its channel.
+    // A queue and an exchange vanish under way: the broker ends the reading, and the next publish closes its channel. One
+    // after the other, as RabbitMQ 3.10 forgets to end the reading of a quorum queue that is declared again meanwhile.
     const { accepted } = proxy;
-    await admin.with(async (channel) => {
-      await channel.deleteQueue('t.work');
-      await channel.deleteExchange('t.in');
-    });
+    await admin.with((channel) => channel.deleteQueue('t.work'));
+    await until(() => expect(told('CONNECTION_LOST')).not.toEqual([]));
+    await until(() =>
+      admin.with(async (channel) => expect((await channel.checkQueue('t.work')).consumerCount).toBe(1)),
+    );
+    await admin.with((channel) => channel.deleteExchange('t.in'));
     out.send('orders.new', 'second');
     await until(() => expect(texts(seen)).toEqual(['first', 'second']));
     await until(() => expect(out.settled).toHaveLength(3));

@@ -99,6 +99,8 @@ export const PEER_LOSS_CASES: readonly ConformanceCase[] = [
       const flaps = t.isVirtual ? 150 : 8;
       const openBefore = (await peek?.open?.()) ?? 0;
       const load = await underLoad(t, t.volume(1_000), 5);
+      // A client may open its connections one by one, when it first needs them.
+      await t.until('both ends are at work', () => load.consumer.count > 0);
       const openAtWork = (await peek?.open?.()) ?? 0;
       for (let at = 0; at < flaps; at += 1) {
         await t.pass(t.isVirtual ? 200 : 20);
@@ -111,7 +113,8 @@ export const PEER_LOSS_CASES: readonly ConformanceCase[] = [
       await t.up(load.consumer);
       const consumers = await peek?.consumers?.(load.channel);
       t.same(consumers ?? 1, 1, 'readers that the far side knows of');
-      t.holds(((await peek?.open?.()) ?? 0) <= Math.max(openAtWork, openBefore + 1), 'no connection is left behind');
+      const allowed = Math.max(openAtWork, openBefore + 1);
+      await t.answers('no connection is left behind', async () => ((await peek?.open?.()) ?? 0) <= allowed);
     },
   },
   {
