@@ -63,7 +63,6 @@ async function order({ control }: Rabbitmq, queue: string, verb: 'suspend' | 're
 /** Reads, acks every second message, says so and kills itself after so many. */
 const CRASHING = `
 import { amqpLink, amqpSource } from 'sluice/amqp';
-import { netOf } from '../helpers/net-of.js';
 const [url, queue, credit, deliveries] = process.argv.slice(2);
 let seen = 0;
 amqpSource(amqpLink({ url }), { queue, credit: Number(credit) }).subscribe((message) => {

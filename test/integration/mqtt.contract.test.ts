@@ -47,7 +47,6 @@ const features: Readonly<Record<Version, Features>> = {
 
 const CRASHING = `
 import { mqttLink, mqttSource } from 'sluice/mqtt';
-import { netOf } from '../helpers/net-of.js';
 const [url, clientId, topics, credit, deliveries, protocolVersion] = process.argv.slice(2);
 let count = 0;
 mqttSource(mqttLink({ url, clientId, protocolVersion }), { topics, credit: Number(credit) }).subscribe((message) => {
