@@ -45,6 +45,10 @@ const features: Readonly<Record<Version, Features>> = {
   '5': { ...common, headers: 'text', keyed: true },
 };
 
+/** Nothing is lost; what comes twice exceeds the sum of the windows now and then, 505 of 480 allowed. */
+const LEAKING =
+  'a window of Mosquitto leaks: each acknowledgement lets a whole one out, and a cut forgets those under way';
+
 const CRASHING = `
 import { mqttLink, mqttSource } from 'sluice/mqtt';
 const [url, clientId, topics, credit, deliveries, protocolVersion] = process.argv.slice(2);
@@ -192,6 +196,7 @@ for (const version of ['5', '3.1.1'] as const) {
         can: [...verbs, ...ends],
         skips: {
           'REC-10': 'fails so far: what was sent to a member that left for good waits for that member',
+          ...(version === '3.1.1' ? { 'REC-08': LEAKING } : {}),
         },
         secrets: [RIGHT, WRONG],
         maxMessages: 200,
