@@ -1,4 +1,4 @@
-import { isLoopback } from '../connection/loopback.js';
+import { refusePlainText } from '../connection/refuse-plain-text.js';
 import { configInvalid } from '../options.js';
 
 /** What the client is to connect to, as it wants it. @internal */
@@ -20,17 +20,15 @@ export interface AmqpTarget {
  *
  * @internal
  */
-export function amqpTarget(url: string, heartbeatMs = 5_000, allowPlainText = false): AmqpTarget {
+export function amqpTarget(url: string, heartbeatMs = 5_000, dangerouslyAllowPlainText = false): AmqpTarget {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^amqps?:$/.test(parsed.protocol) || parsed.hostname === '')
     throw configInvalid('amqpLink', [`'url': expected amqp://host or amqps://host`]);
   const isSecure = parsed.protocol === 'amqps:';
   // Without a login the URL carries no secret: the broker knows «guest» by default, and from its own machine only.
-  const carries = parsed.username !== '' || parsed.password !== '';
-  if (carries && !isSecure && !allowPlainText && !isLoopback(parsed.hostname))
-    throw configInvalid('amqpLink', [
-      `'url': credentials would travel unencrypted to ${parsed.hostname}; use amqps:, or set dangerouslyAllowPlainText`,
-    ]);
+  const areSent = parsed.username !== '' || parsed.password !== '';
+  const way = { areSent, isSecure, hosts: [parsed.hostname], dangerouslyAllowPlainText };
+  refusePlainText('amqpLink', way, 'url', 'amqps:');
   return {
     protocol: isSecure ? 'amqps' : 'amqp',
     hostname: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),

@@ -1,4 +1,3 @@
-import { isLoopback } from '../connection/loopback.js';
 import { anything, callable, checkOptions, configInvalid, oneOf, required, text } from '../options.js';
 
 /**
@@ -28,21 +27,6 @@ export type KafkaSasl =
       readonly password: string;
     }
   | { readonly mechanism: 'oauthbearer'; readonly token: () => string | PromiseLike<string> };
-
-/** Throws CONFIG_INVALID for a login that would cross a network in the clear. @internal */
-export function checkPlainText(
-  brokers: readonly string[],
-  tls: boolean | KafkaTls | undefined,
-  sasl: KafkaSasl | undefined,
-): void {
-  if (sasl === undefined || (tls !== undefined && tls !== false)) return;
-  const hosts = brokers.map((broker) => broker.replace(/:\d+$/, ''));
-  const other = hosts.find((host) => !isLoopback(host));
-  if (other === undefined) return;
-  throw configInvalid('kafkaLink', [
-    `'sasl': credentials would travel unencrypted to ${other}; set tls, or dangerouslyAllowPlainText`,
-  ]);
-}
 
 /** Throws CONFIG_INVALID for what is no login or no TLS; never with a secret in it. @internal */
 export function checkSecurity(tls: boolean | KafkaTls | undefined, sasl: KafkaSasl | undefined): void {

@@ -1,8 +1,9 @@
 import { defineLink, type Link, type LinkOptions } from '../connection/define-link.js';
+import { refusePlainText } from '../connection/refuse-plain-text.js';
 import { checkOptions, either, flag, having, integer, numeric, required, text } from '../options.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
 import { kafkaError } from './kafka-errors.js';
-import { checkPlainText, checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
+import { checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
 import { kafkaJsDriver } from './kafkajs-driver.js';
 
 export type { KafkaSasl, KafkaTls } from './kafka-security.js';
@@ -68,9 +69,11 @@ export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
     heartbeatMs: numeric(1),
     clock: having('defer'),
   });
-  const { brokers, tls, sasl, dangerouslyAllowPlainText = false } = options;
+  const { brokers, tls = false, sasl, dangerouslyAllowPlainText } = options;
   checkSecurity(tls, sasl);
-  if (!dangerouslyAllowPlainText) checkPlainText(brokers, tls, sasl);
+  const hosts = brokers.map((broker) => broker.replace(/:\d+$/, ''));
+  const way = { areSent: sasl !== undefined, isSecure: tls !== false, hosts, dangerouslyAllowPlainText };
+  refusePlainText('kafkaLink', way, 'sasl', 'tls');
   return linkTo(kafkaJsDriver, options);
 }
 

@@ -13,7 +13,8 @@ import {
   required,
   text,
 } from '../connection/options.js';
-import { crossesInTheClear, type MqttTarget, mqttTarget } from './mqtt-target.js';
+import { refusePlainText } from '../connection/refuse-plain-text.js';
+import { type MqttTarget, mqttTarget } from './mqtt-target.js';
 import { textFault, topicFault } from './mqtt-topic.js';
 
 /**
@@ -110,13 +111,14 @@ export function checkMqttLink(options: MqttLinkOptions): MqttTarget {
   const faults: string[] = [];
   if (tls !== undefined && !target.isSecure) faults.push(`'tls' needs a URL that begins with mqtts: or wss:`);
   if (topicAliases > 0 && protocolVersion !== '5') faults.push(`'topicAliases' needs protocolVersion '5'`);
-  const carries = (options.password ?? target.password) !== undefined;
-  if (carries && options.dangerouslyAllowPlainText !== true && crossesInTheClear(target)) {
-    faults.push(
-      `'url': credentials would travel unencrypted to ${target.hostname}; use mqtts: or wss:, or set dangerouslyAllowPlainText`,
-    );
-  }
   if (faults.length > 0) throw configInvalid('mqttLink', faults);
+  const way = {
+    areSent: (options.password ?? target.password) !== undefined,
+    isSecure: target.isSecure,
+    hosts: [target.hostname],
+    dangerouslyAllowPlainText: options.dangerouslyAllowPlainText,
+  };
+  refusePlainText('mqttLink', way, 'url', 'mqtts: or wss:');
   return target;
 }
 

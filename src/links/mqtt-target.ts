@@ -1,4 +1,3 @@
-import { isLoopback } from '../connection/loopback.js';
 import { configInvalid } from '../options.js';
 
 /** What the client is to connect to, as it wants it. @internal */
@@ -32,11 +31,6 @@ export function mqttTarget(url: string): MqttTarget {
     password: parsed.password === '' ? undefined : decoded(parsed.password),
     isSecure: protocol === 'mqtts' || protocol === 'wss',
   };
-}
-
-/** True where what is sent can be read on its way. @internal */
-export function crossesInTheClear({ isSecure, hostname }: MqttTarget): boolean {
-  return !isSecure && !isLoopback(hostname.includes(':') ? `[${hostname}]` : hostname);
 }
 
 function decoded(part: string): string {

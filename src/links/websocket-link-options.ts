@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.js';
 import type { LinkOptions } from '../connection/define-link.js';
-import { isLoopback } from '../connection/loopback.js';
 import {
   anything,
   callable,
@@ -16,6 +15,7 @@ import {
   required,
   text,
 } from '../connection/options.js';
+import { refusePlainText } from '../connection/refuse-plain-text.js';
 import type { PlatformWebSocket, WsWebSocket } from './websocket-client.js';
 import type { WebSocketData } from './websocket-wire.js';
 
@@ -121,7 +121,7 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
     const wrong = urlFault(settings.url);
     if (wrong !== undefined) faults.push(wrong);
     else if (typeof settings.headers !== 'function')
-      refusePlainText(settings.url, settings.headers, settings.dangerouslyAllowPlainText);
+      checkCredentials(settings.url, settings.headers, settings.dangerouslyAllowPlainText);
   }
   const forWs = [settings.headers, settings.tls].some((option) => option !== undefined);
   if (forWs && (settings.client === undefined || !isPausing(settings.client))) {
@@ -152,7 +152,7 @@ export function checkTry(
 ): void {
   const wrong = urlFault(url);
   if (wrong !== undefined) throw configInvalid('webSocketLink', [wrong]);
-  refusePlainText(url, headers, allowPlainText);
+  checkCredentials(url, headers, allowPlainText);
 }
 
 /** The options that the package `ws` gets. @internal */
@@ -176,18 +176,14 @@ export function wsOptions(
 
 const CREDENTIALS = /^(authorization|cookie|proxy-authorization|x-api-key)$/i;
 
-/** Credentials must not cross a network in the clear. */
-function refusePlainText(
+function checkCredentials(
   url: string,
   headers: Readonly<Record<string, string>> | undefined,
-  allowed: boolean = false,
+  dangerouslyAllowPlainText: boolean | undefined,
 ): void {
   const { protocol, hostname, username, password } = new URL(url);
-  if (allowed || protocol !== 'ws:' || isLoopback(hostname)) return;
-  const carries =
+  const areSent =
     username !== '' || password !== '' || Object.keys(headers ?? {}).some((name) => CREDENTIALS.test(name));
-  if (!carries) return;
-  throw configInvalid('webSocketLink', [
-    `'url': credentials would travel unencrypted to ${hostname}; use wss:, or set dangerouslyAllowPlainText`,
-  ]);
+  const way = { areSent, isSecure: protocol === 'wss:', hosts: [hostname], dangerouslyAllowPlainText };
+  refusePlainText('webSocketLink', way, 'url', 'wss:');
 }

@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.js';
+import { isLoopback } from '../connection/loopback.js';
 import { callable, checkOptions, configInvalid, flag, having, integer, numeric, text } from '../connection/options.js';
 import type { WebSocketRequest } from './websocket-request.js';
 
@@ -82,8 +83,6 @@ export interface WebSocketServerOptions<P> {
   readonly clock?: Clock;
 }
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|::1|::ffff:127(\.\d+){3})$/i;
-
 /** Refuses what cannot work, and an open door that nobody asked for. @internal */
 export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void {
   checkOptions<WebSocketServerOptions<P>>('webSocketServer', options, {
@@ -111,7 +110,7 @@ export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void 
   const faults: string[] = [];
   if ((port === undefined) === (server === undefined)) faults.push(`exactly one of 'port' and 'server' is needed`);
   if (server !== undefined && options.tls !== undefined) faults.push(`'tls' belongs to the given 'server'`);
-  const isLocal = server === undefined ? LOOPBACK.test(host) : isLoopback(server.address());
+  const isLocal = server === undefined ? isLoopback(host) : isOnLoopback(server.address());
   if (!isLocal && options.authenticate === undefined && options.allowAnonymous !== true) {
     faults.push(
       `'authenticate' is missing: others than this machine could connect${server === undefined ? '' : ', or it does not listen yet'}; ` +
@@ -121,9 +120,9 @@ export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void 
   if (faults.length > 0) throw configInvalid('webSocketServer', faults);
 }
 
-function isLoopback(address: string | AddressInfo | null): boolean {
+function isOnLoopback(address: string | AddressInfo | null): boolean {
   if (address === null) return false;
-  return typeof address === 'string' || LOOPBACK.test(address.address);
+  return typeof address === 'string' || isLoopback(address.address);
 }
 
 /** Browsers send no path and no slash at the end: an origin with one would never match. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { crossesInTheClear, mqttTarget } from '../../src/links/mqtt-target.js';
+import { mqttTarget } from '../../src/links/mqtt-target.js';
 
 describe('the URL of a broker', () => {
   it('is taken apart', () => {
@@ -24,16 +24,5 @@ describe('the URL of a broker', () => {
   it.each(['http://a', 'mqtt:', 'nothing', 'mqtt://user:top%secret@h'])('is refused without being shown: %s', (url) => {
     expect(() => mqttTarget(url)).toThrow(/'url': expected/);
     expect(() => mqttTarget(url)).not.toThrow(/secret/);
-  });
-
-  it.each([
-    ['mqtt://localhost', false],
-    ['mqtt://127.0.0.1', false],
-    ['mqtt://[::1]', false],
-    ['mqtts://broker.example', false],
-    ['ws://broker.example', true],
-    ['mqtt://broker.example', true],
-  ])('%s can be read on the way: %s', (url, isReadable) => {
-    expect(crossesInTheClear(mqttTarget(url))).toBe(isReadable);
   });
 });
