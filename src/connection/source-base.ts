@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
-import { type SluiceError, toSluiceError } from '../errors.js';
+import { SluiceError, toSluiceError } from '../errors.js';
 import type { Envelope } from '../message/envelope.js';
 import type { Status } from '../observability/status.js';
 import type { SourceSettings } from './define-source.js';
@@ -35,6 +35,8 @@ export abstract class SourceBase<T> {
   protected readonly waitingListeners: Listeners = new Listeners();
   /** How many may be unsettled now. */
   protected window: number;
+  /** What gave credit has completed: the window stays as it is. */
+  private isCreditOver = false;
   /** What messages are stamped with; looked up once per turn, not once per message. */
   protected stampMs = 0;
   private ids = 0;
@@ -82,6 +84,10 @@ export abstract class SourceBase<T> {
         const text = `The credit of ${this.connector} failed, so nothing says how much may be emitted`;
         failed(toSluiceError(error, 'SOURCE_FAILED', text));
       },
+      complete: () => {
+        this.isCreditOver = true;
+        this.wake();
+      },
     });
     return () => subscription.unsubscribe();
   }
@@ -121,6 +127,13 @@ export abstract class SourceBase<T> {
 
   get isParkingFull(): boolean {
     return this.parking.isFull;
+  }
+
+  /** Nothing is out, and nothing will ever be: said once all is settled, so that no work is lost by it. */
+  protected starvation(): SluiceError | undefined {
+    if (!this.isCreditOver || this.window > 0 || this.unsettledList.size > 0) return undefined;
+    const text = `The credit of ${this.connector} completed at 0, so nothing can be emitted: keep it open or end it above 0.`;
+    return new SluiceError('SOURCE_FAILED', text);
   }
 
   /** Nothing is out and nothing may go out, so no settlement will call the reader again. */

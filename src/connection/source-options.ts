@@ -18,8 +18,9 @@ export type Overflow = 'drop-oldest' | 'drop-newest' | 'close';
  */
 export interface SourceOptions {
   /**
-   * How many messages may be emitted and not yet settled: 1 to 65,535, or an Observable of it, whose 0 pauses. Default:
-   * the connector's.
+   * How many messages may be emitted and not yet settled: 1 to 65,535, or an Observable of it, whose 0 pauses. One that
+   * completes leaves its last value in force; if that is 0 while there may be more, the flow fails with `SOURCE_FAILED` once
+   * all is settled. Default: the connector's.
    */
   readonly credit?: number | Observable<number>;
   /** The same in bytes; the tighter of both holds. A message larger than it passes when it is alone. Default 16 MiB. */

@@ -170,6 +170,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     if (this.trampoline.isExhausted) this.wake();
     if (this.isWaiting()) this.waitingListeners.tell();
     this.finishIfDone();
+    const starvation = this.stopped ? undefined : this.starvation();
+    if (starvation !== undefined) this.fail(starvation);
   }
 
   /** Nothing new is emitted while too much waits without credit. */

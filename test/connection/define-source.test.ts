@@ -1,4 +1,4 @@
-import { Subject } from 'rxjs';
+import { concat, EMPTY, of, Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { observe, SluiceError, type Message, type SluiceEvent } from 'sluice';
 import { defineSource, type ReaderContext, type SourceOptions, type Delivery, type Outcome } from 'sluice/connection';
@@ -113,6 +113,81 @@ describe('defineSource: credit', () => {
     for (const message of [...held]) message.ack();
     r.clock.advance(10);
     expect(held).toHaveLength(5);
+  });
+
+  it.each([
+    ['at 0', of(8, 0)],
+    ['without a value', EMPTY],
+    ['below 1', of(0.5)],
+  ])('fails when its credit completes %s, as nothing would ever come (CRD-02)', (_name, credit) => {
+    const r = rig({ credit });
+    const errors: unknown[] = [];
+    r.flow.subscribe({ error: (error: unknown) => errors.push(error) });
+    r.clock.advance(10);
+    expect(errors).toMatchObject([{ code: 'SOURCE_FAILED', retriable: false }]);
+    expect(String(errors[0])).toContain('The credit of rig completed at 0');
+  });
+
+  it('keeps the last credit above 0 when it completes (CRD-02)', () => {
+    const r = rig({ credit: of(1, 3) }, 9);
+    const { held, ends } = collect(r);
+    r.clock.advance(10);
+    expect(held).toHaveLength(3);
+    for (const message of held) {
+      message.ack();
+      r.clock.advance(1);
+    }
+    expect(held).toHaveLength(9);
+    expect(ends).toEqual(['complete']);
+  });
+
+  it('lets what is out be settled before it fails for want of credit (CRD-02)', () => {
+    const credit = new Subject<number>();
+    const r = rig({ credit: concat(of(2), credit) });
+    const { held, ends } = collect(r);
+    r.clock.advance(10);
+    credit.next(0);
+    credit.complete();
+    r.clock.advance(60_000);
+    held[0]?.ack();
+    r.clock.advance(10);
+    expect(ends).toEqual([]);
+    held[1]?.ack();
+    r.clock.advance(10);
+    expect(ends).toEqual(['SOURCE_FAILED']);
+    expect(r.settled).toEqual([
+      [0, 'ack'],
+      [1, 'ack'],
+    ]);
+    expect(r.counts).toMatchObject({ opened: 1, closed: 1 });
+  });
+
+  it('does not fail for want of credit that nothing needs: all was read, or it is stopped (CRD-02)', () => {
+    const credit = new Subject<number>();
+    const read = rig({ credit: concat(of(8), credit) }, 2);
+    const all = collect(read);
+    const left = rig({ credit: concat(of(1), credit) });
+    const some = collect(left);
+    for (const { clock } of [read, left]) clock.advance(10);
+    some.unsubscribe();
+    credit.next(0);
+    credit.complete();
+    for (const message of [...all.held, ...some.held]) message.ack();
+    for (const { clock } of [read, left]) clock.advance(10);
+    expect([all.ends, some.ends]).toEqual([['complete'], []]);
+  });
+
+  it('fails when what was requeued would need credit that cannot come (CRD-02)', () => {
+    const credit = new Subject<number>();
+    const r = rig({ credit: concat(of(8), credit) }, 2);
+    const { held, ends } = collect(r);
+    r.clock.advance(10);
+    credit.next(0);
+    credit.complete();
+    held[0]?.ack();
+    held[1]?.nack('again');
+    r.clock.advance(10);
+    expect(ends).toEqual(['SOURCE_FAILED']);
   });
 
   it('counts bytes as well, the tighter limit wins, and a large one passes alone (CRD-11)', () => {
