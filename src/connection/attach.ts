@@ -1,7 +1,8 @@
-import { Observable } from 'rxjs';
+import { Observable, type Observer, type Subscription } from 'rxjs';
 import type { Cancel } from '../clock.js';
 import type { Message } from '../message/message.js';
 import type { Flow } from './flow.js';
+import { currentScope, type Scope, withScope } from './scope.js';
 
 /**
  * Where a source or a stage puts its messages: whoever subscribed, or the next stage itself.
@@ -30,7 +31,11 @@ interface Attachable<T> {
  * @internal
  */
 export function attachable<T>(connect: (output: Output<T>) => Cancel): Flow<T> {
-  return Object.defineProperty(new Observable<Message<T>>(connect), CONNECT, { value: connect });
+  const flow = new Observable<Message<T>>((output) => {
+    const scope = scopeBehind(output) ?? currentScope();
+    return scope === undefined ? connect(output) : withScope(scope, () => connect(output));
+  });
+  return Object.defineProperty(flow, CONNECT, { value: connect });
 }
 
 /**
@@ -41,7 +46,7 @@ export function attachable<T>(connect: (output: Output<T>) => Cancel): Flow<T> {
 export function attach<T>(flow: Flow<T>, output: Output<T>): Cancel {
   const connect = (flow as Attachable<T>)[CONNECT];
   if (connect === undefined) {
-    const subscription = flow.subscribe(output);
+    const subscription = subscribeTo(flow, output);
     return () => subscription.unsubscribe();
   }
   try {
@@ -50,4 +55,36 @@ export function attach<T>(flow: Flow<T>, output: Output<T>): Cancel {
     output.error(error);
     return () => undefined;
   }
+}
+
+/** The scopes of subscribers that {@link subscribeTo} handed to somebody else's Observable. */
+const scopes = new WeakMap<object, Scope>();
+
+/**
+ * Subscribes to what operators of RxJS may be part of. They subscribe to sources at any time, as `mergeMap` does, and `retry`
+ * after its delay: those belong to the scope that is in force now.
+ *
+ * @internal
+ */
+export function subscribeTo<T>(flow: Observable<T>, observer: Observer<T>): Subscription {
+  const scope = currentScope();
+  if (scope === undefined) return flow.subscribe(observer);
+  return new Observable<T>((subscriber) => {
+    scopes.set(subscriber, scope);
+    flow.subscribe(subscriber);
+  }).subscribe(observer);
+}
+
+/**
+ * The scope at the end of a chain of operators. RxJS says nowhere who is behind a subscriber, but its own keep it in `destination`.
+ * Where they do not, nobody is found, and a source that is subscribed late is one without a scope.
+ */
+function scopeBehind(output: unknown): Scope | undefined {
+  let at = output;
+  while (typeof at === 'object' && at !== null) {
+    const scope = scopes.get(at);
+    if (scope !== undefined) return scope;
+    at = (at as { readonly destination?: unknown }).destination;
+  }
+  return undefined;
 }

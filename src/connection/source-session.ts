@@ -91,6 +91,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
 
   /** Begins to read. */
   start(): void {
+    // Known to a scope that is being drained: it ends in its next turn, and opens nothing before.
+    if (this.stopped || this.draining) return;
     const { credit, settleWithinMs } = this.settings;
     this.endInterest = this.definition.subscribed?.();
     if (typeof credit !== 'number') this.cleanups.push(this.watchCredit(credit, (reason) => this.fail(reason)));

@@ -1,4 +1,4 @@
-import { Observable } from 'rxjs';
+import { attachable, subscribeTo } from '../connection/attach.js';
 import { describeAs } from '../connection/describe.js';
 import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
@@ -52,7 +52,7 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
   const facts = { kind: 'stage', name: NAME, atMostOne: true, branches, goesOn: true } as const;
 
   const stage: Stage<T, T> = (source: Flow<T>): Flow<T> => {
-    const flow = new Observable<Message<T>>((output) => {
+    const flow = attachable<T>((output) => {
       const outer = currentScope();
       let isEnding = false;
       const letters = new Relays({
@@ -91,7 +91,7 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
       watchSink(sink, (error) => output.error(error));
       const scope: Scope = { ...forwarding(outer), refused: giveUp };
       const subscription = withScope(scope, () =>
-        source.subscribe({
+        subscribeTo(source, {
           next(message) {
             mark(message, NAME);
             output.next(passing.pass(message));

@@ -1,5 +1,5 @@
 import { Subject, type Subscription } from 'rxjs';
-import type { Output } from '../connection/attach.js';
+import { type Output, subscribeTo } from '../connection/attach.js';
 import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import {
@@ -161,7 +161,7 @@ class Branch<I, O> {
       this.failed(error);
       return;
     }
-    const subscription = flow.subscribe({
+    const subscription = subscribeTo(flow, {
       next: (message) => {
         this.inside.remove(message);
         this.output.next(message);

@@ -8,8 +8,7 @@ import type { Fault } from './running.js';
 const MANY_SOURCES = 64;
 
 /**
- * The sources of a running flow, those that are subscribed after others have ended included, what they tell of their
- * messages, and its sinks.
+ * The sources of a running flow, those that are subscribed later included, what they tell of their messages, and its sinks.
  *
  * @internal
  */
@@ -19,6 +18,8 @@ export class FlowScope implements Scope {
   readonly sinks: Set<Sink<never>>;
   readonly faults$: Observable<Fault>;
   private readonly watchers = new Set<Subscriber<Fault>>();
+  /** So many sources are known before those that have ended are looked for: it doubles with those that have not. */
+  private forgetAt = MANY_SOURCES;
   private isDraining = false;
   private isOver = false;
 
@@ -33,10 +34,15 @@ export class FlowScope implements Scope {
 
   addSource(source: SourceHandle): void {
     const { sources } = this;
-    // Each try of a `retry` subscribes another one.
-    if (sources.length >= MANY_SOURCES) sources.splice(0, sources.length, ...sources.filter(isOpen));
+    // Each try of a `retry` subscribes another one, and so does each message before a `mergeMap`.
+    if (sources.length >= this.forgetAt) {
+      const open = sources.filter(isOpen);
+      sources.length = 0;
+      for (const one of open) sources.push(one);
+      this.forgetAt = Math.max(MANY_SOURCES, 2 * open.length);
+    }
     sources.push(source);
-    // What follows one that was drained, as in `concat`.
+    // It is not needed any more, and has not begun yet.
     if (this.isDraining) source.drain();
   }
 

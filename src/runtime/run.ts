@@ -1,4 +1,5 @@
 import { currentClock } from '../clock.js';
+import { subscribeTo } from '../connection/attach.js';
 import type { Flow, Sink } from '../connection/flow.js';
 import { endSink, type Failure } from '../connection/end-sink.js';
 import { checkArgument, checkOptions, flowLike, having, numeric, sinkLike, text } from '../connection/options.js';
@@ -20,7 +21,8 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  *
  * When the flow completes, the sink flushes and closes, then `done` resolves. When it fails, the sink gets the error, and
  * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it. A stop
- * knows the sources that are subscribed with the flow, or when another of them has ended; others it cuts at its deadline.
+ * knows every source of the flow, also one that an operator subscribes later (`mergeMap`, a `retry` with a delay); what would be
+ * subscribed after it began completes at once and opens nothing.
  *
  * @example
  * import { each, run } from 'sluice';
@@ -71,7 +73,7 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     endSink(sink, name, closed, reason);
   };
   const subscription = withScope(scope, () =>
-    flow.subscribe({
+    subscribeTo(flow, {
       next(message) {
         // RxJS reports a throw in `next` later and goes on: the message would never be settled.
         try {

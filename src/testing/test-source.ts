@@ -1,5 +1,6 @@
 import { Observable, ReplaySubject, type Subscription } from 'rxjs';
 import { currentClock } from '../clock.js';
+import { attachable, subscribeTo } from '../connection/attach.js';
 import { defineSource, type ReaderContext, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { called, checkArgument } from '../connection/options.js';
@@ -216,17 +217,18 @@ export function testSource<T>(options: TestSourceOptions<T> = {}): TestSource<T>
       ...(typeof credit === 'object' ? { credit: watched(credit, () => readers.forEach(creditChanged)) } : {}),
     },
   );
-  const flow: Flow<T> = new Observable((subscriber) =>
-    source.subscribe({
+  const flow = attachable<T>((output) => {
+    const subscription = subscribeTo(source, {
       next(message) {
         (((message as Envelope<T>).facts as { position?: unknown }).position as Mutable<TestRecord<T>>).message =
           message;
-        subscriber.next(message);
+        output.next(message);
       },
-      error: (error: unknown) => subscriber.error(error),
-      complete: () => subscriber.complete(),
-    }),
-  );
+      error: (error: unknown) => output.error(error),
+      complete: () => output.complete(),
+    });
+    return () => subscription.unsubscribe();
+  });
   return {
     flow,
     offer,

@@ -1,7 +1,8 @@
-import { Observable, of, throwError } from 'rxjs';
+import { map, mergeMap, Observable, of, Subject, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { memoryBroker, memorySource, type Message } from 'sluice';
-import { attach, attachable, type Output } from '../../src/connection/attach.js';
+import { attach, attachable, type Output, subscribeTo } from '../../src/connection/attach.js';
+import { currentScope, type Scope, withScope } from '../../src/connection/scope.js';
 
 /** An output that notes what it is told. */
 function recorder(): Output<unknown> & { readonly told: string[] } {
@@ -56,5 +57,50 @@ describe('attach', () => {
     const flow = memorySource<number>(memoryBroker(), { topic: 'numbers' });
     expect(flow).toBeInstanceOf(Observable);
     expect(Object.keys(flow)).not.toContain('connect');
+  });
+});
+
+describe('subscribeTo', () => {
+  const nowhere = { next: () => undefined, error: () => undefined, complete: () => undefined };
+  const scope = (): Scope => ({ addSource: () => undefined });
+
+  /** Says in which scope it was attached to. */
+  function witness(): { readonly flow: Observable<Message<unknown>>; readonly seen: (Scope | undefined)[] } {
+    const seen: (Scope | undefined)[] = [];
+    const flow = attachable<unknown>(() => {
+      seen.push(currentScope());
+      return () => undefined;
+    });
+    return { flow, seen };
+  }
+
+  it('gives what an operator subscribes later the scope of the one at the end of its chain, whatever is in force then', () => {
+    const start$ = new Subject<void>();
+    const [inner, outer] = [scope(), scope()];
+    const { flow, seen } = witness();
+    const late = start$.pipe(
+      map(() => 1),
+      mergeMap(() => flow),
+    );
+    const subscription = withScope(inner, () => subscribeTo(late, nowhere));
+    start$.next();
+    withScope(outer, () => start$.next());
+    expect(seen).toEqual([inner, inner]);
+    expect(currentScope()).toBeUndefined();
+    subscription.unsubscribe();
+    expect(start$.observed).toBe(false);
+  });
+
+  it('gives none without one, and none where the chain is broken', () => {
+    const start$ = new Subject<void>();
+    const { flow, seen } = witness();
+    const late = start$.pipe(mergeMap(() => flow));
+    const broken = new Observable<Message<unknown>>((subscriber) =>
+      late.subscribe((message) => subscriber.next(message)),
+    );
+    subscribeTo(late, nowhere);
+    withScope(scope(), () => subscribeTo(broken, nowhere));
+    start$.next();
+    expect(seen).toEqual([undefined, undefined]);
   });
 });
