@@ -3,8 +3,11 @@ import type { Side } from './stage.js';
 
 const reconnect = backoff({ initialMs: 5, maxMs: 20, minMs: 1 });
 
-/** The broker in memory, each reader and writer over a connection of its own. */
-export function memorySide(): Side {
+/**
+ * The broker in memory, each reader and writer over a connection of its own. What waits is counted as the system beside it
+ * does: a log only knows what is not settled.
+ */
+export function memorySide(counts: 'waiting' | 'unsettled' = 'waiting'): Side {
   const topics: Record<string, MemoryTopicOptions> = {};
   const broker = memoryBroker({ topics });
   let made = 0;
@@ -19,7 +22,9 @@ export function memorySide(): Side {
       'backlog',
       'refuses when full',
       'attempts',
-      'attempts counted over a lost line',
+      'redeliveries',
+      'read ahead unmarked',
+      'counted redeliveries',
       'keys',
     ]),
     async channel({ deadLetters = false, maxMessages }) {
@@ -33,8 +38,7 @@ export function memorySide(): Side {
     deadOf: (channel) => `${channel} dead`,
     source: (topic, options) => memorySource<Uint8Array>(access(), { reconnect, ...options, topic }),
     sink: (topic, options) => memorySink<Uint8Array>(access(), { reconnect, ...options, topic }),
-    readers: async (topic) => broker.peek.consumers(topic),
-    depth: async (topic) => broker.peek.depth(topic),
+    depth: async (topic) => broker.peek.depth(topic) + (counts === 'unsettled' ? broker.peek.unsettled(topic) : 0),
     cut: () => broker.faults.dropLink(),
     close: async () => undefined,
   };

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isSluiceError, type Flow, type Message, type NackThen, type Sink, type SourceOptions } from 'sluice';
 import type { SinkOptions } from 'sluice/connection';
+import { withScope, type SourceHandle } from '../../src/connection/scope.js';
 import { recorder } from '../helpers/message.js';
 import type { Meeting } from './meeting.js';
 
@@ -12,8 +13,15 @@ export type Ability =
   | 'competing readers'
   | 'backlog'
   | 'refuses when full'
+  /** Deliveries to one reader are counted. */
   | 'attempts'
-  | 'attempts counted over a lost line'
+  /** A delivery is told from the first one also when that was to another reader, or over another line. */
+  | 'redeliveries'
+  /** Not so one that was read ahead and never emitted. */
+  | 'read ahead unmarked'
+  /** Such deliveries are counted. */
+  | 'counted redeliveries'
+  | 'cut'
   | 'keys';
 
 /** What a channel of a scenario is like. */
@@ -33,10 +41,8 @@ export interface Side {
   deadOf(channel: string): string;
   source(channel: string, options: SourceOptions): Flow<Uint8Array>;
   sink(channel: string, options: SinkOptions): Sink<Uint8Array>;
-  /** How many read it now. */
-  readers(channel: string): Promise<number>;
-  /** How many messages wait for a reader. */
-  depth(channel: string): Promise<number>;
+  /** How many messages wait for a reader, or are not settled, where the system tells. */
+  depth?(channel: string): Promise<number>;
   /** Breaks every connection. */
   cut(): void;
   close(): Promise<void>;
@@ -67,24 +73,42 @@ export interface Stage {
   ): Promise<Actor>;
   /** Until nothing more happens. What several readers saw meanwhile is sorted by reader, as nothing orders it. */
   rest(): Promise<void>;
+  /** Writes down how many wait, where all systems tell. */
   depth(channel: string): Promise<void>;
   cut(): Promise<void>;
 }
 
 const utf8 = { of: new TextEncoder(), text: new TextDecoder() };
 
-/** Plays one scenario on one system, and gives what was seen. */
+/** What the systems of a comparison have in common. */
+export interface Common {
+  readonly abilities: ReadonlySet<Ability>;
+  readonly isCounted: boolean;
+}
+
+/** Plays one scenario on one system, and gives what was seen of what all systems can show. */
 export async function play(
   side: Side,
   meeting: Meeting,
+  { abilities, isCounted }: Common,
   scenario: (t: Stage) => Promise<void>,
 ): Promise<readonly string[]> {
   const place = meeting.join();
+  let isElsewhere = false;
   const trace: string[] = [];
   let fresh: { readonly actor: string; readonly line: string }[] = [];
   const leaves: (() => void)[] = [];
   const sinks: Sink<Uint8Array>[] = [];
   const names = new Map<string, string>();
+  const attemptOf = ({ attempt }: Message<unknown>): string => {
+    if (!isElsewhere || abilities.has('counted redeliveries')) return ` #${attempt}`;
+    return abilities.has('redeliveries') && attempt > 1 ? ' again' : '';
+  };
+  /** Until the far side knows what was settled: a line that breaks earlier brings it again, and that is no difference. */
+  async function known(): Promise<void> {
+    const { depth } = side;
+    if (isCounted && depth !== undefined) for (const channel of names.keys()) await place.agree(() => depth(channel));
+  }
   const see = (actor: string, line: string): void => {
     fresh.push({ actor, line });
     place.show();
@@ -131,21 +155,32 @@ export async function play(
         const [one] = held.splice(at, 1);
         see(name, `${name} ${verb} ${text}: ${one !== undefined && how(one.message)}`);
       };
-      const before = await side.readers(channel);
-      const subscription = change(side.source(channel, { closeTimeoutMs: 0, ...options })).subscribe({
-        next(message) {
-          const text = utf8.text.decode(message.payload);
-          held.push({ text, message });
-          if (!first.has(text)) first.set(text, message);
-          const about = [message.key, message.headers['header']].filter((one) => one !== undefined).join(' ');
-          see(name, `${name} got ${text} #${message.attempt}${about === '' ? '' : ` (${about})`}`);
-        },
-        error: (error: unknown) => see(name, `${name} failed ${isSluiceError(error) ? error.code : String(error)}`),
-        complete: () => see(name, `${name} completed`),
-      });
+      let reader: SourceHandle | undefined;
+      let isOver = false;
+      const flow = change(side.source(channel, { closeTimeoutMs: 0, ...options }));
+      const subscription = withScope({ addSource: (source) => void (reader = source) }, () =>
+        flow.subscribe({
+          next(message) {
+            const text = utf8.text.decode(message.payload);
+            held.push({ text, message });
+            if (!first.has(text)) first.set(text, message);
+            const about = [message.key, message.headers['header']].filter((one) => one !== undefined).join(' ');
+            see(name, `${name} got ${text}${attemptOf(message)}${about === '' ? '' : ` (${about})`}`);
+          },
+          error(error: unknown) {
+            isOver = true;
+            see(name, `${name} failed ${isSluiceError(error) ? error.code : String(error)}`);
+          },
+          complete() {
+            isOver = true;
+            isElsewhere = true;
+            see(name, `${name} completed`);
+          },
+        }),
+      );
       leaves.push(() => subscription.unsubscribe());
       // Who comes first is served first.
-      while ((await side.readers(channel)) <= before) await pause(5);
+      while (reader?.status !== 'connected' && !isOver) await pause(1);
       await rest();
       return {
         ack: (...texts) => texts.forEach((text) => settle('ack', text, (message) => message.ack())),
@@ -153,6 +188,7 @@ export async function play(
           texts.forEach((text) => settle(then, text, (message) => message.nack(new Error('scenario'), then))),
         late: (text) => see(name, `${name} late ack ${text}: ${first.get(text)?.ack()}`),
         leave() {
+          isElsewhere = true;
           see(name, `${name} leaves`);
           subscription.unsubscribe();
         },
@@ -160,11 +196,15 @@ export async function play(
     },
     async depth(channel) {
       await rest();
-      trace.push(`${names.get(channel)}: ${await side.depth(channel)} wait`);
+      const { depth } = side;
+      if (!isCounted || depth === undefined) return;
+      trace.push(`${names.get(channel)}: ${await place.agree(() => depth(channel))}`);
     },
     async cut() {
       await rest();
+      await known();
       trace.push('cut');
+      isElsewhere = true;
       side.cut();
       await rest();
     },

@@ -6,8 +6,6 @@ export interface AmqpAdmin {
   with<T>(work: (channel: Channel) => Promise<T>): Promise<T>;
   /** How many messages wait. */
   depth(queue: string): Promise<number>;
-  /** How many read it; 0 where there is no such queue. */
-  readers(queue: string): Promise<number>;
   /** Puts texts into a queue, with these as their ids too. */
   put(queue: string, ...texts: readonly string[]): Promise<void>;
   /** Takes out all that wait, oldest first. */
@@ -30,15 +28,6 @@ export function amqpAdmin(url: string): AmqpAdmin {
   return {
     with: withChannel,
     depth: (queue) => withChannel(async (channel) => (await channel.checkQueue(queue)).messageCount),
-    readers: (queue) =>
-      withChannel(async (channel) => {
-        // A queue that is not there takes the channel with it.
-        channel.on('error', () => undefined);
-        return channel.checkQueue(queue).then(
-          ({ consumerCount }) => consumerCount,
-          () => 0,
-        );
-      }),
     async put(queue, ...texts) {
       const connection = await connect(url);
       const channel = await connection.createConfirmChannel();
