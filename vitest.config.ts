@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/helpers/longest-first.js';
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 // Where a machine wants to read the counts: `TEST_REPORT=file.json npm test`.
@@ -21,6 +22,7 @@ export default defineConfig({
     restoreMocks: true,
     unstubGlobals: true,
     maxWorkers: '100%',
+    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
@@ -61,7 +63,7 @@ export default defineConfig({
           globalSetup: [source('./test/brokers/announce.ts')],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: 3,
+          maxWorkers: 4,
           maxConcurrency: 16,
           sequence: { groupOrder: 2 },
         },
