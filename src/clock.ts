@@ -100,9 +100,10 @@ export function currentClock(): Clock {
  *
  * @example
  * import { useClock } from 'sluice';
- * const restore = useClock(virtual);
+ * import { virtualClock } from 'sluice/testing';
+ * const restore = useClock(virtualClock());
  * try {
- *   flow.subscribe();
+ *   orders.subscribe();
  * } finally {
  *   restore();
  * }

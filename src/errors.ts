@@ -77,7 +77,7 @@ const BRAND = Symbol.for('sluice.error.v1');
  * @example
  * import { isSluiceError } from 'sluice';
  * running.faults$.subscribe((fault) => {
- *   if (isSluiceError(fault.reason, 'DECODE_FAILED')) console.warn(fault.reason.message);
+ *   if (fault.type === 'message.nacked' && isSluiceError(fault.reason, 'DECODE_FAILED')) console.warn(fault.message.id);
  * });
  * @see isSluiceError
  */

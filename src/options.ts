@@ -161,7 +161,7 @@ export type OptionRules<O> = { readonly [K in keyof O]-?: OptionRule };
  *
  * @example
  * import { checkOptions, integer, required, text } from 'sluice/connection';
- * checkOptions('redisSource', options, { stream: required(text), credit: integer(0, 65535) });
+ * checkOptions('redisSource', { stream: 'orders', credit: 16 }, { stream: required(text), credit: integer(0, 65535) });
  * @param owner the function the options belong to, for the text
  * @throws SluiceError `CONFIG_INVALID`; `details.faults` lists each fault
  */
@@ -195,7 +195,7 @@ export function checkOptions<O extends object>(owner: string, options: O, rules:
  *
  * @example
  * import { callable, checkArgument } from 'sluice/connection';
- * checkArgument('twice', 'work', work, callable); // twice: 'work' is missing: expected a function.
+ * checkArgument('twice', 'work', undefined, callable); // twice: 'work' is missing: expected a function.
  * @param owner the function, for the text
  * @throws SluiceError `CONFIG_INVALID`
  */

@@ -40,7 +40,7 @@ export interface Backoff {
  *
  * @example
  * import { backoff, each } from 'sluice';
- * each(charge, { retry: backoff({ tries: 5, initialMs: 200 }) });
+ * each(bill, { retry: backoff({ tries: 5, initialMs: 200 }) });
  * @throws SluiceError `CONFIG_INVALID` for an option out of range
  */
 export function backoff(options: BackoffOptions = {}): Backoff {

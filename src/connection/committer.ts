@@ -35,9 +35,16 @@ export interface CommitPlan<P> {
  * begins when half of what may be unsaved has come together, so that reading goes on while the far side works.
  *
  * @example
- * import { Committer } from 'sluice/connection';
- * const plan = { save: (offset: number) => store.save(offset), clock, every: 100, intervalMs: 1_000 };
- * const commits = new Committer(plan, { position: () => offset, passed: () => count, saved: wake, failed: lost });
+ * import { systemClock } from 'sluice';
+ * import { Committer, Prefix } from 'sluice/connection';
+ * const settled = new Prefix<number>();
+ * const plan = { save: (offset: number | undefined) => store(offset), clock: systemClock, every: 100, intervalMs: 1_000 };
+ * const commits = new Committer<number | undefined>(plan, {
+ *   position: () => settled.position,
+ *   passed: () => settled.passed,
+ *   saved: () => undefined, // there may be room again: read on
+ *   failed: (error) => console.error(error),
+ * });
  * @see Prefix
  */
 export class Committer<P> {

@@ -104,8 +104,9 @@ interface Waiter<C> {
  * (bad credentials, impossible options) ends the link and reaches its users' `fatal`.
  *
  * @example
+ * import { connect } from 'amqplib';
  * import { defineLink } from 'sluice/connection';
- * const link = defineLink({ connector: 'redis', connect: () => client.connect(), disconnect: (c) => c.quit() });
+ * const link = defineLink({ connector: 'amqp', connect: () => connect('amqp://localhost'), disconnect: (c) => c.close() });
  * @see defineSource
  * @see defineSink
  */

@@ -114,7 +114,15 @@ const DEFINITION = called('a definition with connector, credit and open', 'conne
  *
  * @example
  * import { defineSource } from 'sluice/connection';
- * const ticks = defineSource({ connector: 'ticks', credit: 16, open: (context) => openTicks(context) }, { credit: 4 });
+ * const ones = defineSource<number>({
+ *   connector: 'ones',
+ *   credit: 16,
+ *   open: (context) => ({
+ *     resume: () => { while (context.ready) context.offer({ payload: 1, topic: 'ones' }); },
+ *     settle: () => undefined,
+ *     close: () => undefined,
+ *   }),
+ * });
  * @param options as the user gave them; keys of the connector itself are ignored here, so check them before
  * @throws SluiceError `CONFIG_INVALID` for an option out of range, or a missing `overflow` where there is no pausing
  * Source: Reactive Streams 1.0.4, rules 1.1 and 3.3, with settlement as the demand.

@@ -14,7 +14,7 @@ export interface BytesOptions {
  *
  * @example
  * import { bytes, encode } from 'sluice';
- * images.pipe(encode(bytes({ maxBytes: 8_388_608 })));
+ * raw.pipe(encode(bytes({ maxBytes: 8_388_608 })));
  * @param options `maxBytes`
  * @throws SluiceError `PAYLOAD_TOO_LARGE`; from `encode` also `ENCODE_FAILED` for anything but a Uint8Array
  * @see text

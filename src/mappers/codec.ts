@@ -86,7 +86,7 @@ export type SplitRecord<T> = RecordPlace &
  * import { ndjson } from 'sluice';
  * const splitter = ndjson<Order>().splitter();
  * for (const record of splitter.push(chunk)) {
- *   if (record.error === undefined) take(record.value, record.nextOffset);
+ *   if (record.error === undefined) handle(record.value, record.nextOffset);
  * }
  * @see RecordMapper
  */
@@ -109,7 +109,7 @@ export interface Splitter<T> {
  * @example
  * import { ndjson } from 'sluice';
  * const orders = ndjson<Order>();
- * orders.all.decode(payload); // Order[]
+ * orders.all.decode(body); // Order[]
  * @see ndjson
  * @see lines
  */

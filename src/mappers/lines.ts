@@ -31,7 +31,7 @@ export interface LinesOptions {
  *
  * @example
  * import { lines } from 'sluice';
- * lines().all.decode(payload); // string[]
+ * lines().all.decode(body); // string[]
  * @param mapper reads and writes one line, without its end
  * @param options `maxBytes`, `skipBlank`, `name`, `contentType`
  * @throws SluiceError from `decode`: what the mapper throws, with `line` and `offset` in its details, and

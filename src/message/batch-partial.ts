@@ -8,7 +8,7 @@ import type { Outcome } from './settler.js';
  *
  * @example
  * import { batchPartial } from 'sluice';
- * batch.nack(batchPartial(new Map([[3, error]])), 'dead');
+ * rows.nack(batchPartial(new Map([[3, error]])), 'dead');
  * @param failed reasons by position in the batch, from 0
  * @throws SluiceError `CONFIG_INVALID` for anything else
  * @see join

@@ -15,7 +15,7 @@ const MESSAGE: OptionRule = (value) => (isMessage(value) ? undefined : 'expected
  *
  * @example
  * import { deadLetterHeaders } from 'sluice/connection';
- * client.publish('orders.dead', message.payload, { headers: deadLetterHeaders(message, reason, 'line 7') });
+ * const headers = deadLetterHeaders(message, error, 'line 7');
  * @param message the message as it was read, before any stage changed its headers
  * @param reason what the message was nacked with
  * @param position where in its source it stood, as text

@@ -36,7 +36,7 @@ export interface BatchOptions {
  *
  * @example
  * import { batch, each } from 'sluice';
- * rows.pipe(batch({ size: 500, maxWaitMs: 200 }), each((rows) => insert(rows)));
+ * orders.pipe(batch({ size: 500, maxWaitMs: 200 }), each((rows) => store(rows)));
  * @throws SluiceError `CONFIG_INVALID` for a missing option, one out of range, or a size above the credit
  * @see unbatch
  * @see join

@@ -32,7 +32,7 @@ export const COME_AGAIN_MS = 100;
  *
  * @example
  * import { busy } from 'sluice';
- * requests.pipe(busy((request) => rebuild(request)));
+ * orders.pipe(busy((order) => bill(order)));
  * @throws SluiceError `CONFIG_INVALID` for an option out of range
  * @see latest
  * @see each

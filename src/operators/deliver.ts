@@ -27,7 +27,7 @@ import { OpenMessages } from './open-messages.js';
  * source untouched. A sink that throws nacks the message with SINK_FAILED.
  *
  * @example
- * import { deliver } from 'sluice';
+ * import { deliver, each } from 'sluice';
  * orders.pipe(deliver(audit), each(bill)); // billed only after the audit has it
  * @throws SluiceError `CONFIG_INVALID` for what is no sink
  * @see fanout

@@ -35,8 +35,9 @@ export const VALUES_RULES: typeof SOURCE_RULES & { readonly topic: typeof text }
  * emitted before may still settle. On unsubscribe its `return` is called, so a generator runs its `finally`.
  *
  * @example
+ * import { createInterface } from 'node:readline';
  * import { fromAsyncIterable } from 'sluice';
- * const lines = fromAsyncIterable(readline.createInterface({ input }), { credit: 16 });
+ * const lines = fromAsyncIterable(createInterface({ input: process.stdin }), { credit: 16 });
  * @param iterable each subscription iterates it from the start; a generator object has only one start
  * @param options `credit` defaults to 128
  * @throws SluiceError `CONFIG_INVALID` for an option out of range

@@ -11,7 +11,7 @@ import { fromAsyncIterable, type ValuesOptions } from './from-async-iterable.js'
  *
  * @example
  * import { fromReadableStream } from 'sluice';
- * const chunks = fromReadableStream(response.body, { credit: 4 });
+ * const chunks = fromReadableStream(new Blob(['text']).stream(), { credit: 4 });
  * @throws SluiceError `CONFIG_INVALID` for an option out of range
  * Source: WHATWG Streams, `getReader`.
  * @see toReadableStream

@@ -31,7 +31,7 @@ export interface LatestOptions<I> extends Omit<EachOptions<I>, 'concurrency' | '
  *
  * @example
  * import { latest } from 'sluice';
- * queries.pipe(latest((query, _, { signal }) => search(query, { signal })));
+ * orders.pipe(latest((order, _, { signal }) => fetch(`/stock/${order.id}`, { signal })));
  * @throws SluiceError `CONFIG_INVALID` for an option out of range
  * @see busy
  * @see each

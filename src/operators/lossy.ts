@@ -23,7 +23,7 @@ export type LossyMode = 'latest' | 'sync';
  * @example
  * import { debounceTime } from 'rxjs';
  * import { lossy } from 'sluice';
- * positions.pipe(lossy(debounceTime(100)));
+ * orders.pipe(lossy(debounceTime(100)));
  * @param operator from messages to the same messages or copies of them
  * @throws SluiceError `CONFIG_INVALID` for another mode
  * @see latest

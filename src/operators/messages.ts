@@ -25,8 +25,9 @@ const SOURCE = either(having('subscribe'), having('then'), having('getReader'), 
  * and everything was settled; errors with SOURCE_FAILED when it does, or, under `close`, when more comes than fits.
  *
  * @example
+ * import { fromEvent } from 'rxjs';
  * import { messages } from 'sluice';
- * const clicks = fromEvent(button, 'click').pipe(messages({ overflow: 'drop-oldest', credit: 16 }));
+ * const clicks = fromEvent(document, 'click').pipe(messages({ overflow: 'drop-oldest', credit: 16 }));
  * @param options `overflow` is required; `credit` defaults to 128
  * @throws SluiceError `CONFIG_INVALID` without `overflow`, or for an option out of range
  * @see values

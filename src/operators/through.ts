@@ -13,9 +13,9 @@ import { each, type EachOptions } from './each.js';
  * unsubscribe the chains are unsubscribed and their messages go back untouched.
  *
  * @example
- * import { retry, timeout } from 'rxjs';
+ * import { mergeMap, retry, timeout } from 'rxjs';
  * import { through } from 'sluice';
- * orders.pipe(through((order$) => order$.pipe(mergeMap(price), timeout(500), retry(2)), { concurrency: 4 }));
+ * orders.pipe(through((order$) => order$.pipe(mergeMap(async (order) => bill(order)), timeout(500), retry(2)), { concurrency: 4 }));
  * @param chain called once per try with an Observable of the payload alone; RxJS's `pipe(…)` gives such a function
  * @param options those of `each`
  * @throws SluiceError `CONFIG_INVALID` as `each` does

@@ -15,7 +15,7 @@ import { toAsyncIterable } from './to-async-iterable.js';
  *
  * @example
  * import { toReadableStream } from 'sluice';
- * await toReadableStream(orders).pipeTo(writable);
+ * await toReadableStream(orders).pipeTo(new WritableStream({ write: (order) => store(order) }));
  * @throws SluiceError `CONFIG_INVALID` for what is no flow
  * Source: WHATWG Streams, `highWaterMark` of 0.
  * @see fromReadableStream

@@ -16,7 +16,7 @@ import { defineStage } from './define-stage.js';
  *
  * @example
  * import { batch, each, unbatch } from 'sluice';
- * orders.pipe(batch({ size: 100, maxWaitMs: 50 }), each(priceAll), unbatch());
+ * orders.pipe(batch({ size: 100, maxWaitMs: 50 }), each((some) => some.map(bill)), unbatch());
  * @see batch
  * @see fork
  */

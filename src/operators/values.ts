@@ -10,7 +10,7 @@ import { checkArgument, flowLike } from '../connection/options.js';
  *
  * @example
  * import { values } from 'sluice';
- * ticks.pipe(values()).subscribe((tick) => chart.add(tick));
+ * orders.pipe(values()).subscribe((order) => console.log(order.id));
  * @throws SluiceError `CONFIG_INVALID` from what it returns, for what is no flow
  * @see messages
  * @see toAsyncIterable

@@ -24,7 +24,7 @@ export interface LoopGuardOptions {
  *
  * @example
  * import { loopGuard } from 'sluice';
- * replies.pipe(loopGuard({ maxHops: 4 })).subscribe(outbox);
+ * orders.pipe(loopGuard({ maxHops: 4 })).subscribe(audit);
  * @throws SluiceError `CONFIG_INVALID` for a `maxHops` out of range
  * @see route
  */

@@ -45,7 +45,7 @@ export interface RouteOptions<I, O = never> {
  * orders.pipe(
  *   route([
  *     { name: 'created', when: topic('orders/+/created'), to: payload(bill) },
- *     { name: 'large', when: field('total', greaterThan(10_000)), to: reviewSink, budget: 8 },
+ *     { name: 'large', when: field('total', greaterThan(10_000)), to: reviews, budget: 8 },
  *   ]),
  * );
  * @throws SluiceError `CONFIG_INVALID` for an option out of range, a rule that is none, a name used twice, or a rule that

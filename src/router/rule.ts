@@ -15,8 +15,8 @@ export type BranchOverflow = 'wait' | 'drop-oldest' | 'drop-newest' | 'conflate'
  * One rule of a router, as data: which messages, and where they go.
  *
  * @example
- * import { topic, type Rule } from 'sluice';
- * const eu: Rule<Order, Bill> = { name: 'eu', when: topic('orders/eu/#'), to: billing, budget: 16 };
+ * import { payload, topic, type Rule } from 'sluice';
+ * const eu: Rule<Order, Bill> = { name: 'eu', when: topic('orders/eu/#'), to: payload(bill), budget: 16 };
  * @see route
  */
 export interface Rule<I = unknown, O = unknown> {

@@ -34,7 +34,7 @@ export interface Graph {
  *
  * @example
  * import { describe, mermaid } from 'sluice';
- * console.log(mermaid(describe(orders, bills)));
+ * console.log(mermaid(describe(orders, audit)));
  * @throws SluiceError `CONFIG_INVALID` for what is no flow or no sink
  * @see mermaid
  */

@@ -47,7 +47,7 @@ const SAME_PRESS_MS = 1_000;
  * @example
  * import { run } from 'sluice';
  * import { onSignal } from 'sluice/on-signal';
- * onSignal(run(orders, bills));
+ * onSignal(run(orders, audit));
  * @throws SluiceError `CONFIG_INVALID` for a target that cannot be stopped, or an option that is none
  * Source: POSIX, exit status of a shell command ended by a signal.
  * @see run

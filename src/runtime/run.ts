@@ -26,7 +26,7 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  *
  * @example
  * import { each, run } from 'sluice';
- * const running = run(orders.pipe(each(bill)), bills, { drainTimeoutMs: 10_000 });
+ * const running = run(orders.pipe(each(bill)), billing, { drainTimeoutMs: 10_000 });
  * const { clean, unfinished } = await running.stop();
  * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that was completed before
  * @see topology

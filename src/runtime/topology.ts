@@ -58,7 +58,7 @@ export interface Topology extends AsyncDisposable {
  * import { memorySink, run, topology } from 'sluice';
  * const app = topology({
  *   bills: () => run(orders, memorySink(broker, { topic: 'bills' })), // a sink ends with its run: make it in here
- *   audit: () => run(events, memorySink(broker, { topic: 'audit' })),
+ *   audit: () => run(raw, memorySink(broker, { topic: 'audit' })),
  * });
  * await app.stop(); // audit first, then bills
  * @throws SluiceError `CONFIG_INVALID` for an option out of range

@@ -69,7 +69,7 @@ interface Fate {
  *
  * @example
  * import { checkHistory } from 'sluice/testing';
- * const { valid, lost } = checkHistory(events);
+ * const { valid, lost } = checkHistory([{ type: 'attempted', id: 'run.w.0' }, { type: 'drained' }]);
  * @throws SluiceError `CONFIG_INVALID` for what is no list of events
  * @see history
  */

@@ -56,7 +56,9 @@ export interface FlowTestOptions {
  * not resolve in it, use `virtualClock` for those.
  *
  * @example
+ * import { delay } from 'rxjs';
  * import { flowTest } from 'sluice/testing';
+ * import { it } from 'vitest';
  * it('holds the window', flowTest(({ offer, expectLanes }) => {
  *   expectLanes(offer('abc|', { credit: 1 }).pipe(delay(2))).toBe(`
  *     a       d-a

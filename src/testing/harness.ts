@@ -229,6 +229,7 @@ export interface BenchKit {
  * A connector on the bench: what it promises, and how to set it up.
  *
  * @example
+ * import { memoryBroker, memorySink, memorySource } from 'sluice';
  * import type { Harness } from 'sluice/testing';
  * const harness: Harness = {
  *   name: 'memory',

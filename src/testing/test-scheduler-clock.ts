@@ -11,6 +11,7 @@ import { seededRandom } from './seeded-random.js';
  * @example
  * import { TestScheduler } from 'rxjs/testing';
  * import { testSchedulerClock } from 'sluice/testing';
+ * import { expect } from 'vitest';
  * const scheduler = new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
  * const clock = testSchedulerClock(scheduler);
  * @param seed of `random()`. Default 1.

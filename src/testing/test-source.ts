@@ -84,9 +84,13 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  * and draining are the real ones. What is requeued goes to the front and comes again.
  *
  * @example
- * import { testSource } from 'sluice/testing';
+ * import { delay } from 'rxjs';
+ * import { configure } from 'rxjs-marbles';
+ * import { testSchedulerClock, testSource } from 'sluice/testing';
+ * import { it } from 'vitest';
+ * const { marbles } = configure({ run: true });
  * it('returns the credit', marbles((m) => {
- *   const source = testSource({ values: m.cold('abc|'), credit: 2 });
+ *   const source = testSource({ values: m.cold('abc|'), credit: 2, clock: testSchedulerClock(m.scheduler) });
  *   source.flow.pipe(delay(2)).subscribe((message) => message.ack());
  *   m.expect(source.delivered$).toBeObservable('abc');
  *   m.expect(source.acks$).toBeObservable('--abc');
