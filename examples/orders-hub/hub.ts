@@ -39,7 +39,7 @@ export interface Tally {
   dead: number;
   delivered: number;
   readonly branches: Record<string, number>;
-  /** What slow clients missed. */
+  /** What slow clients missed at least: it is told each time it has doubled. */
   missed: number;
 }
 
@@ -63,8 +63,11 @@ export async function startHub({ input, state, config }: HubOptions): Promise<Hu
   const arrived = firstValueFrom(server.clients$.pipe(take(3), toArray()));
   const clients = [connectClient('fast 1', url, 0), connectClient('fast 2', url, 0), connectClient('slow', url, 25)];
   await arrived;
+  const missed = new Map<string, number>();
   const stopObserving = observe((event) => {
-    if (event.type === 'peer.slow') tally.missed += event.dropped;
+    if (event.type !== 'peer.slow') return;
+    missed.set(event.peer, event.dropped);
+    tally.missed = [...missed.values()].reduce((sum, count) => sum + count, 0);
   });
 
   const rows: Flow<Readonly<Record<string, unknown>>> = fileSource({
@@ -94,7 +97,7 @@ export async function startHub({ input, state, config }: HubOptions): Promise<Hu
       name: 'enrich',
     }),
     payload((order) => JSON.stringify(order)),
-    deliver(server.broadcast({ overflow: 'drop-oldest', maxQueuedPerClient: 256 })),
+    deliver(server.broadcast({ overflow: 'drop-oldest', maxQueuedPerClient: 1_024 })),
   );
   const results = fileSink({
     path: join(state, 'orders.ndjson'),

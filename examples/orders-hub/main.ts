@@ -1,6 +1,7 @@
 // Reads a file of orders, routes them by rule, sends them to live WebSocket clients and to a file, and loses none.
 // Needs nothing but `npm ci`. `npm start -- --help` lists what it can be told.
 import { rmSync } from 'node:fs';
+import { relative } from 'node:path';
 import process from 'node:process';
 import { onSignal } from 'sluice/on-signal';
 import { configFor } from './config.js';
@@ -8,6 +9,9 @@ import { generateOrders } from './generate-orders.js';
 import { startHub } from './hub.js';
 import { commandLine, USAGE, type CommandLine } from './options.js';
 import { accountOf, showHub } from './view.js';
+
+// Whoever read it may be gone, as `| cat` is after the same Ctrl-C. What is read still has to be settled.
+process.stdout.on('error', () => undefined);
 
 try {
   const asked = commandLine(process.argv.slice(2));
@@ -19,12 +23,18 @@ try {
   process.exit(1);
 }
 
+/** A path as it would be typed here, where that is shorter. */
+function near(path: string): string {
+  const way = relative(process.cwd(), path);
+  return way.length < path.length ? way : path;
+}
+
 async function main({ input, rows, config, state, fresh }: CommandLine): Promise<void> {
   if (rows !== undefined) await generateOrders(input, rows);
   const found = await configFor(input, config);
   if (fresh) rmSync(state, { recursive: true, force: true });
   const hub = await startHub({ input, state, config: found });
-  console.log(`Reading ${input}\nWriting ${state}`);
+  console.log(`Reading ${near(input)}\nWriting ${near(state)}`);
   const view = showHub(hub, process.stdout);
   const finish = async (): Promise<boolean> => {
     view.hide();
@@ -33,6 +43,9 @@ async function main({ input, rows, config, state, fresh }: CommandLine): Promise
     console.log(text);
     return balanced;
   };
+  // Also for a signal that comes while it is on its way.
+  let finishing: Promise<boolean> | undefined;
+  const finishOnce = (): Promise<boolean> => (finishing ??= finish());
 
   let interrupted = false;
   const detach = onSignal(hub.running, {
@@ -41,7 +54,7 @@ async function main({ input, rows, config, state, fresh }: CommandLine): Promise
       view.note(`${signal}: draining; Ctrl-C again ends at once`);
     },
     onStopped: async (report) => {
-      await finish();
+      await finishOnce();
       const { unfinished } = report as { readonly unfinished: readonly unknown[] };
       console.log(`Stopped. ${unfinished.length} rows were handed back; start again to go on from here.`);
     },
@@ -53,9 +66,9 @@ async function main({ input, rows, config, state, fresh }: CommandLine): Promise
     throw error;
   }
   if (interrupted) return;
-  detach();
   if (hub.running.health().sources[0]?.counts.emitted === 0) {
     console.log('Every row was done by an earlier run. npm start -- --fresh begins anew.');
   }
-  if (!(await finish())) process.exitCode = 1;
+  if (!(await finishOnce())) process.exitCode = 1;
+  detach();
 }

@@ -23,7 +23,7 @@ export function showHub(hub: Hub, out: NodeJS.WriteStream): HubView {
   let rate = 0;
   let below = 'Ctrl-C drains and stops';
   const show = (): void => {
-    if (live) draw(`${tableOf(hub, rate)}\n${below}`);
+    if (live) draw(`${tableOf(hub, rate, out.columns)}\n${below}`);
     else out.write(`${lineOf(hub, rate)}\n`);
   };
   const look = (): void => {
@@ -88,14 +88,14 @@ function lineOf(hub: Hub, rate: number): string {
     `filtered ${tally.filtered}`,
     `dead ${tally.dead}`,
     ...seen,
-    `missed ${tally.missed}`,
+    `missed ${tally.missed}${tally.missed > 0 ? ' or more' : ''}`,
   ].join(' | ');
 }
 
-function tableOf(hub: Hub, rate: number): string {
+function tableOf(hub: Hub, rate: number, columns: number): string {
   const { tally, clients } = hub;
   const source = hub.running.health().sources[0];
-  return compact([
+  const rows: Row[] = [
     ['rows read', rowsOf(hub)],
     ['rows a second', rate],
     ['unsettled of credit', `${source?.unsettled ?? 0} of ${source?.credit ?? 0}`],
@@ -104,17 +104,21 @@ function tableOf(hub: Hub, rate: number): string {
     ['dead letters', tally.dead],
     ['written', tally.delivered],
     ...clients.map((client) => [`client ${client.name}`, client.received()] as const),
-    ['missed by the slow client', tally.missed],
-  ]);
+    ['missed by slow clients', tally.missed > 0 ? `${tally.missed} or more` : 0],
+  ];
+  return compact(rows, columns);
 }
 
-/** A table without lines between its rows: with them it would be taller than many a terminal. */
-function compact(rows: readonly (readonly [name: string, value: string | number])[]): string {
+type Row = readonly [name: string, value: string | number];
+
+/** A table without lines between its rows: with them it would be taller than many a terminal. Without a frame where that is narrower. */
+function compact(rows: readonly Row[], columns: number = Infinity): string {
   const table = new Table({
     colAligns: ['left', 'right'],
     style: { head: [], border: [] },
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
   for (const row of rows) table.push([...row]);
-  return table.toString();
+  const text = table.toString();
+  return text.indexOf('\n') <= columns ? text : rows.map(([name, value]) => `${name}: ${value}`).join('\n');
 }

@@ -1,12 +1,15 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { configFor } from '../../examples/orders-hub/config.js';
 import { generateOrders } from '../../examples/orders-hub/generate-orders.js';
+import type { Hub } from '../../examples/orders-hub/hub.js';
 import { commandLine } from '../../examples/orders-hub/options.js';
+import { showHub } from '../../examples/orders-hub/view.js';
 
 const MAIN = fileURLToPath(new URL('../../examples/orders-hub/main.ts', import.meta.url));
 const CONFIG = fileURLToPath(new URL('../../examples/orders-hub/configs/orders.json', import.meta.url));
@@ -20,14 +23,14 @@ interface Ended {
 }
 
 /** Runs the hub as a user would, without a terminal; `when` may stop it on what it has said so far. */
-function hub(input: string, state: string, when?: (said: string, kill: () => void) => void): Promise<Ended> {
+function hub(input: string, state: string, when?: (said: string, child: ChildProcess) => void): Promise<Ended> {
   return new Promise((resolve) => {
     const args = ['--import', 'tsx', MAIN, '--input', input, '--state', state];
     const child = spawn(process.execPath, args, { cwd: fileURLToPath(new URL('../../', import.meta.url)) });
     let said = '';
     const hear = (chunk: Uint8Array): void => {
       said += String(chunk);
-      when?.(said, () => child.kill('SIGINT'));
+      when?.(said, child);
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
@@ -96,10 +99,10 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     const state = join(folder, 'interrupted');
     await generateOrders(input, rows, 11);
     let killed = false;
-    const first = await hub(input, state, (said, kill) => {
+    const first = await hub(input, state, (said, child) => {
       if (killed || !said.includes('rows |')) return;
       killed = true;
-      kill();
+      child.kill('SIGINT');
     });
     expect(first.said).toContain('SIGINT: draining');
     expect(first.said).toMatch(/Stopped\. \d+ rows were handed back/);
@@ -112,6 +115,44 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     const ids = records<Result>(join(state, 'orders.ndjson')).map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids).toHaveLength((before['delivered'] ?? 0) + (after['delivered'] ?? 0));
+  });
+
+  it('drains also when Ctrl-C ends whoever reads what it says, as in a pipe (F16, SHU-02)', async () => {
+    const input = join(folder, 'piped.csv');
+    const state = join(folder, 'piped');
+    await generateOrders(input, 20_000, 13);
+    const first = await hub(input, state, (said, child) => {
+      if (!said.includes('Writing') || child.stdout?.destroyed === true) return;
+      child.stdout?.destroy();
+      child.kill('SIGINT');
+    });
+    expect(first).toMatchObject({ code: 0 });
+    const before = records<Result>(join(state, 'orders.ndjson')).length;
+    const after = account((await hub(input, state)).said);
+    const rows = records<Result>(join(state, 'orders.ndjson')).map(({ row }) => row);
+    expect([rows.length, new Set(rows).size]).toEqual([before + (after['delivered'] ?? 0), rows.length]);
+    expect(after['missing']).toBe(0);
+  });
+
+  it.each([
+    [100, /^┌─+┬─+┐$/m],
+    [30, /^rows read: 12$/m],
+  ])('draws no line that is wider than a terminal of %i columns', (columns, expected) => {
+    const drawn: string[] = [];
+    const write = (text: string): boolean => drawn.push(text) > 0;
+    const terminal = { isTTY: true, columns, rows: 24, write, on: () => terminal } as unknown as NodeJS.WriteStream;
+    const counts = { emitted: 12, acked: 10, dead: 0, dropped: 0 };
+    const hubAtWork = {
+      running: { health: () => ({ sources: [{ counts, unsettled: 2, credit: 8 }] }) },
+      tally: { filtered: 1, dead: 2, delivered: 3, branches: { HIGH: 4 }, missed: 5 },
+      clients: [{ name: 'slow', received: () => 6 }],
+    } as unknown as Hub;
+    const view = showHub(hubAtWork, terminal);
+    view.note('draining');
+    view.hide();
+    const lines = stripVTControlCharacters(drawn.join('')).split('\n');
+    expect(lines.join('\n')).toMatch(expected);
+    expect(lines.filter((line) => line.length > columns)).toEqual([]);
   });
 
   it('accounts for every row of real transactions', async (context) => {
