@@ -17,11 +17,19 @@ export interface KafkaGroup {
   readonly size: number;
   /** How many partitions were given to a member that did not have them just before. */
   readonly moved: number;
+  /** How long sharing out took at most. */
+  readonly slowestMs: number;
   /** One more; resolves when all partitions are shared out and it has some of them. */
   join(): Promise<void>;
   /** One leaves in order; resolves when the others have all partitions. */
   leave(): Promise<void>;
 }
+
+/**
+ * A member that was cut off between its request to be let in and the answer has a name that only the broker knows, so nobody can
+ * take it out: the group waits for it until its session ends, 30 s, and then shares out anew.
+ */
+const SHARED_MS = 100_000;
 
 /**
  * Begins with two members. `open` makes the source of one, which says to the watch what it hears.
@@ -37,6 +45,7 @@ export function kafkaGroup(
   const members = new Set<Member>();
   let subscriber: Subscriber<Message<Uint8Array>> | undefined;
   let moved = 0;
+  let slowestMs = 0;
 
   function enter(): Member {
     const member: Member = { mine: new Set(), subscription: undefined };
@@ -62,10 +71,14 @@ export function kafkaGroup(
       all.length === partitions && new Set(all).size === partitions && [...members].every((one) => one.mine.size > 0)
     );
   }
-  const shared = (): Promise<void> =>
-    until(() => {
-      if (!isShared()) throw new Error('The partitions are not shared out.');
-    });
+  async function shared(): Promise<void> {
+    const from = performance.now();
+    await until(() => {
+      const told = [...members].map(({ mine }) => `[${[...mine].join(' ')}]`).join(' ');
+      if (!isShared()) throw new Error(`The ${partitions} partitions are not shared out: ${told}`);
+    }, SHARED_MS);
+    slowestMs = Math.max(slowestMs, performance.now() - from);
+  }
 
   return {
     flow: new Observable((to) => {
@@ -82,6 +95,9 @@ export function kafkaGroup(
     },
     get moved() {
       return moved;
+    },
+    get slowestMs() {
+      return slowestMs;
     },
     async join() {
       enter();

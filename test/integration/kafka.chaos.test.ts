@@ -26,7 +26,7 @@ const STOPS_MS = [500, 1_000, 1_000, 2_000, 9_000];
 brokerSuite('Kafka that breaks', kafka, (broker) => {
   it.for(Array.from({ length: ROUNDS }, (_, at) => SEED + at))(
     'loses nothing over 20 rebalances, 5 stops and 3 kills, commits nothing unsettled, and little comes twice (REC-03, REC-10, ACK-12, F1, F5, F14), seed %i',
-    { timeout: 180_000 },
+    { timeout: 240_000 },
     async (seed, context) => {
       if (!broker().isOwn) context.skip(`${broker().how} is not to be killed`);
       const { isReal, url } = broker();
@@ -102,7 +102,7 @@ brokerSuite('Kafka that breaks', kafka, (broker) => {
           },
         ],
       );
-      console.log(told(report, group?.moved ?? 0));
+      console.log(told(report, group!));
       const [one] = report.lanes;
       expect(one!.invalid).toBe('');
       expect([one!.confirmed, one!.lost, one!.unexpected, one!.committedPast]).toEqual([MESSAGES, [], [], []]);
@@ -115,10 +115,11 @@ brokerSuite('Kafka that breaks', kafka, (broker) => {
   );
 });
 
-function told({ seconds, drainMs, lanes: [one] }: ChaosReport, moved: number): string {
+function told({ seconds, drainMs, lanes: [one] }: ChaosReport, { moved, slowestMs }: KafkaGroup): string {
   const back = one!.recoveriesMs.map((ms) => Math.round(ms)).join(', ');
   return (
-    `${seconds.toFixed(1)} s, drained in ${Math.round(drainMs)} ms, ${moved} partitions moved, ${one!.lost.length} lost, ` +
+    `${seconds.toFixed(1)} s, drained in ${Math.round(drainMs)} ms, ${moved} partitions moved, ` +
+    `shared out in at most ${Math.round(slowestMs)} ms, ${one!.lost.length} lost, ` +
     `${one!.duplicates} twice (at most ${one!.bound}), ${one!.committedPast.length} committed too early, back after ${back} ms`
   );
 }
