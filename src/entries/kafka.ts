@@ -1,4 +1,11 @@
-export { kafkaLink, type KafkaLink, type KafkaLinkOptions, type KafkaSasl, type KafkaTls } from '../links/kafka.js';
+export {
+  kafkaLink,
+  type KafkaDriverName,
+  type KafkaLink,
+  type KafkaLinkOptions,
+  type KafkaSasl,
+  type KafkaTls,
+} from '../links/kafka.js';
 export type { KafkaMeta } from '../links/kafka-message.js';
 export { kafkaSink, type KafkaSinkOptions } from '../sinks/kafka.js';
 export { kafkaSource, type KafkaSourceOptions } from '../sources/kafka.js';

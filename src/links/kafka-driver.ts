@@ -94,7 +94,7 @@ export interface KafkaConsumerEvents extends KafkaEvents {
   revoking(): Promise<void>;
   /**
    * The member's partitions from now on. With `isContinuous` the ones it had before were its own without interruption.
-   * Nothing is read before this resolves; `seek` each that is not to be read from what was committed.
+   * Nothing is read before this resolves, and of each only from where it was sought to.
    */
   assigned(partitions: readonly KafkaPartitionName[], isContinuous: boolean): Promise<void>;
   /** A promise makes this part of the client wait: for a short time, as others may wait behind it. */

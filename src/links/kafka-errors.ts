@@ -60,9 +60,11 @@ export function kafkaError(error: unknown, what: string): SluiceError {
   const { code } = found.error;
   if (name === 'KafkaJSSASLAuthenticationError' || (typeof code === 'string' && UNTRUSTED.test(code)))
     return new SluiceError('AUTH_FAILED', said, told);
+  // A compression that the client does not know, and would not know the next time either.
+  if (name === 'KafkaJSNotImplemented' || code === 'PLT_KFK_UNSUPPORTED_COMPRESSION')
+    return new SluiceError('PROTOCOL_ERROR', said, told);
   const retriable = { ...told, retriable: true };
-  if (name === 'KafkaJSRequestTimeoutError' || code === 'PLT_KFK_TIMEOUT')
-    return new SluiceError('PEER_LOST', said, retriable);
+  if (name === 'KafkaJSRequestTimeoutError') return new SluiceError('PEER_LOST', said, retriable);
   return new SluiceError('CONNECTION_LOST', said, retriable);
 }
 

@@ -1,10 +1,11 @@
 import { defineLink, type Link, type LinkOptions } from '../connection/define-link.js';
 import { refusePlainText } from '../connection/refuse-plain-text.js';
-import { checkOptions, either, flag, having, integer, numeric, required, text } from '../options.js';
+import { checkOptions, either, flag, having, integer, numeric, oneOf, required, text } from '../options.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
 import { kafkaError } from './kafka-errors.js';
 import { checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
 import { kafkaJsDriver } from './kafkajs-driver.js';
+import { platformaticDriver } from './platformatic-driver.js';
 
 export type { KafkaSasl, KafkaTls } from './kafka-security.js';
 
@@ -16,6 +17,8 @@ export type { KafkaSasl, KafkaTls } from './kafka-security.js';
 export interface KafkaLinkOptions extends LinkOptions {
   /** `host:port` of some brokers; the others are found over them. */
   readonly brokers: readonly string[];
+  /** The package that speaks to them, which has to be installed. Default `kafkajs`. */
+  readonly driver?: KafkaDriverName;
   /** How the brokers' logs and quotas name it. Default `sluice`. */
   readonly clientId?: string;
   /** TLS, with the roots of Node or as the object says. Default false. */
@@ -30,12 +33,23 @@ export interface KafkaLinkOptions extends LinkOptions {
 }
 
 /**
+ * What {@link kafkaLink} can work with: `@platformatic/kafka` is 1.35 on Node 20, 2 above, for Kafka 3.0 and later.
+ *
+ * @see KafkaLinkOptions
+ */
+export type KafkaDriverName = 'kafkajs' | '@platformatic/kafka';
+
+/**
  * One cluster, for sources and sinks.
  *
  * @see kafkaLink
  */
 export type KafkaLink = Link<KafkaClient>;
 
+const DRIVERS: Readonly<Record<KafkaDriverName, KafkaDriver>> = {
+  kafkajs: kafkaJsDriver,
+  '@platformatic/kafka': platformaticDriver,
+};
 const HOST_AND_PORT = /^[^\s/:@]+:\d{1,5}$|^\[[\da-f:.]+\]:\d{1,5}$/i;
 
 /**
@@ -51,6 +65,7 @@ const HOST_AND_PORT = /^[^\s/:@]+:\d{1,5}$|^\[[\da-f:.]+\]:\d{1,5}$/i;
  * const link = kafkaLink({ brokers: ['localhost:9092'] });
  * kafkaSource(link, { topics: ['orders'], group: 'billing' }).subscribe((message) => message.ack());
  * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * Errors: `PEER_MISSING` where the driver is not installed, with what to type.
  * Source: Apache Kafka protocol guide.
  * @see kafkaSource
  * @see kafkaSink
@@ -58,6 +73,7 @@ const HOST_AND_PORT = /^[^\s/:@]+:\d{1,5}$|^\[[\da-f:.]+\]:\d{1,5}$/i;
 export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
   checkOptions<KafkaLinkOptions>('kafkaLink', options, {
     brokers: required(brokerList),
+    driver: oneOf(...Object.keys(DRIVERS)),
     clientId: text,
     tls: either(flag, having()),
     sasl: having('mechanism'),
@@ -69,12 +85,12 @@ export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
     heartbeatMs: numeric(1),
     clock: having('defer'),
   });
-  const { brokers, tls = false, sasl, dangerouslyAllowPlainText } = options;
+  const { brokers, driver = 'kafkajs', tls = false, sasl, dangerouslyAllowPlainText } = options;
   checkSecurity(tls, sasl);
   const hosts = brokers.map((broker) => broker.replace(/:\d+$/, ''));
   const way = { areSent: sasl !== undefined, isSecure: tls !== false, hosts, dangerouslyAllowPlainText };
   refusePlainText('kafkaLink', way, 'sasl', 'tls');
-  return linkTo(kafkaJsDriver, options);
+  return linkTo(DRIVERS[driver], options);
 }
 
 /** The same over any driver. @internal */

@@ -82,6 +82,15 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
       { test: 'test/integration/kafka.contract.test.ts', reason: 'what a client does shows only on a broker' },
     ]),
   ),
+  ...Object.fromEntries(
+    ['cluster', 'connection', 'consumer', 'member', 'offsets', 'producer'].map((name) => [
+      `src/links/platformatic-${name}.ts`,
+      {
+        test: 'test/integration/kafka-platformatic.contract.test.ts',
+        reason: 'what a group, a reader and a writer do shows only on a broker',
+      },
+    ]),
+  ),
   'src/links/kafka-transactions.ts': {
     test: 'test/sinks/kafka-transact.test.ts',
     reason: 'what a transaction asks of readers',

@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 export const LONGEST: readonly string[] = [
   'test/integration/kafka.contract.test.ts',
   'test/integration/amqp.contract.test.ts',
+  'test/integration/kafka-platformatic.contract.test.ts',
   'test/integration/amqp.chaos.test.ts',
   'test/integration/kafka.outage.test.ts',
   'test/integration/mqtt.contract.test.ts',

@@ -2,7 +2,14 @@ import { Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'ka
 import { inspect } from 'node:util';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { backoff, isSluiceError, observe, run, systemClock, type Message, type SluiceEvent } from 'sluice';
-import { kafkaLink, kafkaSink, kafkaSource, type KafkaLink, type KafkaSourceOptions } from 'sluice/kafka';
+import {
+  kafkaLink,
+  kafkaSink,
+  kafkaSource,
+  type KafkaDriverName,
+  type KafkaLink,
+  type KafkaSourceOptions,
+} from 'sluice/kafka';
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
 import { collect, type Collected } from '../helpers/collect.js';
@@ -18,15 +25,22 @@ const reconnect = backoff({ initialMs: 20, maxMs: 200, minMs: 5 });
 let names = 0;
 
 /** What a real broker shows beyond the cases that every connector has. */
-export function kafkaBehaviour(broker: () => KafkaBroker): void {
-  describe('Kafka over kafkajs', () => {
+export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverName): void {
+  describe(`Kafka over ${driver}, on a real broker`, () => {
     beforeEach((context) => {
       if (!broker().isReal)
         context.skip(`${broker().how}: it makes no topics on demand, and has neither limits nor logins`);
     });
     const client = (): Kafka => new Kafka({ brokers: [broker().url], logLevel: logLevel.NOTHING });
     const linkOf = (options: object = {}): KafkaLink =>
-      kafkaLink({ brokers: [broker().url], reconnect, requestTimeoutMs: 2_000, heartbeatMs: 1_000, ...options });
+      kafkaLink({
+        driver,
+        brokers: [broker().url],
+        reconnect,
+        requestTimeoutMs: 2_000,
+        heartbeatMs: 1_000,
+        ...options,
+      });
 
     async function topic(partitions = 3): Promise<string> {
       const name = `b${process.pid}-${(names += 1)}`;
@@ -116,6 +130,45 @@ export function kafkaBehaviour(broker: () => KafkaBroker): void {
       await until(async () => expect(sum(await committed(`${name}-group`, name))).toBe(total));
       // Each leave is in order, and what is emitted is settled in milliseconds: what moved was settled and committed.
       expect(deliveries).toBe(total);
+    });
+
+    it('shares a group with members over the other driver, whichever of them leads it', async () => {
+      const name = await topic(4);
+      const other = driver === 'kafkajs' ? '@platformatic/kafka' : 'kafkajs';
+      const member = (by: KafkaDriverName): Collected<Uint8Array> =>
+        collect(
+          kafkaSource(linkOf({ driver: by }), { topics: [name], group: `${name}-group`, ...timing, reconnect }),
+          (message) => void message.ack(),
+        );
+      const fill = (round: number): Promise<void> =>
+        write(
+          name,
+          Array.from({ length: 40 }, (_, at) => ({ partition: at % 4, value: `${round} ${at}` })),
+        );
+      const partitions = ({ messages }: Collected<Uint8Array>, round: number): number =>
+        new Set(
+          messages
+            .filter(({ payload }) => text(payload).startsWith(`${round} `))
+            .map(({ meta }) => (meta as { partition: number }).partition),
+        ).size;
+      // Whoever is first leads the group.
+      const members = [member(driver), member(other)] as const;
+      let round = 0;
+      // Messages, until each partition of one round went where it belongs.
+      const shared = (...expected: readonly number[]): Promise<void> =>
+        until(async () => {
+          await fill((round += 1));
+          const counts = (): number[] => members.map((one) => partitions(one, round));
+          await until(() => expect(sum(counts())).toBeGreaterThanOrEqual(4));
+          expect(counts()).toEqual(expected);
+        });
+      await shared(2, 2);
+      members[0].subscription.unsubscribe();
+      await shared(0, 4);
+      await until(async () => expect(sum(await committed(`${name}-group`, name))).toBe(round * 40));
+      const payloads = members.flatMap((one) => one.payloads.map(text));
+      expect(new Set(payloads).size).toBe(round * 40);
+      members[1].subscription.unsubscribe();
     });
 
     it('goes on heartbeating while one message takes longer than the session, and reads the other partitions', async () => {
@@ -321,9 +374,9 @@ export function kafkaBehaviour(broker: () => KafkaBroker): void {
       const { port, advertisedPort } = behind as NonNullable<typeof behind>;
       const name = await topic(1);
       const proxy = await faultProxy({ port, listenPort: advertisedPort });
-      const link = kafkaLink({ brokers: [`127.0.0.1:${proxy.port}`] });
+      const link = kafkaLink({ driver, brokers: [`127.0.0.1:${proxy.port}`] });
       const idle = collect(kafkaSource(link, { topics: [name], group: `${name}-idle` }));
-      const sink = kafkaSink(kafkaLink({ brokers: [`127.0.0.1:${proxy.port}`] }), { topic: name });
+      const sink = kafkaSink(kafkaLink({ driver, brokers: [`127.0.0.1:${proxy.port}`] }), { topic: name });
       const { message, log } = recorder();
       sink.next(message(utf8.encode('before'), { topic: name }));
       await until(() => expect(idle.messages).toHaveLength(1));

@@ -21,6 +21,8 @@ describe('kafkaError', () => {
     ['a batch too large', said('no', { type: 'MESSAGE_TOO_LARGE' }), 'PAYLOAD_TOO_LARGE', false],
     ['a record that the broker refuses', said('no', { type: 'INVALID_RECORD' }), 'SINK_FAILED', false],
     ['one of several', said('all', { errors: [said('no', { apiId: 'INVALID_GROUP_ID' })] }), 'CONFIG_INVALID', false],
+    ['a way to compress', said('Snappy', { name: 'KafkaJSNotImplemented' }), 'PROTOCOL_ERROR', false],
+    ['another', said('zstd', { code: 'PLT_KFK_UNSUPPORTED_COMPRESSION' }), 'PROTOCOL_ERROR', false],
     ['nothing', undefined, 'CONNECTION_LOST', true],
   ])('takes %s for what it is', (_, error, code, retriable) => {
     const told = kafkaError(error, 'kafka');

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { backoff, observe } from 'sluice';
-import { kafkaLink, type KafkaLink } from 'sluice/kafka';
+import { kafkaLink, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
 import { until } from '../helpers/until.js';
 
 const servers: Server[] = [];
@@ -27,6 +27,7 @@ function used(link: KafkaLink): { readonly fatal: unknown[]; stop(): void } {
 }
 
 const reconnect = backoff({ initialMs: 5, maxMs: 10, minMs: 1 });
+const drivers: readonly KafkaDriverName[] = ['kafkajs', '@platformatic/kafka'];
 
 describe('kafkaLink', () => {
   it.each([
@@ -34,6 +35,7 @@ describe('kafkaLink', () => {
     [{ brokers: [] }, 'expected an array of host:port'],
     [{ brokers: ['kafka://a:9092'] }, 'expected an array of host:port'],
     [{ brokers: ['a'] }, 'expected an array of host:port'],
+    [{ brokers: ['a:1'], driver: 'kafka-node' }, 'expected one of kafkajs, @platformatic/kafka'],
     [{ brokers: ['a:1'], broker: 'a:1' }, `did you mean 'brokers'?`],
     [{ brokers: ['a:1'], requestTimeoutMs: 30_000 }, 'a whole number from 1000 to 10000'],
     [{ brokers: ['a:1'], tls: { certificate: '' } }, `unknown option 'certificate'`],
@@ -46,7 +48,7 @@ describe('kafkaLink', () => {
     expect(() => kafkaLink({ brokers: ['a.b:1', '10.0.0.1:9092', '[::1]:9092'] })).not.toThrow();
   });
 
-  it('connects on use, tries again, and never shows the password', async () => {
+  it.each(drivers)('connects on use, tries again, and never shows the password, over %s', async (driver) => {
     let tries = 0;
     const broker = await server((socket) => {
       tries += 1;
@@ -55,7 +57,7 @@ describe('kafkaLink', () => {
     const events: unknown[] = [];
     const stop = observe((event) => void events.push(event));
     const sasl = { mechanism: 'plain', username: 'u', password: 'hidden' } as const;
-    const link = kafkaLink({ brokers: [broker], sasl, reconnect });
+    const link = kafkaLink({ driver, brokers: [broker], sasl, reconnect });
     expect(tries).toBe(0);
     const use = used(link);
     await until(() => expect(events).toContainEqual(expect.objectContaining({ type: 'connect.failed', attempt: 2 })));
@@ -66,11 +68,11 @@ describe('kafkaLink', () => {
     expect(inspect([events, link], { depth: 20 })).not.toContain('hidden');
   });
 
-  it('gives up a try that gets no answer (F5)', async () => {
+  it.each(drivers)('gives up a try that gets no answer, over %s (F5)', async (driver) => {
     const broker = await server((socket) => void socket.resume());
     const events: unknown[] = [];
     const stop = observe((event) => void events.push(event));
-    const use = used(kafkaLink({ brokers: [broker], reconnect, connectTimeoutMs: 50 }));
+    const use = used(kafkaLink({ driver, brokers: [broker], reconnect, connectTimeoutMs: 50 }));
     await until(() => expect(events).toContainEqual(expect.objectContaining({ type: 'connect.failed', attempt: 2 })));
     use.stop();
     stop();

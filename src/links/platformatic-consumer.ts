@@ -1,0 +1,254 @@
+import type * as Client from '@platformatic/kafka';
+import type {
+  KafkaConsumer,
+  KafkaConsumerEvents,
+  KafkaConsumerPlan,
+  KafkaOffset,
+  KafkaPartitionName,
+} from './kafka-driver.js';
+import { within } from './kafka-within.js';
+import type { PlatformaticCluster } from './platformatic-cluster.js';
+import { PlatformaticMember } from './platformatic-member.js';
+import { EARLIEST, offsetsAt } from './platformatic-offsets.js';
+import { recordsOf } from './platformatic-records.js';
+
+/** How long an orderly end may take. */
+const CLOSE_MS = 2_000;
+/** What is read of a partition has to be asked elsewhere, or a little later. */
+const MOVED: ReadonlySet<string | undefined> = new Set([
+  'NOT_LEADER_OR_FOLLOWER',
+  'LEADER_NOT_AVAILABLE',
+  'REPLICA_NOT_AVAILABLE',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'KAFKA_STORAGE_ERROR',
+  'OFFSET_NOT_AVAILABLE',
+]);
+const AGAIN_MS = 200;
+/** A partition that nobody leads for so long is the end of the consumer, which begins anew. */
+const TRIES = 50;
+/** Read committed: a reader sees nothing of a transaction before its end. */
+const COMMITTED = 1;
+/** Each request says all that it asks for. */
+const NO_SESSION = { id: 0, epoch: -1 };
+
+/** A partition of this member. */
+interface Place extends KafkaPartitionName {
+  /** Where the next fetch begins; undefined until that is told. */
+  offset: number | undefined;
+  isPaused: boolean;
+  /** Who leads it; undefined until that is found. */
+  leader: number | undefined;
+  /** How often in a row nobody led it. */
+  tries: number;
+}
+
+type Fetched = Client.fetchV12.FetchResponse;
+type FetchedPart = Client.fetchV12.FetchResponsePartition;
+
+/**
+ * A member of a group with what it reads: one loop for each broker that leads some of its partitions. The loop asks for
+ * all of them at once, hands over what came, and asks again when that is taken.
+ *
+ * @internal
+ */
+export class PlatformaticConsumer implements KafkaConsumer {
+  private readonly cluster: PlatformaticCluster;
+  private readonly plan: KafkaConsumerPlan;
+  private readonly events: KafkaConsumerEvents;
+  private readonly self: PlatformaticMember;
+  /** By name; none while the group shares its partitions out. */
+  private places = new Map<string, Place>();
+  /** Brokers that are read from. */
+  private readonly loops = new Set<number>();
+  /** Called when there may be more to ask for. */
+  private readonly idle = new Set<() => void>();
+  private turn = 0;
+  private closing: Promise<void> | undefined;
+
+  constructor(cluster: PlatformaticCluster, plan: KafkaConsumerPlan, events: KafkaConsumerEvents) {
+    this.cluster = cluster;
+    this.plan = plan;
+    this.events = events;
+    this.self = new PlatformaticMember(cluster, plan, {
+      lost: (error) => this.lost(error),
+      revoking: () => this.revoking(),
+      assigned: (partitions, isContinuous) => this.assigned(partitions, isContinuous),
+    });
+  }
+
+  get member(): string | undefined {
+    return this.self.id;
+  }
+
+  async start(): Promise<void> {
+    await this.cluster.connect();
+    await this.self.start();
+  }
+
+  commit(offsets: readonly KafkaOffset[]): Promise<void> {
+    if (this.closing !== undefined) return Promise.reject(new Error('The consumer is closed.'));
+    return this.self.commit(offsets);
+  }
+
+  pause(at: KafkaPartitionName): void {
+    const place = this.places.get(nameOf(at));
+    if (place !== undefined) place.isPaused = true;
+  }
+
+  resume(at: KafkaPartitionName): void {
+    const place = this.places.get(nameOf(at));
+    if (place === undefined) return;
+    place.isPaused = false;
+    this.wake();
+  }
+
+  seek(at: KafkaPartitionName, offset: number): void {
+    const place = this.places.get(nameOf(at));
+    if (place === undefined) return;
+    place.offset = offset;
+    this.wake();
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.end());
+  }
+
+  private async end(): Promise<void> {
+    this.cluster.leave();
+    this.places.clear();
+    this.wake();
+    await within(this.cluster.cluster.clock, CLOSE_MS, this.self.close());
+    this.cluster.destroy();
+  }
+
+  private lost(error: unknown): void {
+    if (this.closing === undefined) this.events.lost(error);
+  }
+
+  private revoking(): Promise<void> {
+    this.places = new Map();
+    return this.events.revoking();
+  }
+
+  private async assigned(partitions: readonly KafkaPartitionName[], isContinuous: boolean): Promise<void> {
+    const places = partitions.map(({ topic, partition }) => {
+      return { topic, partition, offset: undefined, isPaused: false, leader: undefined, tries: 0 };
+    });
+    this.places = new Map(places.map((place) => [nameOf(place), place]));
+    await this.events.assigned(partitions, isContinuous);
+    for (const place of places) await this.locate(place);
+    this.wake();
+  }
+
+  /** Finds who leads it, and sees that it is read from. */
+  private async locate(place: Place): Promise<void> {
+    place.leader = await this.cluster.leaderOf(place);
+    if (this.loops.has(place.leader)) return;
+    this.loops.add(place.leader);
+    this.loop(place.leader).catch((error: unknown) => this.lost(error));
+  }
+
+  private isMine(place: Place): boolean {
+    return this.places.get(nameOf(place)) === place;
+  }
+
+  private wake(): void {
+    for (const tell of this.idle) tell();
+    this.idle.clear();
+  }
+
+  private async loop(node: number): Promise<void> {
+    while (this.closing === undefined) {
+      const due = [...this.places.values()].filter(
+        (place) => place.leader === node && !place.isPaused && place.offset !== undefined,
+      );
+      if (due.length === 0) await new Promise<void>((resolve) => void this.idle.add(resolve));
+      else await this.read(node, due);
+    }
+  }
+
+  private async read(node: number, due: readonly Place[]): Promise<void> {
+    // Brokers fill an answer in the order of the request: each has its turn at the front.
+    this.turn += 1;
+    const first = this.turn % due.length;
+    const places = [...due.slice(first), ...due.slice(0, first)];
+    const asked = new Map(places.map((place) => [nameOf(place), { place, offset: place.offset }]));
+    const answer = await this.fetch(node, places);
+    const held: Promise<void>[] = [];
+    for (const { topicId: topic, partitions } of answer.responses) {
+      for (const part of partitions) {
+        const { place, offset } = asked.get(nameOf({ topic, partition: part.partitionIndex })) ?? {};
+        // It was given back meanwhile, or is to be read from elsewhere.
+        if (place === undefined || !this.isMine(place) || offset === undefined || place.offset !== offset) continue;
+        const taken = this.take(place, offset, part);
+        if (taken !== undefined) held.push(taken);
+      }
+    }
+    await Promise.all(held);
+  }
+
+  private async fetch(node: number, places: readonly Place[]): Promise<Fetched> {
+    const { maxWaitMs, maxBytes, maxBytesPerPartition } = this.plan;
+    const { api } = this.cluster.client.fetchV12;
+    const topics = places.map(({ topic, partition, offset = 0 }) => ({
+      topicId: topic,
+      partitions: [
+        {
+          partition,
+          currentLeaderEpoch: -1,
+          fetchOffset: BigInt(offset),
+          lastFetchedEpoch: -1,
+          partitionMaxBytes: maxBytesPerPartition,
+        },
+      ],
+    }));
+    const broker = await this.cluster.at(node, 'fetch');
+    const { id, epoch } = NO_SESSION;
+    return broker
+      .ask((to) => api.async(to, maxWaitMs, 1, maxBytes, COMMITTED, id, epoch, topics, [], ''), maxWaitMs)
+      .catch((error: unknown) => {
+        // Some of it may be there although some of it failed.
+        const { response } = error as { readonly response?: Fetched };
+        if (response === undefined || response.errorCode !== 0) throw error;
+        return response;
+      });
+  }
+
+  /** A promise is to be waited for. */
+  private take(place: Place, offset: number, part: FetchedPart): Promise<void> | undefined {
+    const { topic, partition } = place;
+    if (part.errorCode !== 0) return this.recover(place, part.errorCode);
+    place.tries = 0;
+    const { records, nextOffset } = recordsOf(part.records ?? [], part.abortedTransactions, offset);
+    if (nextOffset === undefined) return undefined;
+    place.offset = nextOffset;
+    return this.events.fetched({ topic, partition, records, nextOffset });
+  }
+
+  private async recover(place: Place, code: number): Promise<void> {
+    const { client, cluster } = this.cluster;
+    const error = new client.ProtocolError(code);
+    const type = client.protocolErrorsCodesById[code];
+    if (type === 'OFFSET_OUT_OF_RANGE') {
+      // It is not kept any more.
+      const starts = await offsetsAt(this.cluster, place.topic, [place.partition], EARLIEST);
+      if (this.isMine(place)) place.offset = starts.get(place.partition) ?? 0;
+      return;
+    }
+    place.tries += 1;
+    if (!MOVED.has(type) || place.tries >= TRIES) throw error;
+    await new Promise<void>((resolve) => void cluster.clock.timer(AGAIN_MS, resolve));
+    this.cluster.forget(place.topic);
+    // Whoever leads it by now; where nobody does this is the next try.
+    await this.locate(place).catch((failure: unknown) => {
+      if (place.tries >= TRIES) throw failure;
+    });
+    this.wake();
+  }
+}
+
+function nameOf({ topic, partition }: KafkaPartitionName): string {
+  return `${topic}/${partition}`;
+}

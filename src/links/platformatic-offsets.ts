@@ -1,0 +1,78 @@
+import { COORDINATES, type PlatformaticCluster } from './platformatic-cluster.js';
+
+/** What the protocol has in place of a time. @internal */
+export const EARLIEST = -2;
+/** @internal */
+export const LATEST = -1;
+
+const NO_REPLICA = -1;
+/** Also what belongs to transactions that are not over. */
+const UNCOMMITTED = 0;
+
+/**
+ * Offsets by partition: of the first message at or after a time, `EARLIEST` or `LATEST`; where there is none, of the next
+ * that will be written.
+ *
+ * Source: Apache Kafka protocol guide, `ListOffsets`.
+ *
+ * @internal
+ */
+export async function offsetsAt(
+  cluster: PlatformaticCluster,
+  topic: string,
+  partitions: readonly number[],
+  timeMs: number,
+): Promise<Map<number, number>> {
+  const { api } = cluster.client.listOffsetsV7;
+  const byLeader = new Map<number, number[]>();
+  for (const partition of partitions) {
+    const leader = await cluster.leaderOf({ topic, partition });
+    byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition]);
+  }
+  const found = new Map<number, number>();
+  const ask = async ([leader, ids]: readonly [number, readonly number[]]): Promise<void> => {
+    const asked = ids.map((partitionIndex) => ({ partitionIndex, currentLeaderEpoch: -1, timestamp: BigInt(timeMs) }));
+    const broker = await cluster.at(leader);
+    const told = await broker
+      .ask((to) => api.async(to, NO_REPLICA, UNCOMMITTED, [{ name: topic, partitions: asked }]))
+      .catch((error: unknown) => {
+        // It may be somebody else by now.
+        cluster.forget(topic);
+        throw error;
+      });
+    for (const { partitionIndex, offset } of told.topics[0]?.partitions ?? [])
+      if (offset >= 0n) found.set(partitionIndex, Number(offset));
+  };
+  await Promise.all([...byLeader].map(ask));
+  const without = partitions.filter((partition) => !found.has(partition));
+  if (without.length === 0 || timeMs === LATEST) return found;
+  return new Map([...found, ...(await offsetsAt(cluster, topic, without, LATEST))]);
+}
+
+/**
+ * What a group has committed of a topic, by partition; nothing for a partition without.
+ *
+ * Source: Apache Kafka protocol guide, `OffsetFetch`; KIP-447 for waiting for transactions.
+ *
+ * @internal
+ */
+export async function committedIn(
+  cluster: PlatformaticCluster,
+  group: string,
+  topic: string,
+  partitions: readonly number[],
+): Promise<Map<number, number>> {
+  const { api } = cluster.client.offsetFetchV8;
+  // This version has no epoch of a member in it, although its type asks for one.
+  const asked = [{ groupId: group, memberEpoch: -1, topics: [{ name: topic, partitionIndexes: [...partitions] }] }];
+  // A transaction that is only just ending decides first.
+  const told = await cluster.coordinated(COORDINATES.group, group, (broker) =>
+    broker.ask((to) => api.async(to, asked, true)),
+  );
+  const known = told.groups[0]?.topics[0]?.partitions ?? [];
+  return new Map(
+    known
+      .filter(({ committedOffset }) => committedOffset >= 0n)
+      .map(({ partitionIndex, committedOffset }) => [partitionIndex, Number(committedOffset)]),
+  );
+}

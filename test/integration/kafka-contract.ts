@@ -1,0 +1,191 @@
+import { beforeEach, expect } from 'vitest';
+import { backoff, run, type Sink } from 'sluice';
+import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
+import type { Bench, Features, Harness, Verb } from 'sluice/testing';
+import { faultProxy } from 'sluice/testing-node';
+import { brokerSuite } from '../brokers/broker-suite.js';
+import { proven } from '../helpers/connector-record.js';
+import { until } from '../helpers/until.js';
+import { kafkaBehaviour } from './kafka-behaviour.js';
+import { findKafka, kafka, type KafkaBroker } from '../brokers/kafka.js';
+import { kafkaAdmin } from '../helpers/kafka-admin.js';
+import { netOf } from '../helpers/net-of.js';
+
+const features: Features = {
+  ack: 'manual',
+  confirms: 'durable',
+  flowControl: 'pause',
+  headers: 'binary',
+  backlog: true,
+  binary: true,
+  byteCredit: true,
+  consumerGroups: true,
+  cumulativeAck: true,
+  deadLetter: true,
+  durableSubscription: true,
+  fanOut: true,
+  keyed: true,
+  nackRequeue: true,
+  nackDelay: 20,
+  maxMessageBytes: 1_000_000,
+  orderedPerKey: true,
+  persistent: true,
+  peerDetectMs: 15_000,
+  reconnects: true,
+  routingReport: true,
+  exactlyOnce: true,
+  replay: true,
+  transactional: true,
+  tls: true,
+};
+
+const PARTITIONS = 2;
+let channels = 0;
+
+/** Topics that nobody used yet: making many at once takes no longer than making one. */
+const unused: string[] = [];
+
+async function open(broker: KafkaBroker, driver: KafkaDriverName): Promise<Bench> {
+  const { port, advertisedPort } = broker.behindProxy ?? { port: broker.port, advertisedPort: 0 };
+  const proxy = await faultProxy({ port, listenPort: advertisedPort });
+  if (unused.length < 30) {
+    const made = Array.from({ length: 40 }, () => `c${process.pid}-${(channels += 1)}`);
+    // The mock cluster makes a topic when it is first asked about.
+    if (broker.isReal)
+      await kafkaAdmin(broker, (admin) =>
+        admin.createTopics({
+          topics: made.map((topic) => ({ topic, numPartitions: PARTITIONS })),
+          waitForLeaders: true,
+        }),
+      );
+    unused.push(...made);
+  }
+  const sinks: Sink<Uint8Array | null>[] = [];
+  const open = new Set<KafkaLink>();
+  // A link of its own for each end, as two applications would have.
+  const link = (topic = ''): KafkaLink => {
+    const made = kafkaLink({
+      driver,
+      autoCreateTopics: topic.startsWith('late'),
+      brokers: [`127.0.0.1:${proxy.port}`],
+      requestTimeoutMs: 2_000,
+      heartbeatMs: 1_000,
+      connectTimeoutMs: 5_000,
+      reconnect: backoff({ initialMs: 20, maxMs: 100, minMs: 5 }),
+    });
+    made.status$.subscribe(
+      (status) => void (status === 'closed' || status === 'idle' ? open.delete(made) : open.add(made)),
+    );
+    return made;
+  };
+  const timing = { sessionTimeoutMs: 3_000, groupHeartbeatMs: 200, revokeTimeoutMs: 300, maxWaitMs: 50 };
+  return {
+    channel: () => unused.shift() ?? `late${process.pid}-${(channels += 1)}`,
+    source: (topic, { group = `${topic}-group`, ...options }) =>
+      kafkaSource(link(topic), {
+        requeueDelayMs: 20,
+        maxRequeueDelayMs: 20,
+        commitEvery: 10,
+        ...timing,
+        ...options,
+        topics: [topic],
+        group,
+      }),
+    sink(topic, options) {
+      // The mock cluster knows no idempotent producers.
+      const sink = kafkaSink(link(topic), { idempotent: broker.isReal, ...options, topic: () => topic });
+      sinks.push(sink);
+      return sink;
+    },
+    unbound: () => `nowhere-${process.pid}-${(channels += 1)}`,
+    copy(from, to) {
+      const running = run(
+        kafkaSource(link(), { ...timing, topics: [from], group: `${from}-copy`, transactional: true }),
+        kafkaSink(link(), { topic: to, transactionalId: `${from}-copy` }),
+      );
+      return { stop: async () => void (await running.stop()) };
+    },
+    net: netOf(proxy),
+    broker: {
+      stop: () => broker.stop(),
+      start: () => broker.start(),
+      kill: () => broker.kill(),
+      async restart() {
+        await broker.stop();
+        await broker.start();
+      },
+    },
+    peek: {
+      opened: () => proxy.accepted,
+      open: () => proxy.open,
+      committed: (topic) =>
+        kafkaAdmin(broker, async (admin) => {
+          const [told] = await admin.fetchOffsets({ groupId: `${topic}-group`, topics: [topic] });
+          return (told?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0);
+        }),
+    },
+    async close() {
+      proxy.heal();
+      // The next case has it again, whatever this one ended with.
+      if (broker.isOwn && broker.isReal) await broker.start();
+      // What this one left open is not to trouble the next one, which is served at the same address.
+      for (const sink of sinks) sink.complete();
+      await until(() => expect(open.size).toBe(0), 10_000).catch(() => undefined);
+      await proxy.close();
+    },
+  };
+}
+
+const how = await findKafka().then(
+  (found) => found.how,
+  () => 'none',
+);
+const isMock = how === 'the mock cluster of kcat';
+// Someone else's broker is neither ended nor started, and sends its clients past a proxy; so does the mock cluster.
+const isOwn = !isMock && process.env['TEST_KAFKA_BROKERS'] === undefined;
+const can: readonly Verb[] = isOwn
+  ? [
+      ...(['net.cut', 'net.refuse', 'net.blackhole', 'net.latency', 'net.slice', 'net.limit', 'net.heal'] as const),
+      ...(['peek.opened', 'peek.open', 'unbound', 'copy'] as const),
+      ...(['broker.stop', 'broker.start', 'broker.kill', 'broker.restart'] as const),
+    ]
+  : [];
+
+const manyMembers = 'the mock cluster does not get ten members of a group settled within a minute';
+
+/**
+ * Starting a broker again and again takes most of the time. What the default driver shows anyway of killed brokers is left to
+ * the long runs for the other one, which keeps the kill under load, the absent broker and the lost confirmation.
+ */
+const isLong = process.env['CHAOS_ROUNDS'] !== undefined;
+const onlyLong = 'a broker is killed again and again: with this driver in npm run chaos only';
+
+/** Everything that a driver has to hold, on a broker of its own. */
+export function kafkaContract(driver: KafkaDriverName): void {
+  brokerSuite(`Kafka over ${driver}`, kafka, (broker) => {
+    beforeEach((context) => {
+      if (isMock && driver !== 'kafkajs') context.skip(`${how}: it does not speak to ${driver}`);
+    });
+    const isShort = driver !== 'kafkajs' && !isLong;
+    const skips: NonNullable<Harness['skips']> = {
+      ...(isMock ? { 'DEL-03': manyMembers, 'DEL-05': manyMembers } : {}),
+      ...(isShort ? { 'DEL-08': onlyLong, 'REC-02': onlyLong, 'SNK-01': onlyLong } : {}),
+    };
+    const harness: Harness = {
+      name: `Kafka over ${driver}${isMock ? ', the mock cluster' : ''}`,
+      clock: 'real',
+      features,
+      can: ['sink', 'peek.committed', ...can],
+      maxMessages: 200,
+      withinMs: 60_000,
+      quietMs: 150,
+      heartbeatMs: 1_000,
+      // The client waits between its own tries, and a group takes its time to admit a member.
+      reconnectMaxMs: 5_000,
+      skips,
+      open: () => open(broker(), driver),
+    };
+    proven(harness, { isRecorded: isOwn && !isLong });
+    kafkaBehaviour(broker, driver);
+  });
+}
