@@ -75,12 +75,17 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   private drained: (() => void) | undefined;
   private cancelDue: Cancel | undefined;
   private tellAssigned: () => void = () => undefined;
-  /** Resolves with the first partitions, which may be none. */
-  readonly isAssigned: Promise<void> = new Promise((resolve) => (this.tellAssigned = resolve));
+  private tellLost: (error: unknown) => void = () => undefined;
+  /** Resolves with the first partitions, which may be none; rejects when the member is lost before. */
+  readonly isAssigned: Promise<void> = new Promise((resolve, reject) => {
+    this.tellAssigned = resolve;
+    this.tellLost = reject;
+  });
 
   constructor(context: ReaderContext<Uint8Array | null>, plan: KafkaReaderPlan) {
     this.context = context;
     this.plan = plan;
+    this.isAssigned.catch(() => undefined);
     const { commitEvery: every, commitIntervalMs: intervalMs, clock } = plan;
     this.commits = new Committer(
       { save: (offsets) => this.commit(offsets), clock, every, intervalMs },
@@ -144,6 +149,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   // --- what the client tells ------------------------------------------------------------------------------------------
 
   lost(error: unknown): void {
+    this.tellLost(error);
     this.context.lost(kafkaError(error, 'kafka consumer lost'));
   }
 

@@ -171,7 +171,8 @@ export function kafkaSource(link: KafkaLink, options: KafkaSourceOptions): Flow<
         } catch (error) {
           throw kafkaError(error, `kafka group ${group}`);
         }
-        // A group that waits for a slow member does not make this one start over.
+        // A group that waits for a slow member does not make this one start over. One that is lost is not waited for: it ends
+        // before the next one begins, or both would be members.
         if (await within(clock, connectTimeoutMs / 2, reader.isAssigned))
           for (const member of replaced) former.delete(member);
         return reader;

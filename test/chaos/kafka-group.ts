@@ -26,12 +26,6 @@ export interface KafkaGroup {
 }
 
 /**
- * A member that was cut off between its request to be let in and the answer has a name that only the broker knows, so nobody can
- * take it out: the group waits for it until its session ends, 30 s, and then shares out anew.
- */
-const SHARED_MS = 100_000;
-
-/**
  * Begins with two members. `open` makes the source of one, which says to the watch what it hears.
  *
  * @param partitions how many the topic has
@@ -76,7 +70,7 @@ export function kafkaGroup(
     await until(() => {
       const told = [...members].map(({ mine }) => `[${[...mine].join(' ')}]`).join(' ');
       if (!isShared()) throw new Error(`The ${partitions} partitions are not shared out: ${told}`);
-    }, SHARED_MS);
+    });
     slowestMs = Math.max(slowestMs, performance.now() - from);
   }
 

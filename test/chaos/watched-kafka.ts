@@ -10,18 +10,22 @@ export interface KafkaWatch {
 
 /** The same driver, overheard. */
 export function watchedKafka(driver: KafkaDriver, watch: KafkaWatch): KafkaDriver {
+  /** Who was given partitions last. The end of another one, which it replaced, takes nothing from it. */
+  let owner: symbol | undefined;
   return {
     async connect(cluster, events) {
       const client = await driver.connect(cluster, events);
       return {
         ...client,
         async consumer(plan, told) {
+          const self = Symbol();
           const inner = await client.consumer(plan, {
             lost: (error) => told.lost(error),
             alive: () => told.alive(),
             revoking: () => told.revoking(),
             fetched: (fetched) => told.fetched(fetched),
             async assigned(partitions, isContinuous) {
+              owner = self;
               // What is read of them comes behind this.
               watch.assigned(partitions);
               await told.assigned(partitions, isContinuous);
@@ -39,7 +43,7 @@ export function watchedKafka(driver: KafkaDriver, watch: KafkaWatch): KafkaDrive
             resume: (at) => inner.resume(at),
             seek: (at, offset) => inner.seek(at, offset),
             async close() {
-              watch.assigned([]);
+              if (owner === self) watch.assigned([]);
               await inner.close();
             },
           };

@@ -84,4 +84,17 @@ describe('kafkaSource', () => {
     expect(kafka.members[1]?.plan.former).toEqual(['member-1']);
     subscription.unsubscribe();
   });
+
+  it('ends a member that is lost before it has partitions, and does not wait for them', async () => {
+    const clock = virtualClock();
+    const kafka = fakeKafka(clock);
+    const { subscription } = collect(kafkaSource(kafka.link, { ...good, clock }));
+    await clock.runUntil(() => kafka.members.length > 0, 1_000);
+    kafka.members[0]!.events.lost(new Error('loading'));
+    await clock.run(0);
+    expect(kafka.members[0]!.isClosed).toBe(true);
+    await clock.runUntil(() => kafka.members.length > 1, 5_000);
+    expect(kafka.members[1]!.isClosed).toBe(false);
+    subscription.unsubscribe();
+  });
 });
