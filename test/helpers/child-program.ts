@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import process from 'node:process';
-import { build } from 'esbuild';
+import { pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'esbuild';
 
 /** A program of a test that runs in a process of its own. */
 export interface ChildProgram {
@@ -32,7 +34,8 @@ export async function childProgram(source: string, file: string): Promise<ChildP
     platform: 'node',
     format: 'esm',
     // Clients that are no modules load what Node brings by `require`.
-    banner: { js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);` },
+    banner: { js: `import { createRequire as of } from 'node:module'; const require = of(import.meta.url);` },
+    plugins: [leftAsItIs],
     tsconfig: `${root}/tsconfig.json`,
     logLevel: 'silent',
     outfile: file,
@@ -61,3 +64,14 @@ export async function childProgram(source: string, file: string): Promise<ChildP
     },
   };
 }
+
+/** This client finds files of its own beside itself. */
+const leftAsItIs: Plugin = {
+  name: 'left as it is',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@platformatic\/kafka$/ }, ({ path }) => ({
+      path: pathToFileURL(createRequire(import.meta.url).resolve(path)).href,
+      external: true,
+    }));
+  },
+};
