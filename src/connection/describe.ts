@@ -9,6 +9,11 @@ export interface Description {
   readonly credit?: number;
   /** True for a stage that gives at most one message for each it gets. */
   readonly atMostOne?: boolean;
+  /**
+   * True for a stage that keeps nothing from one message to the next, is done with each at once, and ends and fails with its
+   * source alone.
+   */
+  readonly stateless?: boolean;
   /** What stands before it in the same flow. */
   readonly upstream?: Observable<unknown>;
   /** Ways that leave it, each a stage or a sink. */

@@ -37,6 +37,6 @@ export function decode<T>(mapper: Pick<Mapper<T>, 'decode' | 'name'>): Stage<Uin
       },
     }),
     undefined,
-    { atMostOne: true },
+    { atMostOne: true, stateless: true },
   );
 }

@@ -21,6 +21,8 @@ export interface StageObserver<I> {
 export interface StageTraits {
   /** Gives at most one message for each it gets. Default false. */
   readonly atMostOne?: boolean;
+  /** Keeps nothing from one message to the next, is done with each at once, never ends by itself. Default false. */
+  readonly stateless?: boolean;
   /** An option that asks for so many messages at once: more than the credit is refused when the stage is wired. */
   readonly wants?: { readonly option: string; readonly count: number };
   /** Messages go on beside the branches. Default false. */
@@ -41,8 +43,14 @@ export function defineStage<I, O>(
   branches?: readonly BranchDescription[],
   traits: StageTraits = {},
 ): Stage<I, O> {
-  const { atMostOne = false, wants, goesOn = false } = traits;
-  const facts = { kind: 'stage', name, atMostOne, ...(branches === undefined ? {} : { branches, goesOn }) } as const;
+  const { atMostOne = false, stateless = false, wants, goesOn = false } = traits;
+  const facts = {
+    kind: 'stage',
+    name,
+    atMostOne,
+    stateless,
+    ...(branches === undefined ? {} : { branches, goesOn }),
+  } as const;
   const stage: Stage<I, O> = (source: Flow<I>): Flow<O> => {
     checkArgument(name, 'source', source, flowLike);
     if (wants !== undefined) checkCredit(name, wants, source);

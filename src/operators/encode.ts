@@ -45,6 +45,6 @@ export function encode<T>(mapper: Pick<Mapper<T>, 'encode' | 'contentType' | 'na
       },
     }),
     undefined,
-    { atMostOne: true },
+    { atMostOne: true, stateless: true },
   );
 }

@@ -36,6 +36,6 @@ export function payload<I, O>(change: (payload: I, message: Message<I>) => O): S
       },
     }),
     undefined,
-    { atMostOne: true },
+    { atMostOne: true, stateless: true },
   );
 }

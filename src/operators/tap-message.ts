@@ -32,6 +32,6 @@ export function tapMessage<T>(look: (message: Message<T>) => void): Stage<T, T> 
       },
     }),
     undefined,
-    { atMostOne: true },
+    { atMostOne: true, stateless: true },
   );
 }

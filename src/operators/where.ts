@@ -37,6 +37,6 @@ export function where<T>(keep: (payload: T, message: Message<T>) => boolean): St
       },
     }),
     undefined,
-    { atMostOne: true },
+    { atMostOne: true, stateless: true },
   );
 }

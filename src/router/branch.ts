@@ -1,7 +1,7 @@
 import { Ring } from '../connection/ring.js';
 import type { Runnable, Trampoline } from '../connection/trampoline.js';
 import { SluiceError } from '../errors.js';
-import { handBack, isOpen, mark } from '../message/envelope.js';
+import { handBack, isOpen } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { type RelayBound, Relays } from '../message/relay.js';
 import { report } from '../observability/observe.js';
@@ -71,7 +71,6 @@ export class Branch<I, O> implements Way<I>, TargetOwner<O>, RelayBound, Runnabl
   }
 
   next(message: Message<I>): void {
-    mark(message, this.label);
     if (this.hasRoom() && (this.queue === undefined || this.queue.length === 0)) this.give(message);
     else this.hold(message);
   }

@@ -1,6 +1,7 @@
 import type { Output } from '../connection/attach.js';
 import type { Clock } from '../clock.js';
 import type { Backoff } from '../connection/backoff.js';
+import { descriptionOf } from '../connection/describe.js';
 import type { Sink, Stage } from '../connection/flow.js';
 import { type Trampoline, trampolineOf } from '../connection/trampoline.js';
 import { watchSink } from '../connection/watch-sink.js';
@@ -15,6 +16,7 @@ import type { AnyRule, CompiledRules, RouteMatch, RuleMatcher } from './compile-
 import { NONE } from './rule-index.js';
 import { type SharedSink, SinkTarget } from './sink-target.js';
 import { StageTarget } from './stage-target.js';
+import { StatelessWay } from './stateless-way.js';
 import type { Way } from './target.js';
 
 /** A router as it was built, the same for every subscription. @internal */
@@ -38,13 +40,25 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   private readonly clock: Clock;
   private readonly output: Output<O>;
   private readonly matcher: RuleMatcher;
-  /** By rule. */
+  /** By rule. Rules that lead to one sink have one way, and what differs is kept apart: it is less memory to go through. */
   private readonly ways: readonly Way<I>[];
+  /** What holds a message that went to the rule, and last what holds one that no rule took. */
+  private readonly labels: readonly string[];
   private readonly otherwise: Way<I> | undefined;
+  /** Each once. */
+  private readonly all: ReadonlySet<Way<I>>;
   private readonly sinks = new Map<Sink<I>, SharedSink<I>>();
+  private readonly statelessWays = new Map<Stage<I, O>, StatelessWay<I, O>>();
+  /** What stages without a state give to. */
+  private readonly through: Output<O> = {
+    closed: false,
+    next: (message) => this.emit(message),
+    error: (error) => this.error(error),
+    complete: () => this.ended(),
+  };
   /** Made once: it says nothing of a message, and a stack per message would cost more than routing it. */
   private readonly unroutable: SluiceError;
-  private unfinished = 0;
+  private unfinished: number;
   private dropped = 0;
   private completed = false;
 
@@ -56,9 +70,12 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     this.trampoline = trampolineOf(clock);
     this.matcher = plan.compiled.start(clock);
     this.unroutable = new SluiceError('UNROUTED', `No rule of ${name} takes the message; add one, or set otherwise.`);
-    this.ways = rules.map((rule) => this.way(rule.name, rule.to, rule));
-    if (typeof otherwise !== 'string') this.otherwise = this.way('otherwise', otherwise, {});
-    for (const way of this.all()) way.start();
+    this.labels = [...rules.map((rule) => `${name}/${rule.name}`), `${name}/otherwise`];
+    this.ways = rules.map((rule, at) => this.way(this.labels[at] as string, rule.to, rule));
+    if (typeof otherwise !== 'string') this.otherwise = this.way(this.labels.at(-1) as string, otherwise, {});
+    this.all = new Set([...this.ways, ...(this.otherwise === undefined ? [] : [this.otherwise])]);
+    this.unfinished = this.all.size;
+    for (const way of this.all) way.start();
   }
 
   next(message: Message<I>): void {
@@ -83,18 +100,18 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   }
 
   error(error: unknown): void {
-    for (const way of this.all()) way.error(error);
+    for (const way of this.all) way.error(error);
     this.output.error(error);
   }
 
   complete(): void {
     this.completed = true;
-    for (const way of this.all()) if (!way.isOver) way.complete();
+    for (const way of this.all) if (!way.isOver) way.complete();
     this.finishIfDone();
   }
 
   teardown(): void {
-    for (const way of this.all()) way.stop();
+    for (const way of this.all) way.stop();
   }
 
   emit(message: Message<O>): void {
@@ -112,11 +129,12 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     this.finishIfDone();
   }
 
-  private way(name: string, to: AnyRule['to'], { budget, overflow }: Partial<AnyRule>): Way<I> {
-    const label = `${this.plan.name}/${name}`;
-    this.unfinished += 1;
-    if (typeof to !== 'function' && budget === undefined)
-      return new SinkTarget(this.shared(to as unknown as Sink<I>), label, this);
+  private way(label: string, to: AnyRule['to'], { budget, overflow }: Partial<AnyRule>): Way<I> {
+    if (typeof to !== 'function' && budget === undefined) {
+      const shared = this.shared(to as unknown as Sink<I>);
+      return (shared.target ??= new SinkTarget(shared, label, this));
+    }
+    if (budget === undefined && descriptionOf(to)?.stateless === true) return this.stateless(to as never);
     return new Branch<I, O>(label, budget ?? Infinity, overflow ?? 'wait', this, (owner) =>
       typeof to === 'function'
         ? new StageTarget(to as unknown as Stage<I, O>, label, this.clock, this.plan.restart, owner)
@@ -124,32 +142,39 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     );
   }
 
+  private stateless(stage: Stage<I, O>): StatelessWay<I, O> {
+    let way = this.statelessWays.get(stage);
+    if (way === undefined) this.statelessWays.set(stage, (way = new StatelessWay(stage, this.through)));
+    return way;
+  }
+
   private shared(sink: Sink<I>): SharedSink<I> {
     let shared = this.sinks.get(sink);
     if (shared === undefined) {
-      this.sinks.set(sink, (shared = { sink, users: 0 }));
+      this.sinks.set(sink, (shared = { sink, users: 0, target: undefined }));
       watchSink(sink, (error) => this.error(error));
     }
     return shared;
   }
 
-  private all(): readonly Way<I>[] {
-    return this.otherwise === undefined ? this.ways : [...this.ways, this.otherwise];
-  }
-
   private give(rule: number, message: Message<I>): void {
     const way = this.ways[rule];
-    if (way === undefined || way.isOver) this.unrouted(message);
-    else way.next(message);
+    if (way === undefined || way.isOver) {
+      this.unrouted(message);
+      return;
+    }
+    mark(message, this.labels[rule] as string);
+    way.next(message);
   }
 
   private unrouted(message: Message<I>): void {
     const { otherwise } = this;
+    const { name } = this.plan;
     if (otherwise !== undefined && !otherwise.isOver) {
+      mark(message, this.labels.at(-1) as string);
       otherwise.next(message);
       return;
     }
-    const { name } = this.plan;
     mark(message, name);
     if (this.plan.otherwise !== 'drop') {
       message.nack(this.unroutable, 'dead');

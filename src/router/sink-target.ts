@@ -1,7 +1,7 @@
 import { endSink } from '../connection/end-sink.js';
 import type { Sink } from '../connection/flow.js';
 import { toSluiceError } from '../errors.js';
-import { handBack, mark } from '../message/envelope.js';
+import { type Envelope, handBack } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { report } from '../observability/observe.js';
 import type { Target, TargetOwner, Way } from './target.js';
@@ -10,17 +10,21 @@ import type { Target, TargetOwner, Way } from './target.js';
 export interface SharedSink<I> {
   readonly sink: Sink<I>;
   users: number;
+  /** That of all branches without a budget. */
+  target: SinkTarget<I> | undefined;
 }
 
 /**
- * A sink at the end of a branch, or as one: without a budget nothing ever waits for a sink. It settles what it gets; one that throws nacks that message. It is completed with the
- * last of its branches, however the flow ends, and has ended once it is closed.
+ * A sink at the end of a branch, or as one: without a budget nothing ever waits for a sink, so all such rules share one of
+ * these. It settles what it gets; one that throws nacks that message. It is completed with the last of its branches, however
+ * the flow ends, and has ended once it is closed.
  *
  * @internal
  */
 export class SinkTarget<I> implements Target<I>, Way<I> {
   isOver = false;
   private readonly sink: Sink<I>;
+  /** Of the first of its branches. */
   private readonly label: string;
   private readonly shared: SharedSink<I>;
   private readonly owner: Pick<TargetOwner<never>, 'ended'>;
@@ -42,7 +46,6 @@ export class SinkTarget<I> implements Target<I>, Way<I> {
   }
 
   next(message: Message<I>): void {
-    mark(message, this.label);
     // Another branch of the same message made the flow end.
     if (this.hasLeft) {
       handBack(message);
@@ -51,8 +54,9 @@ export class SinkTarget<I> implements Target<I>, Way<I> {
     try {
       this.sink.next(message);
     } catch (error) {
-      message.nack(toSluiceError(error, 'SINK_FAILED', `The sink of ${this.label} threw`));
-      report({ type: 'stage.failed', stage: this.label, reason: error });
+      const { stage } = message as Envelope<I>;
+      message.nack(toSluiceError(error, 'SINK_FAILED', `The sink of ${stage} threw`));
+      report({ type: 'stage.failed', stage, reason: error });
     }
   }
 

@@ -5,6 +5,7 @@ export interface Target<I> {
   /** False while nobody takes what is given: not subscribed yet, or broken. */
   readonly isUp: boolean;
   start(): void;
+  /** The message says already which branch holds it. */
   next(message: Message<I>): void;
   /** Nothing more will be given; {@link TargetOwner.ended} follows. */
   complete(): void;

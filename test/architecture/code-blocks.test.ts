@@ -18,7 +18,8 @@ describe('blocks of code', () => {
     expect(blocks.length).toBeGreaterThan(100);
   });
 
-  it('compile against the public entries, or are quoted from a program that does', () => {
+  // One compilation of some seconds, which is not divided: a busy machine may need minutes for it.
+  it('compile against the public entries, or are quoted from a program that does', { timeout: 300_000 }, () => {
     const examples = readTree('examples');
     const own = blocks.filter((block) => !isQuoted(block, examples));
     const broken = [

@@ -35,6 +35,27 @@ describe('a branch that is a sink', () => {
     expect(failures).toMatchObject([{ stage: 'route/sink' }]);
   });
 
+  it('is one for all rules that name the sink, and each message still says whose it was', () => {
+    const { message, settled } = recorder();
+    const source = new Subject<Message<string>>();
+    const { seen, stop } = events('stage.failed');
+    const sink = recordingSink<string>();
+    const to: Sink<string> = {
+      ...sink,
+      next(each) {
+        if (each.topic === 'b') throw new Error('no');
+        sink.next(each);
+      },
+    };
+    source.pipe(route(['a', 'b', 'c'].map((name) => ({ name, when: topic(name), to })))).subscribe();
+    for (const name of ['a', 'b', 'c']) source.next(message(name, { topic: name }));
+    source.complete();
+    stop();
+    expect(settled.map(({ by }) => by)).toEqual(['route/a', 'route/b', 'route/c']);
+    expect(seen).toMatchObject([{ stage: 'route/b' }]);
+    expect(sink.ended).toEqual(['complete']);
+  });
+
   it('does not let a throw in complete or error disturb the end of the flow', () => {
     const throws = (): never => {
       throw new Error('no');
