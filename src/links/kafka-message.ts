@@ -79,15 +79,25 @@ export function outgoing(
   key: Buffer | null,
   idHeader: string | undefined,
 ): KafkaOutgoing {
-  const { headers } = message;
+  const { headers, payload } = message;
+  const value = payload === null ? null : bytesOf(payload);
+  return { key, value, headers: headersOut(message, headers, idHeader), timeMs: Math.floor(message.timeMs) };
+}
+
+function headersOut(
+  message: { readonly id: string },
+  headers: MessageHeaders,
+  idHeader: string | undefined,
+): Record<string, Buffer | Buffer[]> {
+  // Most have no others, and an object without a prototype is a slow one. A computed name is a property, whatever it is.
+  if (headers === NO_HEADERS && idHeader !== undefined) return { [idHeader]: Buffer.from(message.id) };
   const out = Object.create(null) as Record<string, Buffer | Buffer[]>;
   for (const name in headers) {
     const value = headers[name] as HeaderValue;
     out[name] = typeof value === 'string' || value instanceof Uint8Array ? bytesOf(value) : value.map(bytesOf);
   }
   if (idHeader !== undefined) out[idHeader] ??= Buffer.from(message.id);
-  const { payload } = message;
-  return { key, value: payload === null ? null : bytesOf(payload), headers: out, timeMs: Math.floor(message.timeMs) };
+  return out;
 }
 
 function bytesOf(value: string | Uint8Array): Buffer {

@@ -97,8 +97,8 @@ export class Envelope<T> implements Message<T> {
   }
 
   get id(): string {
-    const extras = this.extrasOf();
-    return (extras.id ??= this.facts.id ?? this.settler.newId(this));
+    const given = this.extras?.id ?? this.facts.id;
+    return given ?? (this.extrasOf().id = this.settler.newId(this));
   }
 
   get signal(): AbortSignal {

@@ -193,10 +193,13 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
     const { lingerMs, maxBatch } = this.plan;
     const { clock } = this.context;
     if (this.isDue || lane.isOut) return;
-    if (lingerMs === 0 || this.isFlushing || lane.waiting.length >= maxBatch) {
-      this.isDue = true;
-      clock.defer(() => this.go());
-    } else this.cancelLinger ??= clock.timer(lingerMs, () => this.go());
+    if (lingerMs === 0 || this.isFlushing || lane.waiting.length >= maxBatch) this.goSoon();
+    else this.cancelLinger ??= clock.timer(lingerMs, () => this.go());
+  }
+
+  private goSoon(): void {
+    this.isDue = true;
+    this.context.clock.defer(() => this.go());
   }
 
   private go(): void {
@@ -208,8 +211,12 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
       this.goAlone();
       return;
     }
-    const taken = [...this.lanes.values()].filter((lane) => !lane.isOut && lane.waiting.length > 0);
+    const taken = this.ready();
     if (taken.length > 0) void this.deliver(taken.map((lane) => ({ lane, records: this.take(lane) })));
+  }
+
+  private ready(): readonly Lane[] {
+    return [...this.lanes.values()].filter((lane) => !lane.isOut && lane.waiting.length > 0);
   }
 
   private isOut(): boolean {
@@ -259,7 +266,8 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
     }
     for (const { lane } of parts) lane.isOut = false;
     this.isAlone = false;
-    if (!this.isOver) this.go();
+    // Confirming makes sources give more in this turn: it goes with what waits instead of as a second, small batch.
+    if (!this.isOver && !this.isDue && this.ready().length > 0) this.goSoon();
   }
 
   private failed(records: readonly Record[], error: unknown): void {

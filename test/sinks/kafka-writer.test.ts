@@ -67,6 +67,20 @@ describe('the writer of topics', () => {
     expect(kafka.producers[0]?.sent).toEqual(['a/0: a', 'a/1: c', 'a/0: b']);
   });
 
+  it('sends what waited together with what the confirmations bring in their turn', async () => {
+    const { send, clock, kafka } = open({ partition: () => 0 });
+    send('a');
+    await clock.run(0);
+    send('b');
+    // As a source does that is given credit back.
+    clock.defer(() => void send('c'));
+    kafka.producers[0]?.answer();
+    for (let jobs = 0; jobs < 20; jobs += 1) await Promise.resolve();
+    expect(kafka.producers[0]?.sent).toEqual(['a/0: a']);
+    await clock.run(0);
+    expect(kafka.producers[0]?.sent).toEqual(['a/0: a', 'a/0: b c']);
+  });
+
   it('keeps batches within maxBatch and maxBatchBytes', async () => {
     const { send, clock, kafka } = open({ partition: () => 0, maxBatch: 2, idHeader: false });
     kafka.isQuick = true;
