@@ -74,6 +74,9 @@ export interface MqttClient {
 /** What the client reads from and writes to: a socket, or something like one. @internal */
 export interface MqttStream {
   readonly writableNeedDrain?: boolean;
+  /** Keeps what is written until as many calls of `uncork`. */
+  cork(): void;
+  uncork(): void;
   write(bytes: Uint8Array): boolean;
   destroy(): unknown;
   once(event: 'drain', listener: () => void): unknown;

@@ -45,6 +45,8 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
   /** Sent and not answered. */
   private open = 0;
   private isDraining = false;
+  /** What is published goes out with the end of this turn. */
+  private isCorked = false;
   private isOver = false;
   /** The last topic that was looked at and is one. */
   private checked = '';
@@ -75,6 +77,7 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
     }
     this.publish(out);
     if (client.stream.writableNeedDrain === true) {
+      this.uncork();
       this.drain();
       return false;
     }
@@ -95,6 +98,7 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
   close(): void {
     if (this.isOver) return;
     this.isOver = true;
+    this.uncork();
     this.connection.quota.leave(this);
     // Nobody waits any more for what is out, but the broker and the client still do: another connection is clean.
     if (this.open > 0 && this.link.current()?.connection === this.connection) {
@@ -120,7 +124,23 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
   private publish(out: Out): void {
     const { sending, topic, payload, options } = out;
     this.open += 1;
+    // With QoS 0 the client confirms what it has written: nothing may be held back behind that.
+    if (options.qos === 1) this.cork();
     this.connection.client.publish(topic, payload, options, (error) => this.answered(sending, options.qos, error));
+  }
+
+  /** The client takes a turn for each answer, and one write for the message that is sent upon it: those of a read go together. */
+  private cork(): void {
+    if (this.isCorked) return;
+    this.isCorked = true;
+    this.connection.client.stream.cork();
+    this.context.clock.yield(() => this.uncork());
+  }
+
+  private uncork(): void {
+    if (!this.isCorked) return;
+    this.isCorked = false;
+    this.connection.client.stream.uncork();
   }
 
   private answered(sending: Sending<Uint8Array>, qos: 0 | 1, error: unknown): void {

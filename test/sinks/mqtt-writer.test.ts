@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import type { Sending, WriterContext } from 'sluice/connection';
+import { virtualClock } from 'sluice/testing';
+import type { Link } from '../../src/connection/define-link.js';
+import type { MqttConnection } from '../../src/links/mqtt-connection.js';
+import { MqttQuota } from '../../src/links/mqtt-quota.js';
+import { MqttWriter } from '../../src/sinks/mqtt-writer.js';
+import { recorder } from '../helpers/message.js';
+
+/** A writer, and what it did with its connection in order. */
+function rig(qos: 0 | 1 = 1) {
+  const told: string[] = [];
+  const clock = virtualClock();
+  let needsDrain = false;
+  let drained: () => void = () => undefined;
+  const connection = {
+    clock,
+    server: {},
+    quota: new MqttQuota(10),
+    client: {
+      publish: (_topic: string, payload: Uint8Array) => void told.push(new TextDecoder().decode(payload)),
+      stream: {
+        get writableNeedDrain() {
+          return needsDrain;
+        },
+        cork: () => void told.push('cork'),
+        uncork: () => void told.push('uncork'),
+        once: (_event: string, listener: () => void) => void (drained = listener),
+      },
+    },
+  } as unknown as MqttConnection;
+  const context = { clock, resume: () => void told.push('resume') } as unknown as WriterContext;
+  const writing = {
+    isPlain: true,
+    qos,
+    retain: false,
+    topic: undefined,
+    dropsHeaders: false,
+    expirySeconds: undefined,
+    maxBytes: 100,
+  } as const;
+  const link = { current: () => undefined } as unknown as Link<MqttConnection>;
+  const writer = new MqttWriter(connection, context, link, writing);
+  const { message } = recorder();
+  const sending = (text: string): Sending<Uint8Array> => ({
+    message: message(new TextEncoder().encode(text), { topic: 'a' }),
+    confirm: () => undefined,
+    fail: (reason) => void told.push(`failed ${String(reason)}`),
+  });
+  return {
+    writer,
+    clock,
+    told,
+    send: (text: string) => writer.send(sending(text)),
+    fill: () => (needsDrain = true),
+    drain() {
+      needsDrain = false;
+      drained();
+    },
+  };
+}
+
+describe('the writer of MQTT', () => {
+  it('has what is published in one turn written in one piece, and the next turn by itself', async () => {
+    const { send, clock, told } = rig();
+    expect([send('a'), send('b')]).toEqual([true, true]);
+    expect(told).toEqual(['cork', 'a', 'b']);
+    await clock.run(0);
+    send('c');
+    await clock.run(0);
+    expect(told).toEqual(['cork', 'a', 'b', 'uncork', 'cork', 'c', 'uncork']);
+  });
+
+  it('writes at once what is enough, waits until it is out, and goes on', async () => {
+    const { send, clock, told, fill, drain } = rig();
+    fill();
+    expect(send('a')).toBe(false);
+    expect(told).toEqual(['cork', 'a', 'uncork']);
+    await clock.run(0);
+    drain();
+    expect(told).toEqual(['cork', 'a', 'uncork', 'resume']);
+  });
+
+  it('holds nothing back with QoS 0, where written is all that confirmed means', () => {
+    const { send, told } = rig(0);
+    expect(send('a')).toBe(true);
+    expect(told).toEqual(['a']);
+  });
+
+  it('holds nothing back when it is closed', () => {
+    const { writer, send, told } = rig();
+    send('a');
+    writer.close();
+    writer.close();
+    expect(told).toEqual(['cork', 'a', 'uncork']);
+  });
+});
