@@ -1,12 +1,13 @@
 // RabbitMQ against the bare client at the same guarantee: confirmed publishing, acks after handling, durable queues.
 import { connect, type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage } from 'amqplib';
-import { Subject } from 'rxjs';
-import { messages, run, type Message } from 'sluice';
+import { run, type Message } from 'sluice';
 import { amqpLink, amqpSink, amqpSource } from 'sluice/amqp';
 import { benchBroker } from './broker.js';
-import { compare, type Contender, thousands, verdict } from './compare.js';
+import { compare, type Contender } from './compare.js';
 import { feed } from './feed.js';
-import { settings, sized } from './settings.js';
+import { compareLatency, sluiceWay, type Way } from './latency.js';
+import { sized } from './settings.js';
+import { STOPPED_BYTES, stoppedHandler } from './stopped.js';
 
 const COUNT = sized(40_000);
 const WINDOW = 500;
@@ -93,7 +94,7 @@ for (const size of SIZES) {
   await compare(
     `publishing, confirmed, ${size} B`,
     COUNT,
-    publishing('sluice', (to) => fed.give(Array.from({ length: COUNT }, () => ({ payload, topic: to })))),
+    publishing('sluice', (to) => fed.give(COUNT, (at) => ({ payload, topic: to, id: `m${at}` }))),
     [
       publishing(`bare client, window of ${WINDOW}`, bareWindow(bare, payload)),
       {
@@ -207,135 +208,56 @@ for (const size of SIZES) {
 
 // --- latency ----------------------------------------------------------------------------------------------------------
 
-const RATE_PER_MS = 1;
-const PACED = sized(8_000);
-
-/** Milliseconds from just before publishing to the handler, the 99th of a hundred. */
-async function latency(send: (text: string) => void, arrived: (take: (text: string) => void) => void): Promise<number> {
-  const tookMs: number[] = [];
-  const all = new Promise<void>((resolve) =>
-    arrived((text) => {
-      tookMs.push(performance.now() - Number(text));
-      if (tookMs.length === PACED) resolve();
-    }),
-  );
-  let sent = 0;
-  const fromMs = performance.now();
-  await new Promise<void>((resolve) => {
-    const timer = setInterval(() => {
-      const due = Math.min(PACED, Math.floor((performance.now() - fromMs) * RATE_PER_MS));
-      while (sent < due) {
-        sent += 1;
-        send(String(performance.now()).padEnd(256));
-      }
-      if (sent < PACED) return;
-      clearInterval(timer);
-      resolve();
-    }, 1);
-  });
-  await all;
-  return tookMs.sort((a, b) => a - b)[Math.floor(PACED * 0.99)] as number;
-}
-
-async function ourLatency(): Promise<number> {
+async function ourWay(take: (text: string) => void): Promise<Way> {
   const name = await queue();
   const link = amqpLink({ url });
-  const sent = new Subject<Uint8Array>();
-  const running = run(
-    sent.pipe(messages({ overflow: 'close', credit: PACED })),
+  const way = sluiceWay(
     amqpSink(link, { exchange: '', routingKey: name, maxUnconfirmed: WINDOW }),
+    amqpSource(link, { queue: name, credit: WINDOW }),
+    take,
   );
-  const source = amqpSource(link, { queue: name, credit: WINDOW });
-  let take: (text: string) => void = () => undefined;
-  const subscription = source.subscribe((message) => {
-    take(Buffer.from(message.payload).toString());
-    message.ack();
-  });
-  // Both ends are connected, as those of the bare client are.
-  await new Promise<void>((resolve) => {
-    take = () => resolve();
-    sent.next(Buffer.from('first'));
-  });
-  const p99 = await latency(
-    (text) => sent.next(Buffer.from(text)),
-    (handler) => (take = handler),
-  );
-  sent.complete();
-  await running.done;
-  subscription.unsubscribe();
-  await admin.deleteQueue(name);
-  return p99;
+  return { ...way, close: () => way.close().then(() => void admin.deleteQueue(name)) };
 }
 
-async function bareLatency(): Promise<number> {
+async function bareWay(take: (text: string) => void): Promise<Way> {
   const name = await queue();
-  const writer = await (await dial()).createConfirmChannel();
-  const connection = await dial();
-  const reader = await connection.createChannel();
+  const writing = await dial();
+  const writer = await writing.createConfirmChannel();
+  const reading = await dial();
+  const reader = await reading.createChannel();
   await reader.prefetch(WINDOW);
-  let take: (text: string) => void = () => undefined;
   await reader.consume(name, (message) => {
     if (message === null) return;
     take(message.content.toString());
     reader.ack(message);
   });
   const properties = { persistent: true, mandatory: true, messageId: 'm' };
-  const p99 = await latency(
-    (text) => void writer.publish('', name, Buffer.from(text), properties, () => undefined),
-    (handler) => (take = handler),
-  );
-  await reader.close();
-  await writer.waitForConfirms();
-  await admin.deleteQueue(name);
-  return p99;
+  return {
+    send: (text) => void writer.publish('', name, Buffer.from(text), properties, () => undefined),
+    async close() {
+      await reader.close();
+      await writer.waitForConfirms();
+      await Promise.all([reading.close(), writing.close()]);
+      await admin.deleteQueue(name);
+    },
+  };
 }
 
-const LATENCY = 'latency, 99th of a hundred, 256 B at 1,000/s';
-if (settings.only === undefined || LATENCY.includes(settings.only)) {
-  const ratios: number[] = [];
-  const own: number[] = [];
-  const theirs: number[] = [];
-  for (let round = 0; round < Math.min(settings.rounds, 7); round += 1) {
-    const [a, b] = round % 2 === 0 ? [await ourLatency(), await bareLatency()] : [0, await bareLatency()];
-    own.push(a === 0 ? await ourLatency() : a);
-    theirs.push(b);
-    ratios.push((own.at(-1) as number) / b);
-  }
-  const middle = (list: number[]): number => [...list].sort((a, b) => a - b)[list.length >> 1] as number;
-  console.log(`\n${LATENCY}: ours ${middle(own).toFixed(2)} ms, bare client ${middle(theirs).toFixed(2)} ms`);
-  const ratio = middle(ratios);
-  verdict({ title: LATENCY, met: ratio <= 1.1, seen: `× ${ratio.toFixed(2)}`, wanted: '≤ × 1.10' });
-}
+await compareLatency(ourWay, bareWay);
 
 // --- a handler that has stopped ----------------------------------------------------------------------------------------
 
-const STOPPED = 'memory with a handler that has stopped, 1 KiB';
-if (settings.only === undefined || STOPPED.includes(settings.only)) {
-  const CREDIT = 200;
-  const BOUND = CREDIT * 1_024 + 64 * 1_048_576;
-  const name = await queue();
-  await fill(name, Buffer.alloc(1_024, 'x'));
-  globalThis.gc?.();
-  const before = process.memoryUsage().rss;
-  const held: unknown[] = [];
-  const subscription = amqpSource(amqpLink({ url }), { queue: name, credit: CREDIT }).subscribe((message) => {
-    held.push(message);
-  });
-  let most = 0;
-  for (let second = 0; second < (settings.quick ? 5 : 20); second += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    most = Math.max(most, process.memoryUsage().rss - before);
-  }
-  console.log(`\n${STOPPED}: ${held.length} of ${thousands(COUNT)} held, ${thousands(most / 1_024)} KiB more at most`);
-  const met = held.length === CREDIT && most <= BOUND;
-  verdict({
-    title: STOPPED,
-    met,
-    seen: `${thousands(most / 1_048_576)} MiB`,
-    wanted: `${thousands(BOUND / 1_048_576)} MiB`,
-  });
-  subscription.unsubscribe();
-}
+const CREDIT = 200;
+await stoppedHandler({
+  credit: CREDIT,
+  offered: COUNT,
+  fetchedBytes: 0,
+  async open() {
+    const name = await queue();
+    await fill(name, Buffer.alloc(STOPPED_BYTES, 'x'));
+    return amqpSource(amqpLink({ url }), { queue: name, credit: CREDIT });
+  },
+});
 
 await operator.close();
 await broker.close();

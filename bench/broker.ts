@@ -1,6 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The project: what is built of this file is in a folder of its folder `bench`. */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A broker of the tests, for the time of a benchmark. */
 export interface BenchBroker {
@@ -8,9 +12,13 @@ export interface BenchBroker {
   close(): Promise<void>;
 }
 
-/** Starts it. Called from the folder of the project, as `npm run bench` does. */
-export async function benchBroker(name: 'rabbitmq' | 'mosquitto' | 'kafka'): Promise<BenchBroker> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'test/brokers/serve.ts', name], {
+/** Starts it, wherever it is called from. `settings` are further lines of the configuration of Mosquitto. */
+export async function benchBroker(
+  name: 'rabbitmq' | 'mosquitto' | 'kafka',
+  settings: readonly string[] = [],
+): Promise<BenchBroker> {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'test/brokers/serve.ts', name, ...settings], {
+    cwd: ROOT,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const ended = once(child, 'close');

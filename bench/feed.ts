@@ -4,13 +4,16 @@ import { defineSource, type Delivery, type ReaderContext } from 'sluice/connecti
 /** A source that stays subscribed and gives what it is fed, so that a run measures messages and no subscribing. */
 export interface Feed<T> {
   readonly flow: Flow<T>;
-  /** Resolves once everything of the list was settled. */
-  give(deliveries: readonly Delivery<T>[]): Promise<void>;
+  /** Resolves once so many were given and settled. Each is made when there is credit for it, as a client makes it. */
+  give(count: number, delivery: (at: number) => Delivery<T>): Promise<void>;
   end(): void;
 }
 
 export function feed<T>(credit = 128): Feed<T> {
-  let list: readonly Delivery<T>[] = [];
+  let make: (at: number) => Delivery<T> = () => {
+    throw new Error('Nothing is given yet.');
+  };
+  let all = 0;
   let at = 0;
   let unsettled = 0;
   let context: ReaderContext<T> | undefined;
@@ -23,10 +26,9 @@ export function feed<T>(credit = 128): Feed<T> {
         context = opened;
         return {
           resume() {
-            while (at < list.length) {
-              const delivery = list[at] as Delivery<T>;
+            while (at < all) {
               at += 1;
-              if (!opened.offer(delivery)) return;
+              if (!opened.offer(make(at - 1))) return;
             }
           },
           settle() {
@@ -41,10 +43,11 @@ export function feed<T>(credit = 128): Feed<T> {
   );
   return {
     flow,
-    give(deliveries) {
-      list = deliveries;
+    give(count, delivery) {
+      make = delivery;
+      all = count;
       at = 0;
-      unsettled = deliveries.length;
+      unsettled = count;
       return new Promise((resolve) => {
         done = resolve;
         context?.wake();

@@ -98,7 +98,7 @@ function router(
     async run() {
       seen = 0;
       unrouted = 0;
-      await quotes.give(deliveries);
+      await quotes.give(deliveries.length, (at) => deliveries[at] as Delivery<Quote>);
       // What a sink took it settled, and the feed waited for that.
       return way.includes('sink') ? deliveries.length - unrouted : seen;
     },

@@ -1,0 +1,41 @@
+import type { Flow } from 'sluice';
+import { thousands, verdict } from './compare.js';
+import { settings } from './settings.js';
+
+const MIB = 1_048_576;
+/** How large the messages are. */
+export const STOPPED_BYTES = 1_024;
+
+/** What a broker has for a handler that never settles anything. */
+export interface Stopped {
+  /** Told from another case of the same file. */
+  readonly at?: string;
+  readonly credit: number;
+  /** So many messages of 1 KiB are offered. */
+  readonly offered: number;
+  /** What may be fetched and wait beyond the credit, by the source's own options. */
+  readonly fetchedBytes: number;
+  /** Opens a source with that credit, once the messages are there. */
+  open(): Promise<Flow<Uint8Array>>;
+}
+
+/** Looks at the memory of the process while a handler holds all that the credit allows and settles nothing. */
+export async function stoppedHandler({ at = '', credit, offered, fetchedBytes, open }: Stopped): Promise<void> {
+  const title = `memory with a handler that has stopped, 1 KiB${at}`;
+  if (settings.only !== undefined && !title.includes(settings.only)) return;
+  const bound = credit * STOPPED_BYTES + fetchedBytes + 64 * MIB;
+  const flow = await open();
+  globalThis.gc?.();
+  const before = process.memoryUsage().rss;
+  const held: unknown[] = [];
+  const subscription = flow.subscribe((message) => void held.push(message));
+  let most = 0;
+  for (let second = 0; second < (settings.quick ? 5 : 20); second += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    most = Math.max(most, process.memoryUsage().rss - before);
+  }
+  console.log(`\n${title}: ${held.length} of ${thousands(offered)} held, ${thousands(most / 1_024)} KiB more at most`);
+  const mib = (bytes: number): string => `${thousands(bytes / MIB)} MiB`;
+  verdict({ title, met: held.length === credit && most <= bound, seen: mib(most), wanted: `at most ${mib(bound)}` });
+  subscription.unsubscribe();
+}
