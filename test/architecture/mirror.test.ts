@@ -7,7 +7,6 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
   ...parts('src/links', 'memory-faults', ['memory-access']),
   ...parts('src/links', 'mqtt', ['mqtt-connection', 'mqtt-options']),
   ...parts('src/sources', 'mqtt', ['mqtt-reader']),
-  ...parts('src/sinks', 'mqtt', ['mqtt-writer']),
   ...parts('src/mappers', 'csv', ['csv-cell', 'csv-plan', 'csv-scan', 'csv-splitter']),
   ...parts('src/mappers', 'json', [
     'json-decode',
