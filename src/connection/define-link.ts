@@ -79,8 +79,8 @@ export interface LinkUser {
 export interface Link<C> {
   readonly connector: string;
   readonly status$: Observable<Status>;
-  /** Counts a user until cancelled. */
-  use(user: LinkUser): Cancel;
+  /** Counts a user until cancelled. With the last one the link closes, and what the cancel gives resolves once it is. */
+  use(user: LinkUser): () => PromiseLike<void> | undefined;
   /** The connection that is there now, if there is one. Throws what ended the link for good. Only for users. */
   current(): { readonly connection: C } | undefined;
   /** The connection, now or as soon as there is one. Only for users. */
@@ -212,17 +212,17 @@ export function defineLink<C>(definition: LinkDefinition<C>, options: LinkOption
       if (users.size === 1 && closing === undefined) start();
       let released = false;
       return () => {
-        if (released) return;
+        if (released) return undefined;
         released = true;
         users.delete(user);
-        if (users.size > 0) return;
+        if (users.size > 0) return undefined;
         closed();
         const stopping = supervisor;
         supervisor = undefined;
         closing = stopping?.stop();
         if (closing === undefined) definition.closed?.();
         // A new user while it still closes waits for that: two connections at once would break the walk of its status.
-        closing?.then(() => {
+        return closing?.then(() => {
           closing = undefined;
           definition.closed?.();
           if (users.size > 0) start();

@@ -1,4 +1,3 @@
-import type { Cancel } from '../clock.js';
 import type { Link } from './define-link.js';
 import { NOT_YET } from './supervisor.js';
 
@@ -12,7 +11,7 @@ import { NOT_YET } from './supervisor.js';
 export class LinkUse<C> {
   private readonly link: Link<C> | undefined;
   private readonly up: () => void;
-  private release: Cancel | undefined;
+  private release: ReturnType<Link<C>['use']> | undefined;
   private lost: ((error: unknown, immediately?: boolean) => void) | undefined;
 
   constructor(link: Link<C> | undefined, up: () => void) {
@@ -39,8 +38,10 @@ export class LinkUse<C> {
     return this.link !== undefined;
   }
 
-  leave(): void {
-    this.release?.();
+  /** What it gives resolves once the link is closed; undefined where others still use it, or it is closed already. */
+  leave(): PromiseLike<void> | undefined {
+    const { release } = this;
     this.release = undefined;
+    return release?.();
   }
 }

@@ -267,12 +267,9 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
     this.cancelWatch?.();
     this.cancelClose?.();
     const closing = this.supervisor.stop();
-    const end = (): void => {
-      this.link.leave();
-      this.tellClosed();
-    };
-    if (closing === undefined) end();
-    else void closing.then(end);
+    const left = closing === undefined ? this.link.leave() : closing.then(() => this.link.leave());
+    if (left === undefined) this.tellClosed();
+    else void left.then(this.tellClosed);
   }
 
   get status$(): Observable<Status> {

@@ -357,13 +357,13 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.waitingListeners.tell();
     this.waitingListeners.clear();
     // The link comes last: what the reader still has to say goes over its connection.
+    const left = closing === undefined ? this.link.leave() : closing.then(() => this.link.leave());
     const end = (): void => {
-      this.link.leave();
       // Who unsubscribed while it closed hears nothing any more.
-      if (tell !== undefined && (closing === undefined || !this.unsubscribed)) this.inScope(tell);
+      if (tell !== undefined && (left === undefined || !this.unsubscribed)) this.inScope(tell);
     };
-    if (closing === undefined) end();
-    else void closing.then(end);
+    if (left === undefined) end();
+    else void left.then(end);
   }
 
   /** The link is gone: what was delivered over it can no longer be settled there, and comes again. */

@@ -11,7 +11,7 @@ interface Rig {
   readonly closed: number[];
   readonly context: () => LinkContext;
   readonly told: string[];
-  use: () => () => void;
+  use: () => () => PromiseLike<void> | undefined;
   answer: (attempt: number) => number | Promise<number>;
   pong: boolean;
 }
@@ -195,12 +195,15 @@ describe('defineLink', () => {
     );
     const nobody = { down: () => undefined, fatal: () => undefined };
     const leave = link.use(nobody);
-    leave();
+    const other = link.use({ ...nobody });
+    expect(other()).toBeUndefined();
+    leave()?.then(() => void log.push('closed'));
+    expect(leave()).toBeUndefined();
     link.use(nobody);
     await clock.run(10);
     expect(log).toEqual(['open']);
     closedNow?.();
     await clock.run(10);
-    expect(log).toEqual(['open', 'open']);
+    expect(log).toEqual(['open', 'open', 'closed']);
   });
 });

@@ -3,6 +3,7 @@ import { backoff, isSluiceError, SluiceError, type Status } from 'sluice';
 import { defineLink, defineSink, defineSource, type Link, type LinkContext } from 'sluice/connection';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { collect } from '../helpers/collect.js';
+import { recorder } from '../helpers/message.js';
 
 interface Rig {
   readonly clock: VirtualClock;
@@ -101,6 +102,48 @@ describe('a source over a link', () => {
     flow.subscribe().unsubscribe();
     await clock.run(20);
     expect(steps).toEqual(['closed', 'disconnected']);
+  });
+
+  it('ends only when the link is closed that it was the last to use, so that a process may end then (SHU-02)', async () => {
+    const clock = virtualClock();
+    const steps: string[] = [];
+    const link = defineLink<number>(
+      {
+        connector: 'rig',
+        connect: () => 1,
+        disconnect: () =>
+          new Promise<void>((resolve) => void clock.timer(10, resolve)).then(() => void steps.push('disconnected')),
+      },
+      { clock },
+    );
+    const flow = defineSource<number, number>(
+      {
+        connector: 'rig',
+        link,
+        credit: 4,
+        open: (context) => ({ resume: () => context.end(), settle: () => undefined, close: () => undefined }),
+      },
+      { clock },
+    );
+    const sink = defineSink<number, number>(
+      {
+        connector: 'rig',
+        link,
+        maxUnconfirmed: 4,
+        open: () => ({ send: (sending) => sending.confirm(), close: () => undefined }),
+      },
+      { clock },
+    );
+    flow.subscribe({ complete: () => void steps.push('completed') });
+    flow.subscribe({ complete: () => void steps.push('completed as well') });
+    await clock.run(20);
+    expect(steps).toEqual(['completed', 'disconnected', 'completed as well']);
+    steps.length = 0;
+    sink.next(recorder().message(1));
+    void sink.closed?.then(() => void steps.push('sink closed'));
+    sink.complete();
+    await clock.run(20);
+    expect(steps).toEqual(['disconnected', 'sink closed']);
   });
 
   it('opens once, and in the moment the link is back, however long that took (G10)', () => {
