@@ -69,6 +69,11 @@ export interface Reader {
    * handed back with `release`. Must not throw and must not offer.
    */
   settle(position: unknown, outcome: Outcome, reason: unknown, message: Message<unknown> | undefined): void;
+  /**
+   * A drain begins. True: what the far side holds for this reader alone, and would give nobody else, is still offered, and
+   * `end` said behind it. False, or without this: the reader is stopped. Idempotent.
+   */
+  leave?(): boolean;
   /** No further message is wanted; settlements still come. */
   stop?(): void;
   /** Idempotent. Passes on what was settled, gives back what was not, and works while anything else is pending. */

@@ -33,6 +33,8 @@ export abstract class SourceBase<T> {
   protected readonly unsettledList: Unsettled = new Unsettled();
   protected readonly stalls: StallWatch;
   protected readonly waitingListeners: Listeners = new Listeners();
+  /** A drain was asked for, and the reader brings what is left for it before its end. */
+  protected leaving = false;
   /** How many may be unsettled now. */
   protected window: number;
   /** What gave credit has completed: the window stays as it is. */
@@ -127,6 +129,11 @@ export abstract class SourceBase<T> {
 
   get isParkingFull(): boolean {
     return this.parking.isFull;
+  }
+
+  protected flooded(): SluiceError {
+    const text = `${this.connector} brought more than ${this.settings.maxInbox} messages beyond its credit.`;
+    return new SluiceError('OVERFLOW', text, { retriable: true });
   }
 
   /** Nothing is out, and nothing will ever be: said once all is settled, so that no work is lost by it. */

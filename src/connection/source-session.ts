@@ -281,7 +281,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       this.draining = true;
       this.ended = true;
       this.stopReader();
-    } else this.stopIntake();
+    } else if (!(this.leaving = this.reader?.leave?.() === true)) this.stopIntake();
     this.waitingListeners.tell();
     this.wake();
   }
@@ -344,7 +344,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     }
   }
 
-  // The far side is closed before the subscriber hears of the end, so that a restart finds it free.
+  // All is closed before the subscriber hears of the end: a restart finds it free, and a process that ends cuts nothing off.
   private finish(tell?: () => void): void {
     if (this.finished) return;
     this.finished = true;
@@ -377,6 +377,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       this.ended = false;
       this.lose(error);
     }
+    if (this.leaving) this.stopIntake();
     if (this.stopped) this.finishIfDone();
   }
 
@@ -387,8 +388,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   private overflow(): void {
     const { settings } = this;
     if (settings.overflow === undefined || settings.overflow === 'close') {
-      const text = `${this.connector} brought more than ${settings.maxInbox} messages beyond its credit.`;
-      this.supervisor.lose(new SluiceError('OVERFLOW', text, { retriable: true }));
+      this.supervisor.lose(this.flooded());
       return;
     }
     while (this.inbox.length > settings.maxInbox || this.inbox.bytes > settings.maxInboxBytes) {

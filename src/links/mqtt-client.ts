@@ -67,6 +67,7 @@ export interface MqttClient {
   sendPing(): void;
   publish(topic: string, payload: Uint8Array, options: MqttPublishOptions, answer: Answer<unknown>): unknown;
   subscribe(topics: Record<string, MqttSubscribeOptions>, answer: Answer<unknown>): unknown;
+  unsubscribe(filters: readonly string[], answer: Answer<unknown>): unknown;
   end(force: boolean, options: object, done?: () => void): unknown;
   on(event: string, listener: (...given: never[]) => void): unknown;
 }

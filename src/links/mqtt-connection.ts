@@ -11,7 +11,7 @@ import type { MqttClaim } from './mqtt-sessions.js';
 import type { MqttTarget } from './mqtt-target.js';
 
 /** How long a close may take before the socket is cut. */
-const CLOSE_MS = 2_000;
+const CLOSE_MS = 5_000;
 /** Three of them are well below the 15 s in which a dead peer has to be found. @internal */
 export const MQTT_HEARTBEAT_MS = 4_000;
 
@@ -26,6 +26,8 @@ export interface MqttConnection {
   readonly quota: MqttQuota;
   /** This side has stopped to read, so the silence says nothing of the peer. */
   isHeld: boolean;
+  /** The session is of no use any more: MQTT 5 ends it with the connection. */
+  isLeft: boolean;
   /** The first message of a session that is resumed: it may come before anybody reads, and everything waits behind it. */
   readonly early: { packet: MqttPublish; done: (error?: Error) => void } | undefined;
   /** Answers the ping that is out, if there is one. */
@@ -96,6 +98,7 @@ export async function openMqtt(
         server,
         quota,
         isHeld: false,
+        isLeft: false,
         get early() {
           return early;
         },
@@ -119,7 +122,7 @@ export function pingMqtt(connection: MqttConnection): Promise<void> {
 }
 
 /** Says goodbye, so that the broker publishes no will, and closes; or cuts what does not answer. @internal */
-export function closeMqtt({ client, clock }: MqttConnection): Promise<void> {
+export function closeMqtt({ client, clock, isLeft }: MqttConnection): Promise<void> {
   return new Promise((resolve) => {
     const cancel = clock.timer(CLOSE_MS, () => {
       client.stream.destroy();
@@ -127,7 +130,7 @@ export function closeMqtt({ client, clock }: MqttConnection): Promise<void> {
     });
     // What still waits for an answer would keep the client from closing; who sent it sends it again.
     client.outgoing = {};
-    client.end(!client.connected, {}, () => {
+    client.end(!client.connected, isLeft ? { properties: { sessionExpiryInterval: 0 } } : {}, () => {
       cancel();
       resolve();
     });

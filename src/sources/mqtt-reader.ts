@@ -21,6 +21,8 @@ export interface MqttReading {
   /** More unacknowledged messages than this are more than the broker was allowed: nothing is read for a while. */
   readonly window: number;
   readonly requeueDelay: Backoff;
+  /** A drain leaves the group for good. */
+  readonly leaves: boolean;
 }
 
 interface Position {
@@ -50,6 +52,11 @@ export class MqttReader implements Reader {
   private isSubscribed = false;
   /** Settled since the broker was told last. */
   private due = 0;
+  /** Messages that came so far. */
+  private received = 0;
+  private isLeaving = false;
+  /** An UNSUBSCRIBE is out. */
+  private isAsking = false;
   private isStopped = false;
   private isOver = false;
 
@@ -104,6 +111,16 @@ export class MqttReader implements Reader {
     }
   }
 
+  /** What the broker has given to this member it gives to no other one, not even once its session has ended. */
+  leave(): boolean {
+    if (!this.reading.leaves || this.isStopped) return false;
+    if (this.isLeaving) return true;
+    this.isLeaving = true;
+    this.connection.plan.claim?.leaving();
+    this.unsubscribe();
+    return true;
+  }
+
   stop(): void {
     this.connection.plan.claim?.leaving();
     this.halt();
@@ -124,6 +141,7 @@ export class MqttReader implements Reader {
       done(LATER);
       return;
     }
+    this.received += 1;
     const { messageId, payload, topic, dup } = packet;
     const unacked = packet.qos === 0 || messageId === undefined ? undefined : this.acks.received(messageId);
     const { headers, id, key, timeMs } = factsOf(packet);
@@ -183,6 +201,25 @@ export class MqttReader implements Reader {
       this.isFlushing = false;
       this.flush();
       this.goOn();
+      if (this.isLeaving && !this.isAsking && this.acks.size === 0) this.unsubscribe();
+    });
+  }
+
+  /**
+   * The first time it takes this member out of the group. The answer comes behind what the broker was about to send: when
+   * nothing was unacknowledged, and nothing comes before the answer, there is nothing more. Otherwise it is asked again.
+   */
+  private unsubscribe(): void {
+    const { connection, acks, received, reading } = this;
+    const wasIdle = acks.size === 0;
+    this.isAsking = true;
+    connection.client.unsubscribe(reading.filters, () => {
+      this.isAsking = false;
+      if (this.isStopped || acks.size > 0) return;
+      if (wasIdle && this.received === received) {
+        connection.isLeft = !reading.isPlain;
+        this.context.end();
+      } else this.unsubscribe();
     });
   }
 

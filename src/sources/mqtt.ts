@@ -35,6 +35,12 @@ export interface MqttSourceOptions extends SourceOptions {
   readonly qos?: 0 | 1;
   /** The members of a group share the messages: each gets its part (`$share/group/filter`). */
   readonly share?: string;
+  /**
+   * A drain takes this member out of its group for good: nothing new is given to it, what it was given already is worked off,
+   * and its session ends. Otherwise that stays in the session and waits for it to come back. Needs `share`. Default: true
+   * without a `clientId` on the link, as then no session is kept.
+   */
+  readonly leaveOnDrain?: boolean;
   /** Tells the source from others of the link: its session is `clientId.name`. Default: the link's `clientId` alone. */
   readonly name?: string;
   /**
@@ -93,6 +99,7 @@ export function mqttSource(link: MqttLink, options: MqttSourceOptions): Flow<Uin
   const filters = checkSource(link, options);
   const { qos: asked = 1, retained = 'new', will } = options;
   const isPlain = link.protocolVersion === '3.1.1';
+  const isKept = link.clientId !== undefined && asked === 1;
   const receiveMaximum = windowOf(options);
   const reading: MqttReading = {
     filters,
@@ -100,8 +107,8 @@ export function mqttSource(link: MqttLink, options: MqttSourceOptions): Flow<Uin
     isPlain,
     window: isPlain ? Math.max(receiveMaximum, USUAL_WINDOW) : receiveMaximum,
     requeueDelay: delayOf(options.requeueDelayMs),
+    leaves: options.share !== undefined && (options.leaveOnDrain ?? !isKept),
   };
-  const isKept = link.clientId !== undefined && asked === 1;
 
   const session = (): Link<MqttConnection> => {
     let claim: MqttClaim | undefined;
@@ -145,6 +152,7 @@ function checkSource(link: MqttLink, options: MqttSourceOptions): string[] {
     topics: required(filtersRule),
     qos,
     share: level,
+    leaveOnDrain: flag,
     name: level,
     receiveMaximum: integer(1, 65_535),
     sessionExpiryMs: numeric(0),
@@ -163,6 +171,7 @@ function checkSource(link: MqttLink, options: MqttSourceOptions): string[] {
   for (const name of ['name', 'sessionExpiryMs', 'cleanStart'] as const)
     if (given(name) && clientId === undefined)
       faults.push(`'${name}' needs a link with a clientId: no session is kept without one`);
+  if (given('leaveOnDrain') && !given('share')) faults.push(`'leaveOnDrain' needs 'share': there is no group to leave`);
   if (faults.length > 0) throw configInvalid('mqttSource', faults);
   const topics = [options.topics].flat();
   return options.share === undefined ? topics : topics.map((filter) => `$share/${options.share}/${filter}`);

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 
 /** A control packet as it came in. */
 export interface RawPacket {
-  /** 1 CONNECT, 3 PUBLISH, 4 PUBACK, 8 SUBSCRIBE, 12 PINGREQ, 14 DISCONNECT. */
+  /** 1 CONNECT, 3 PUBLISH, 4 PUBACK, 8 SUBSCRIBE, 10 UNSUBSCRIBE, 12 PINGREQ, 14 DISCONNECT. */
   readonly type: number;
   readonly flags: number;
   readonly body: Buffer;
@@ -78,6 +78,7 @@ export async function mqttServer(behaviour: Behaviour = agreeing): Promise<MqttS
 export function agreeing({ type, flags, body }: RawPacket, reply: (...packets: readonly Buffer[]) => void): void {
   if (type === 1) reply(connack());
   else if (type === 8) reply(suback(body));
+  else if (type === 10) reply(unsuback(body));
   else if (type === 12) reply(Buffer.from([0xd0, 0]));
   else if (type === 3 && (flags & 6) === 2) reply(puback(publishId(body)));
 }
@@ -93,6 +94,11 @@ export function suback(subscribe: Buffer, ...codes: readonly number[]): Buffer {
   for (let at = 3 + subscribe[2]!; at < subscribe.length; at += 3 + subscribe.readUInt16BE(at)) filters += 1;
   const granted = codes.length > 0 ? codes : Array.from({ length: filters }, () => 1);
   return packet(0x90, [subscribe[0]!, subscribe[1]!, 0, ...granted]);
+}
+
+/** For an UNSUBSCRIBE of MQTT 5 with one filter. */
+export function unsuback(unsubscribe: Buffer): Buffer {
+  return packet(0xb0, [unsubscribe[0]!, unsubscribe[1]!, 0, 0]);
 }
 
 export function puback(id: number, ...reason: readonly number[]): Buffer {

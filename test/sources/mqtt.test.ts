@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { observe, type Message, type SluiceEvent } from 'sluice';
 import { mqttLink, mqttSource, type MqttLinkOptions, type MqttMeta, type MqttSourceOptions } from 'sluice/mqtt';
+import { withScope, type SourceHandle } from '../../src/connection/scope.js';
 import { consume, texts, type Consumer } from '../helpers/consume.js';
 import {
   acknowledged,
@@ -9,6 +10,7 @@ import {
   mqttServer,
   publish,
   suback,
+  unsuback,
   type Behaviour,
   type MqttServer,
 } from '../helpers/mqtt-server.js';
@@ -66,6 +68,7 @@ describe('the options of mqttSource', () => {
     [plain, { topics: 'a', sessionExpiryMs: 1 }, `'sessionExpiryMs' needs protocolVersion '5'`],
     [plain, { topics: 'a', cleanStart: true }, `'cleanStart' needs protocolVersion '5'`],
     [plain, { topics: 'a', retained: 'never' }, `'retained' needs protocolVersion '5'`],
+    [link, { topics: 'a', leaveOnDrain: true }, `'leaveOnDrain' needs 'share'`],
     [nobody, { topics: 'a', name: 'b' }, `'name' needs a link with a clientId`],
   ])('are checked: %#', (to, options, text) => {
     expect(() => mqttSource(to, options as never)).toThrow(text);
@@ -291,5 +294,84 @@ describe('a source of MQTT', () => {
     expect(kept.events.filter(({ type }) => type.startsWith('session.'))).toEqual([]);
     kept.server.cut();
     await until(() => expect(kept.events.find(({ type }) => type === 'session.lost')).toMatchObject({ name: 'app' }));
+  });
+});
+
+describe('a member of a shared subscription', () => {
+  /** Subscribes in a scope, so that the source can be drained as a runtime does it. */
+  async function member(options: Partial<MqttSourceOptions>, link: Partial<MqttLinkOptions> = {}) {
+    // The answer to the second UNSUBSCRIBE and all after it is the test's.
+    let asked = 0;
+    const later: (() => void)[] = [];
+    const server = await mqttServer((packet, reply) => {
+      if (packet.type === 10 && (asked += 1) > 1) later.push(() => reply(unsuback(packet.body)));
+      else agreeing(packet, reply);
+    });
+    cleanups.push(() => server.close());
+    let source: SourceHandle | undefined;
+    const made = mqttLink({ url: server.url, clientId: 'app', heartbeatMs: 500, ...link });
+    const flow = mqttSource(made, { topics: 'orders/+', share: 'g', closeTimeoutMs: 200, ...options });
+    const consumer = withScope({ addSource: (handle) => void (source = handle) }, () => consume(flow, () => undefined));
+    cleanups.push(() => consumer.unsubscribe());
+    await until(() => expect(source?.status).toBe('connected'));
+    return { server, consumer, source: source as unknown as SourceHandle, answer: () => later.shift()?.() };
+  }
+  const DISCONNECT = 14;
+
+  it('leaves its group with a drain: works off what it was given, and ends its session (REC-10)', async () => {
+    const { server, consumer, source, answer } = await member({ credit: 2, receiveMaximum: 10, leaveOnDrain: true });
+    server.send(...some(1, 2, 3));
+    await until(() => expect(consumer.messages).toHaveLength(2));
+    source.drain();
+    source.drain();
+    await until(() => expect(server.of(10)).toHaveLength(1));
+    expect(server.of(10)[0]!.toString('latin1')).toContain('$share/g/orders/+');
+    consumer.messages.forEach((message) => message.ack());
+    // The third one waited here, and is this member's to work off.
+    await until(() => expect(consumer.messages).toHaveLength(3));
+    consumer.messages[2]!.ack();
+    // All is acknowledged: is there more? There is, so it is asked once more.
+    await until(() => expect(server.of(10)).toHaveLength(2));
+    server.send(...some(4));
+    answer();
+    await until(() => expect(consumer.messages).toHaveLength(4));
+    expect(consumer.completed).toBe(false);
+    consumer.messages[3]!.ack();
+    await until(() => expect(server.of(10)).toHaveLength(3));
+    expect(acknowledged(server)).toEqual([1, 2, 3, 4]);
+    answer();
+    await until(() => expect(consumer.completed).toBe(true));
+    // Reason 0, and a session expiry of 0 s.
+    expect(server.of(DISCONNECT).map((body) => body.toString('hex'))).toEqual(['00051100000000']);
+  });
+
+  it('leaves at once where nothing is left, and where no session is kept without being told to', async () => {
+    const { server, consumer, source } = await member({}, { clientId: undefined as never });
+    source.drain();
+    await until(() => expect(consumer.completed).toBe(true));
+    expect(server.of(10)).toHaveLength(1);
+  });
+
+  it('stays in its group with its session where it is expected back', async () => {
+    const { server, consumer, source } = await member({ credit: 1 });
+    server.send(...some(1, 2));
+    await until(() => expect(consumer.messages).toHaveLength(1));
+    source.drain();
+    consumer.messages[0]!.ack();
+    await until(() => expect(consumer.completed).toBe(true));
+    expect(server.of(10)).toHaveLength(0);
+    expect(consumer.messages).toHaveLength(1);
+    expect(server.of(DISCONNECT).map((body) => body.toString('hex'))).not.toContain('00051100000000');
+  });
+
+  it('gives up leaving when its line breaks: what is left waits in the session', async () => {
+    const { server, consumer, source } = await member({ leaveOnDrain: true });
+    server.send(...some(1));
+    await until(() => expect(consumer.messages).toHaveLength(1));
+    source.drain();
+    await until(() => expect(server.of(10)).toHaveLength(1));
+    server.cut();
+    await until(() => expect(consumer.completed).toBe(true));
+    expect(server.connections).toBe(1);
   });
 });
