@@ -40,18 +40,18 @@ const scenarios = {
   },
   hold() {
     const held = [];
-    source(channel, { credit, settleWithinMs: 0 }).subscribe((message) => void held.push(message));
-    setTimeout(() => {
-      globalThis.gc();
-      const before = process.memoryUsage().rss;
-      let most = before;
-      const look = setInterval(() => (most = Math.max(most, process.memoryUsage().rss)), 10);
-      setTimeout(() => {
-        clearInterval(look);
-        writeSync(1, 'held ' + held.length + ' grown ' + (most - before) + '\\n');
-        process.exit(0);
-      }, forMs);
-    }, 0);
+    globalThis.gc();
+    const before = process.memoryUsage().rss;
+    let most = before;
+    setInterval(() => (most = Math.max(most, process.memoryUsage().rss)), 10);
+    const end = () => {
+      writeSync(1, 'held ' + held.length + ' grown ' + (most - before) + '\\n');
+      process.exit(0);
+    };
+    source(channel, { credit, settleWithinMs: 0 }).subscribe((message) => {
+      held.push(message);
+      if (held.length === credit) setTimeout(end, forMs);
+    });
   },
 };
 scenarios[scenario]();

@@ -1,8 +1,9 @@
 import type { Bench } from 'sluice/testing';
 import type { FaultProxy } from 'sluice/testing-node';
+import type { StallProxy } from './stall-proxy.js';
 
-/** The faults of the network that a proxy between both ends can bring. */
-export function netOf(proxy: FaultProxy) {
+/** The faults of the network that a proxy between both ends can bring; with another one behind it, a far side that stalls. */
+export function netOf(proxy: FaultProxy, stalling?: StallProxy) {
   return {
     cut: (how) => (how === 'rst' ? proxy.rst() : proxy.fin()),
     refuse: () => proxy.refuse(),
@@ -10,6 +11,10 @@ export function netOf(proxy: FaultProxy) {
     latency: (ms, jitterMs) => proxy.latency(ms, jitterMs),
     slice: (bytes) => proxy.slice(bytes),
     limit: (bytes) => proxy.limit(bytes),
-    heal: () => proxy.heal(),
+    heal() {
+      proxy.heal();
+      stalling?.heal();
+    },
+    ...(stalling === undefined ? {} : { stall: () => stalling.stall() }),
   } satisfies Bench['net'];
 }

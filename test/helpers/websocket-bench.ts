@@ -6,6 +6,7 @@ import type { Bench, Harness } from 'sluice/testing';
 import { faultProxy } from 'sluice/testing-node';
 import { webSocketLink, webSocketSink, webSocketSource, type PausingWebSocketLink } from 'sluice/websocket';
 import { webSocketServer, type WebSocketClient } from 'sluice/websocket-server';
+import { expectIn, refusal } from './secure-defaults.js';
 import { CASE_IDS } from './case-ids.js';
 import { bareClient, bareServer, give, upgradeStatus } from './websocket.js';
 import { netOf } from './net-of.js';
@@ -229,19 +230,6 @@ function nonsense(port: number, bytes: Uint8Array, token: string): Promise<'clos
       resolve('closed');
     });
   });
-}
-
-function refusal(make: () => unknown): string {
-  try {
-    make();
-  } catch (error) {
-    return String(error);
-  }
-  return '';
-}
-
-function expectIn(text: string, part: string): void {
-  if (!text.includes(part)) throw new Error(`'${part}' is missing in: ${text}`);
 }
 
 /** Of the client, and of the server with nothing but a port. */

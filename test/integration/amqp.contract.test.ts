@@ -7,16 +7,20 @@ import type { AmqpQueue } from 'sluice/amqp';
 import type { Broker } from '../brokers/broker.js';
 import { netOf } from '../helpers/net-of.js';
 import { proven } from '../helpers/connector-record.js';
-import { childProgram, type ChildProgram } from '../helpers/child-program.js';
-import { temporaryFolder } from '../helpers/folder.js';
+import { clientProcesses } from '../helpers/client-processes.js';
+import { secureDefaults } from '../helpers/secure-defaults.js';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { rabbitmq, type Rabbitmq } from '../brokers/rabbitmq.js';
+
+const MAX_BYTES = 16 * 1024 * 1024;
+const WRONG = 'word-that-is-wrong';
 
 const quorum: Features = {
   ack: 'manual',
   confirms: 'durable',
   flowControl: 'credit',
   headers: 'binary',
+  authModes: ['password'],
   backlog: true,
   binary: true,
   byteCredit: true,
@@ -25,6 +29,7 @@ const quorum: Features = {
   durableSubscription: true,
   fanOut: true,
   keyed: true,
+  maxMessageBytes: MAX_BYTES,
   nackRequeue: true,
   nackDelay: 50,
   orderedSingleConsumer: true,
@@ -60,47 +65,37 @@ async function order({ control }: Rabbitmq, queue: string, verb: 'suspend' | 're
   await control?.('eval', `${lookup}, sys:${verb}(amqqueue:get_pid(Q)).`);
 }
 
-/** Reads, acks every second message, says so and kills itself after so many. */
-const CRASHING = `
+/** The same source in a process of its own. */
+const clientSetup = (url: string): string => `
 import { amqpLink, amqpSource } from 'sluice/amqp';
-const [url, queue, credit, deliveries] = process.argv.slice(2);
-let seen = 0;
-amqpSource(amqpLink({ url }), { queue, credit: Number(credit) }).subscribe((message) => {
-  seen += 1;
-  if (seen % 2 === 1) {
-    message.ack();
-    console.log('acked ' + new TextDecoder().decode(message.payload));
-  }
-  // In a turn of its own: some of the acks are on their way, others are not.
-  if (seen === Number(deliveries)) setImmediate(() => process.kill(process.pid, 'SIGKILL'));
-});
-setInterval(() => undefined, 1_000);
+const source = (queue, options) => amqpSource(amqpLink({ url: ${JSON.stringify(url)} }), { ...options, queue });
 `;
-let crashing: Promise<ChildProgram> | undefined;
 
-async function crashed({ url }: Broker, queue: string, credit: number, deliveries: number): Promise<Uint8Array[]> {
-  crashing ??= temporaryFolder().then((folder) => childProgram(CRASHING, folder.of('crashing.mjs')));
-  const child = (await crashing).start(url, queue, String(credit), String(deliveries));
-  await child.ended;
-  const utf8 = new TextEncoder();
-  return [...child.said.matchAll(/^acked (.*)$/gm)].map(([, text = '']) => utf8.encode(text));
-}
+/** What sets off the alarm of a broker that is short of memory, above this share of the machine's. */
+const WATERMARK = 'set_vm_memory_high_watermark';
 
 async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Promise<Bench> {
   const proxy = await faultProxy({ port: broker.port });
   const names: string[] = [];
   const stalled: string[] = [];
+  const unbound = new Set<string>();
+  let password = 'guest';
+  let isFull = false;
   let isWrittenDown = type === 'classic';
   const restart = async (): Promise<void> => {
     await broker.stop();
     await broker.start();
     isWrittenDown = true;
   };
+  const free = async (): Promise<void> => {
+    if (isFull) await broker.control?.(WATERMARK, '0.6');
+    isFull = false;
+  };
   // A link of its own for each end, as two applications would have.
   const linkTo = (channel: string): AmqpLink =>
     amqpLink({
-      url: broker.url.replace(`:${broker.port}`, `:${proxy.port}`),
-      topology: { queues: [{ name: channel, type }] },
+      url: broker.url.replace(`:${broker.port}`, `:${proxy.port}`).replace(':guest@', `:${password}@`),
+      topology: unbound.has(channel) ? {} : { queues: [{ name: channel, type }] },
       heartbeatMs: 1_000,
       connectTimeoutMs: 2_000,
       reconnect: backoff({ initialMs: 20, maxMs: 100, minMs: 5 }),
@@ -140,7 +135,32 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
       },
       restart,
     },
-    proc: { crash: (queue, { credit, deliveries }) => crashed(broker, queue, credit, deliveries) },
+    unbound() {
+      const name = `nowhere ${process.pid} ${(channels += 1)}`;
+      unbound.add(name);
+      return name;
+    },
+    proc: clientProcesses(clientSetup(broker.url)),
+    auth: {
+      deny: () => void (password = WRONG),
+      grant: () => void (password = 'guest'),
+    },
+    store: {
+      async fill() {
+        isFull = true;
+        await broker.control?.(WATERMARK, '0.0000001');
+      },
+      free,
+    },
+    defaults: secureDefaults({
+      maxBytes: MAX_BYTES,
+      sink() {
+        const name = `limit ${process.pid} ${(channels += 1)}`;
+        names.push(name);
+        return amqpSink(linkTo(name), { exchange: '', routingKey: name });
+      },
+      farLink: (word) => amqpLink({ url: `amqp://me:${word}@broker.example` }),
+    }),
     peek: {
       opened: () => proxy.accepted,
       open: () => proxy.open,
@@ -160,6 +180,7 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
       await proxy.close();
       // The next case has it again, whatever this one ended with.
       if (broker.isOwn) await broker.start();
+      await free();
       await asked(broker, async (channel) => {
         for (const name of names) await channel.deleteQueue(name);
       });
@@ -181,12 +202,20 @@ const network: readonly Verb[] = [
 ];
 const ends: readonly Verb[] = own ? ['broker.stop', 'broker.start', 'broker.kill', 'broker.restart'] : [];
 
-const orders: readonly Verb[] = own ? ['net.stall', 'peek.unsettled'] : [];
+const orders: readonly Verb[] = own ? ['net.stall', 'peek.unsettled', 'auth.deny', 'auth.grant'] : [];
+/** The alarm does not depend on the type of a queue either, and each order takes the broker's tool a second. */
+const stores: readonly Verb[] = own ? ['store.fill', 'store.free'] : [];
+const peeks: readonly Verb[] = ['peek.opened', 'peek.open', 'peek.depth', 'peek.consumers'];
+const always: readonly Verb[] = ['unbound', 'defaults', 'proc.crash', 'proc.hold'];
 
 const once = 'does not depend on the type of the queue: see quorum queues';
 const harnesses = [
   ['quorum', quorum, { 'CRD-08': 'a queue of this type tells its counts every 5 seconds only: see classic queues' }],
-  ['classic', classic, { 'REC-01': once, 'REC-05': once, 'SHU-08': once }],
+  [
+    'classic',
+    classic,
+    { 'REC-01': once, 'REC-05': once, 'SHU-08': once, 'SEC-01': once, 'RES-01': once, 'SNK-07': once },
+  ],
 ] as const;
 
 brokerSuite('AMQP on RabbitMQ', rabbitmq, (broker) => {
@@ -196,7 +225,8 @@ brokerSuite('AMQP on RabbitMQ', rabbitmq, (broker) => {
       clock: 'real',
       features,
       skips,
-      can: [...network, ...ends, ...orders, 'proc.crash', 'peek.opened', 'peek.open', 'peek.depth', 'peek.consumers'],
+      can: [...network, ...ends, ...orders, ...always, ...(type === 'quorum' ? stores : []), ...peeks],
+      secrets: [WRONG],
       maxMessages: 400,
       withinMs: 90_000,
       heartbeatMs: 1_000,
