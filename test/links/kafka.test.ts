@@ -23,7 +23,8 @@ async function server(take: (socket: Socket) => void): Promise<string> {
 /** Uses the link, and gives what ended it. */
 function used(link: KafkaLink): { readonly fatal: unknown[]; stop(): void } {
   const fatal: unknown[] = [];
-  return { fatal, stop: link.use({ down: () => undefined, fatal: (error) => void fatal.push(error) }) };
+  const leave = link.use({ down: () => undefined, fatal: (error) => void fatal.push(error) });
+  return { fatal, stop: () => void leave() };
 }
 
 const reconnect = backoff({ initialMs: 5, maxMs: 10, minMs: 1 });
