@@ -2,13 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 /** So long nothing may happen before a system is taken to rest; what is not the same after the second is different. */
 const REST_MS = 60;
-const PATIENCE_MS = 5_000;
+/** And so many turns: on a busy machine that time may pass without one, and whoever waits for a timer has not had his. */
+const REST_TURNS = 12;
+/** A line that broke may take a busy broker seconds to come back; only systems that differ are waited for so long. */
+const PATIENCE_MS = 30_000;
 
 /** Where one system stands. */
 interface Place {
   shown: number;
   steps: number;
   lastMs: number;
+  /** Since then. */
+  turns: number;
   answer: number | undefined;
   isOver: boolean;
 }
@@ -27,7 +32,7 @@ export class Meeting {
 
   /** A place for one system. */
   join(): { show(): void; rest(): Promise<void>; agree(ask: () => Promise<number>): Promise<number>; leave(): void } {
-    const own: Place = { shown: 0, steps: 0, lastMs: 0, answer: undefined, isOver: false };
+    const own: Place = { shown: 0, steps: 0, lastMs: 0, turns: 0, answer: undefined, isOver: false };
     this.places.push(own);
     /** True once all are here and there was time enough for the slowest. */
     const patience = (): (() => boolean) => {
@@ -47,15 +52,19 @@ export class Meeting {
       show() {
         own.shown += 1;
         own.lastMs = performance.now();
+        own.turns = 0;
       },
       async rest() {
         own.steps += 1;
         own.lastMs = performance.now();
+        own.turns = 0;
         const isLongEnough = patience();
         for (;;) {
           await pause(5);
+          own.turns += 1;
           const isSame = others(({ shown }) => shown === own.shown);
-          if ((isLongEnough() || isSame) && performance.now() - own.lastMs >= REST_MS) return;
+          const isQuiet = own.turns >= REST_TURNS && performance.now() - own.lastMs >= REST_MS;
+          if (isQuiet && (isLongEnough() || isSame)) return;
         }
       },
       // Some learn late how much there is: they are asked again until all say the same.

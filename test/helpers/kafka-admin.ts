@@ -1,4 +1,5 @@
 import { Kafka, logLevel, type Admin } from 'kafkajs';
+import { until } from './until.js';
 
 /** Asks a cluster, or makes something there, over a connection of its own. */
 export async function kafkaAdmin<T>({ url }: { readonly url: string }, work: (admin: Admin) => Promise<T>): Promise<T> {
@@ -12,10 +13,19 @@ export async function kafkaAdmin<T>({ url }: { readonly url: string }, work: (ad
 }
 
 /** Makes a topic; resolves when it can be written to. */
-export async function makeTopic(broker: { readonly url: string }, topic: string, partitions: number): Promise<void> {
-  await kafkaAdmin(broker, (admin) =>
-    admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true }),
-  );
+export function makeTopic(broker: { readonly url: string }, topic: string, partitions: number): Promise<void> {
+  return kafkaAdmin(broker, (admin) => makeTopics(admin, [topic], partitions));
+}
+
+/** The same for many, which takes no longer than for one. */
+export async function makeTopics(admin: Admin, names: readonly string[], partitions: number): Promise<void> {
+  await admin.createTopics({ topics: names.map((topic) => ({ topic, numPartitions: partitions })) });
+  // The client's own wait gives up where the broker has not heard of a topic yet that its controller has made.
+  await until(async () => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [...names] });
+    if (topics.some((topic) => topic.partitions.length < partitions || topic.partitions.some((one) => one.leader < 0)))
+      throw new Error('Some partitions have no leader yet.');
+  });
 }
 
 /** How many messages of a topic lie behind what a group has committed. */

@@ -13,6 +13,7 @@ import {
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
 import { collect, type Collected } from '../helpers/collect.js';
+import { makeTopic } from '../helpers/kafka-admin.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
 
@@ -44,10 +45,7 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
 
     async function topic(partitions = 3): Promise<string> {
       const name = `b${process.pid}-${(names += 1)}`;
-      const admin = client().admin();
-      await admin.connect();
-      await admin.createTopics({ topics: [{ topic: name, numPartitions: partitions }], waitForLeaders: true });
-      await admin.disconnect();
+      await makeTopic(broker(), name, partitions);
       return name;
     }
 

@@ -16,7 +16,7 @@ import { until } from '../helpers/until.js';
 import { kafkaBehaviour } from './kafka-behaviour.js';
 import { findCommand } from '../brokers/find-command.js';
 import { findKafka, kafka, type KafkaBroker } from '../brokers/kafka.js';
-import { kafkaAdmin } from '../helpers/kafka-admin.js';
+import { kafkaAdmin, makeTopics } from '../helpers/kafka-admin.js';
 import { clientProcesses } from '../helpers/client-processes.js';
 import { netOf } from '../helpers/net-of.js';
 import { secureDefaults } from '../helpers/secure-defaults.js';
@@ -84,13 +84,7 @@ async function open(broker: KafkaBroker, driver: KafkaDriverName): Promise<Bench
   if (unused.length < 30) {
     const made = Array.from({ length: 40 }, () => `c${process.pid}-${(channels += 1)}`);
     // The mock cluster makes a topic when it is first asked about.
-    if (broker.isReal)
-      await kafkaAdmin(broker, (admin) =>
-        admin.createTopics({
-          topics: made.map((topic) => ({ topic, numPartitions: PARTITIONS })),
-          waitForLeaders: true,
-        }),
-      );
+    if (broker.isReal) await kafkaAdmin(broker, (admin) => makeTopics(admin, made, PARTITIONS));
     unused.push(...made);
   }
   let isDenied = false;

@@ -8,6 +8,7 @@ import { kafka, type KafkaBroker } from '../brokers/kafka.js';
 import { compared } from '../differential/compared.js';
 import { SCENARIOS } from '../differential/scenarios.js';
 import type { Ability, Side } from '../differential/stage.js';
+import { makeTopics } from '../helpers/kafka-admin.js';
 
 const reconnect = backoff({ initialMs: 5, maxMs: 20, minMs: 1 });
 
@@ -15,7 +16,7 @@ const reconnect = backoff({ initialMs: 5, maxMs: 20, minMs: 1 });
 async function topicsFor(admin: Admin): Promise<string[]> {
   const topics = Array.from({ length: 3 * SCENARIOS.length }, (_, at) => `differential-${process.pid}-${at}`);
   // One partition, as the broker in memory has no others either.
-  await admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: 1 })), waitForLeaders: true });
+  await makeTopics(admin, topics, 1);
   return topics;
 }
 
@@ -65,7 +66,8 @@ async function kafkaSide(broker: KafkaBroker, admin: Admin, topics: string[], cu
         requeueDelayMs: 0,
         // What was settled counts at once, as in memory.
         commitEvery: 1,
-        sessionTimeoutMs: 3_000,
+        // Longer than a busy machine keeps a member silent; who is cut off while it joins is missed for so long.
+        sessionTimeoutMs: 10_000,
         groupHeartbeatMs: 200,
         maxWaitMs: 50,
         ...options,
