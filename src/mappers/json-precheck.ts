@@ -65,14 +65,17 @@ function notSpaceBefore(text: string, end: number): number {
 function mayHaveManyDigits(bytes: Uint8Array): boolean {
   const { length } = bytes;
   for (let at = RUN - 1; at < length;) {
-    // From `.` to `9`: one comparison for the many bytes that are none of them.
-    if (((bytes[at] as number) - POINT) >>> 0 > NINE - POINT) {
+    if (!isNearDigit(bytes[at] as number)) {
       at += RUN;
       continue;
     }
     const last = at - RUN;
-    let before = at;
-    while (before > last && isDigit(bytes[before] as number)) before -= 1;
+    let before = at - 1;
+    while (before > last && isNearDigit(bytes[before] as number)) before -= 1;
+    if (before === last) {
+      before = at;
+      while (before > last && isDigit(bytes[before] as number)) before -= 1;
+    }
     at = before + RUN;
     if (before > last) continue;
     let from = before + 1;
@@ -84,9 +87,14 @@ function mayHaveManyDigits(bytes: Uint8Array): boolean {
   return false;
 }
 
+/** From `.` to `9`, `/` included: one comparison for the many bytes that are none of them. */
+function isNearDigit(byte: number): boolean {
+  return (byte - POINT) >>> 0 <= NINE - POINT;
+}
+
 /** Digits and the decimal point. */
 function isDigit(byte: number): boolean {
-  return (byte - POINT) >>> 0 <= NINE - POINT && byte !== SLASH;
+  return isNearDigit(byte) && byte !== SLASH;
 }
 
 /** Whether digits that begin here can be a number: in texts, for example identifiers, they mostly follow a quote. */

@@ -9,6 +9,8 @@ const NOTHING = 0;
 const TINY = 1;
 const INFINITE = 2;
 const BROKEN = 4;
+/** Nothing yet: not all of them are numbers. */
+const MIXED = -1;
 
 /** Not what looks like it inside of an identifier. */
 const SMALL_NUMBER = /(?:^|[\s,:[])-?\d[\d.]*[eE]-\d{3}/;
@@ -40,9 +42,12 @@ type Members = Record<string, unknown>;
 function ofArray(items: readonly unknown[], levels: number, rules: JsonRules): number {
   const { length } = items;
   if (length > rules.maxItems) return BROKEN;
+  if (areDoubles(items)) {
+    const signs = ofDoubles(items);
+    if (signs !== MIXED) return signs;
+  }
   let signs = NOTHING;
-  let index = typeof items[0] === 'number' ? usualNumbers(items) : 0;
-  for (; index < length && signs < BROKEN; index += 1) {
+  for (let index = 0; index < length && signs < BROKEN; index += 1) {
     const item = items[index];
     if (typeof item === 'object') signs |= ofValue(item, levels - 1, rules);
     else if (typeof item === 'number') signs |= ofNumber(item);
@@ -50,15 +55,26 @@ function ofArray(items: readonly unknown[], levels: number, rules: JsonRules): n
   return signs;
 }
 
-/** How many usual numbers come first. Apart from the rest, so that the engine leaves them in the array as they are. */
-function usualNumbers(items: readonly unknown[]): number {
-  const { length } = items;
-  let index = 0;
-  for (; index < length; index += 1) {
+/**
+ * Whether engines are likely to hold the items as bare doubles: numbers, and not only small integers. It asks by `at`, as a
+ * compiled `items[0]` that also meets lists of objects first turns the whole list into one of objects.
+ */
+function areDoubles(items: readonly unknown[]): boolean {
+  const first = items.at(0);
+  const last = items.at(-1);
+  if (typeof first !== 'number' || typeof last !== 'number') return false;
+  return first !== (first | 0) || last !== (last | 0);
+}
+
+/** Of bare doubles alone, so that it is compiled for those. */
+function ofDoubles(items: readonly unknown[]): number {
+  let signs = NOTHING;
+  for (let index = 0; index < items.length; index += 1) {
     const item = items[index];
-    if (typeof item !== 'number' || !(item >= SMALLEST_NORMAL && item <= LARGEST)) break;
+    if (typeof item !== 'number') return MIXED;
+    signs |= ofNumber(item);
   }
-  return index;
+  return signs;
 }
 
 function ofObject(object: Members, levels: number, rules: JsonRules): number {

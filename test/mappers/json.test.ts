@@ -42,6 +42,19 @@ describe('json decodes (S2.20, S2.50)', () => {
     expect(decode(`{"a":{"__proto__":1},"b":${nested(70)},"a":1,"b":2}`)).toStrictEqual({ a: 1, b: 2 });
   });
 
+  it.each([
+    ['[0.5,{"__proto__":1},0.5]', 'SCHEMA_INVALID'],
+    [`[0.5,${nested(64)},0.5]`, 'LIMIT_DEPTH'],
+    ['[0.5,1e999,0.5]', 'LIMIT_NUMBER'],
+    ['[0.5,-1e999,0.5]', 'LIMIT_NUMBER'],
+    ['[0.5,1e-999,0.5]', 'LIMIT_NUMBER'],
+    ['[0.5,["1e999",1e999],0.5]', 'LIMIT_NUMBER'],
+    [`[0.5,{"${'n'.repeat(1_025)}":1},3000000000]`, 'LIMIT_NAME'],
+  ])('finds what breaks a rule between numbers with a fraction: %s', (text, code) => {
+    expect(codeOf(() => decode(text))).toBe(code);
+    expect(decode('[0.5,0,-1,"a",null,[],{},3000000000,0.5]')).toHaveLength(9);
+  });
+
   it('passes many small objects and arrays, also in a long text', () => {
     const points = Array.from({ length: 30_000 }, (_, at) => [at, { at }]);
     expect(decode(JSON.stringify(points))).toStrictEqual(points);
