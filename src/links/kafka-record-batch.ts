@@ -13,10 +13,17 @@ export interface KafkaBatchHead {
 }
 
 const GZIP = 1;
-const TRANSACTIONAL = 1 << 4;
-const MAGIC = 2;
-/** Where the parts of the head begin. */
-const AT = {
+/** Bits of a batch. @internal */
+export const ATTRIBUTES = {
+  compression: 0b111,
+  logAppendTime: 0b1000,
+  transactional: 0b1_0000,
+  control: 0b10_0000,
+} as const;
+/** The form of records since Kafka 0.11. @internal */
+export const MAGIC = 2;
+/** Where the parts of the head begin, and the records. @internal */
+export const AT = {
   length: 8,
   leaderEpoch: 12,
   magic: 16,
@@ -65,7 +72,10 @@ export function recordBatch(records: readonly KafkaOutgoing[], head: KafkaBatchH
   batch.writeInt32BE(batch.length - AT.leaderEpoch, AT.length);
   batch.writeInt32BE(NONE, AT.leaderEpoch);
   batch.writeInt8(MAGIC, AT.magic);
-  batch.writeInt16BE((compression === 'gzip' ? GZIP : 0) | (isTransactional ? TRANSACTIONAL : 0), AT.attributes);
+  batch.writeInt16BE(
+    (compression === 'gzip' ? GZIP : 0) | (isTransactional ? ATTRIBUTES.transactional : 0),
+    AT.attributes,
+  );
   batch.writeInt32BE(records.length - 1, AT.lastOffset);
   batch.writeBigInt64BE(BigInt(firstMs), AT.firstTime);
   batch.writeBigInt64BE(BigInt(maxMs), AT.maxTime);

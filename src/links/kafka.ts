@@ -46,7 +46,8 @@ export type KafkaDriverName = 'kafkajs' | '@platformatic/kafka';
  */
 export type KafkaLink = Link<KafkaClient>;
 
-const DRIVERS: Readonly<Record<KafkaDriverName, KafkaDriver>> = {
+/** By their names. @internal */
+export const DRIVERS: Readonly<Record<KafkaDriverName, KafkaDriver>> = {
   kafkajs: kafkaJsDriver,
   '@platformatic/kafka': platformaticDriver,
 };

@@ -132,3 +132,17 @@ function saslOf(sasl: KafkaSasl): Client.SASLOptions {
   const { mechanism, username, password } = sasl;
   return { mechanism: mechanism.toUpperCase() as Client.SASLMechanismValue, username, password };
 }
+
+/** A request of which the payload, or the answer, is made here and not by the client. @internal */
+export function raw<T>(
+  to: Client.Connection,
+  { key, version }: { readonly key: number; readonly version: number },
+  payload: () => Client.Writer,
+  answer: Client.ResponseParser<T>,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    to.send(key, version, payload, answer, true, true, (error, told) =>
+      error === null ? resolve(told as T) : reject(error),
+    );
+  });
+}

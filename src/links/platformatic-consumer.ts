@@ -1,4 +1,5 @@
 import type * as Client from '@platformatic/kafka';
+import { SluiceError } from '../errors.js';
 import type {
   KafkaConsumer,
   KafkaConsumerEvents,
@@ -6,11 +7,13 @@ import type {
   KafkaOffset,
   KafkaPartitionName,
 } from './kafka-driver.js';
+import { recordsOf, type KafkaRead } from './kafka-record-reader.js';
 import { within } from './kafka-within.js';
 import type { PlatformaticCluster } from './platformatic-cluster.js';
+import { raw } from './platformatic-connection.js';
+import { decompressed, fetchAnswer, type KafkaFetchAnswer, type KafkaFetchPart } from './platformatic-fetch.js';
 import { PlatformaticMember } from './platformatic-member.js';
 import { EARLIEST, offsetsAt } from './platformatic-offsets.js';
-import { recordsOf } from './platformatic-records.js';
 
 /** How long an orderly end may take. */
 const CLOSE_MS = 2_000;
@@ -43,9 +46,6 @@ interface Place extends KafkaPartitionName {
   /** How often in a row nobody led it. */
   tries: number;
 }
-
-type Fetched = Client.fetchV12.FetchResponse;
-type FetchedPart = Client.fetchV12.FetchResponsePartition;
 
 /**
  * A member of a group with what it reads: one loop for each broker that leads some of its partitions. The loop asks for
@@ -133,21 +133,26 @@ export class PlatformaticConsumer implements KafkaConsumer {
   }
 
   private async assigned(partitions: readonly KafkaPartitionName[], isContinuous: boolean): Promise<void> {
-    const places = partitions.map(({ topic, partition }) => {
-      return { topic, partition, offset: undefined, isPaused: false, leader: undefined, tries: 0 };
-    });
+    const places = partitions.map(({ topic, partition }): Place => ({
+      topic,
+      partition,
+      offset: undefined,
+      isPaused: false,
+      leader: undefined,
+      tries: 0,
+    }));
     this.places = new Map(places.map((place) => [nameOf(place), place]));
     await this.events.assigned(partitions, isContinuous);
-    for (const place of places) await this.locate(place);
+    for (const place of places) place.leader = await this.cluster.leaderOf(place);
+    // Not before all are known: the first answer is to have something of each.
+    for (const { leader } of places) if (leader !== undefined) this.readFrom(leader);
     this.wake();
   }
 
-  /** Finds who leads it, and sees that it is read from. */
-  private async locate(place: Place): Promise<void> {
-    place.leader = await this.cluster.leaderOf(place);
-    if (this.loops.has(place.leader)) return;
-    this.loops.add(place.leader);
-    this.loop(place.leader).catch((error: unknown) => this.lost(error));
+  private readFrom(node: number): void {
+    if (this.loops.has(node)) return;
+    this.loops.add(node);
+    this.loop(node).catch((error: unknown) => this.lost(error));
   }
 
   private isMine(place: Place): boolean {
@@ -177,21 +182,20 @@ export class PlatformaticConsumer implements KafkaConsumer {
     const asked = new Map(places.map((place) => [nameOf(place), { place, offset: place.offset }]));
     const answer = await this.fetch(node, places);
     const held: Promise<void>[] = [];
-    for (const { topicId: topic, partitions } of answer.responses) {
-      for (const part of partitions) {
-        const { place, offset } = asked.get(nameOf({ topic, partition: part.partitionIndex })) ?? {};
-        // It was given back meanwhile, or is to be read from elsewhere.
-        if (place === undefined || !this.isMine(place) || offset === undefined || place.offset !== offset) continue;
-        const taken = this.take(place, offset, part);
-        if (taken !== undefined) held.push(taken);
-      }
+    for (const part of answer.parts) {
+      const { place, offset } = asked.get(nameOf(part)) ?? {};
+      // It was given back meanwhile, or is to be read from elsewhere.
+      if (place === undefined || !this.isMine(place) || offset === undefined || place.offset !== offset) continue;
+      const taken = this.take(place, offset, part);
+      if (taken !== undefined) held.push(taken);
     }
     await Promise.all(held);
   }
 
-  private async fetch(node: number, places: readonly Place[]): Promise<Fetched> {
+  private async fetch(node: number, places: readonly Place[]): Promise<KafkaFetchAnswer> {
     const { maxWaitMs, maxBytes, maxBytesPerPartition } = this.plan;
-    const { api } = this.cluster.client.fetchV12;
+    const { client } = this.cluster;
+    const { api, createRequest } = client.fetchV12;
     const topics = places.map(({ topic, partition, offset = 0 }) => ({
       topicId: topic,
       partitions: [
@@ -206,25 +210,32 @@ export class PlatformaticConsumer implements KafkaConsumer {
     }));
     const broker = await this.cluster.at(node, 'fetch');
     const { id, epoch } = NO_SESSION;
-    return broker
-      .ask((to) => api.async(to, maxWaitMs, 1, maxBytes, COMMITTED, id, epoch, topics, [], ''), maxWaitMs)
-      .catch((error: unknown) => {
-        // Some of it may be there although some of it failed.
-        const { response } = error as { readonly response?: Fetched };
-        if (response === undefined || response.errorCode !== 0) throw error;
-        return response;
-      });
+    const request = (): Client.Writer => createRequest(maxWaitMs, 1, maxBytes, COMMITTED, id, epoch, topics, [], '');
+    const answer = await broker.ask((to) => raw(to, api, request, fetchAnswer), maxWaitMs);
+    if (answer.errorCode !== 0) throw new client.ProtocolError(answer.errorCode);
+    return answer;
   }
 
   /** A promise is to be waited for. */
-  private take(place: Place, offset: number, part: FetchedPart): Promise<void> | undefined {
+  private take(place: Place, offset: number, part: KafkaFetchPart): Promise<void> | undefined {
     const { topic, partition } = place;
     if (part.errorCode !== 0) return this.recover(place, part.errorCode);
     place.tries = 0;
-    const { records, nextOffset } = recordsOf(part.records ?? [], part.abortedTransactions, offset);
+    const { records, nextOffset } = this.unpack(offset, part);
     if (nextOffset === undefined) return undefined;
     place.offset = nextOffset;
     return this.events.fetched({ topic, partition, records, nextOffset });
+  }
+
+  private unpack(offset: number, { topic, partition, records, aborted }: KafkaFetchPart): KafkaRead {
+    const { client } = this.cluster;
+    try {
+      return recordsOf(records, aborted, offset, (compression, bytes) => decompressed(client, compression, bytes));
+    } catch (cause) {
+      // What is sent again would be the same.
+      const text = `kafka: what follows offset ${offset} of ${topic}, partition ${partition} cannot be read`;
+      throw new SluiceError('PROTOCOL_ERROR', `${text}: ${(cause as Error).message}`, { cause });
+    }
   }
 
   private async recover(place: Place, code: number): Promise<void> {
@@ -241,10 +252,13 @@ export class PlatformaticConsumer implements KafkaConsumer {
     if (!MOVED.has(type) || place.tries >= TRIES) throw error;
     await new Promise<void>((resolve) => void cluster.clock.timer(AGAIN_MS, resolve));
     this.cluster.forget(place.topic);
-    // Whoever leads it by now; where nobody does this is the next try.
-    await this.locate(place).catch((failure: unknown) => {
+    try {
+      place.leader = await this.cluster.leaderOf(place);
+      this.readFrom(place.leader);
+    } catch (failure) {
+      // Where nobody leads it by now this is the next try.
       if (place.tries >= TRIES) throw failure;
-    });
+    }
     this.wake();
   }
 }

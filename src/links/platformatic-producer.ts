@@ -4,7 +4,7 @@ import type { KafkaBatch, KafkaGroupOffsets, KafkaOutgoing, KafkaProducer, Kafka
 import { recordBatch } from './kafka-record-batch.js';
 import { within } from './kafka-within.js';
 import { COORDINATES, type PlatformaticCluster } from './platformatic-cluster.js';
-import type { PlatformaticConnection } from './platformatic-connection.js';
+import { raw, type PlatformaticConnection } from './platformatic-connection.js';
 import { committedTopics } from './platformatic-member.js';
 
 const CLOSE_MS = 2_000;
@@ -108,14 +108,7 @@ export class PlatformaticProducer implements KafkaProducer {
         })
         .appendTaggedFields();
     const { api, parseResponse } = client.produceV9;
-    await broker.ask(
-      (to) =>
-        new Promise<unknown>((resolve, reject) => {
-          to.send(api.key, api.version, payload, parseResponse, true, true, (error, answer) =>
-            error === null ? resolve(answer) : reject(error),
-          );
-        }),
-    );
+    await broker.ask((to) => raw(to, api, payload, parseResponse));
   }
 
   private batchOf(topic: string, partition: number, records: readonly KafkaOutgoing[]): Buffer {

@@ -1,5 +1,6 @@
-import { Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
+import { ConfigResourceTypes, Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
 import { inspect } from 'node:util';
+import zlib from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { backoff, isSluiceError, observe, run, systemClock, type Message, type SluiceEvent } from 'sluice';
 import {
@@ -13,7 +14,7 @@ import {
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
 import { collect, type Collected } from '../helpers/collect.js';
-import { makeTopic } from '../helpers/kafka-admin.js';
+import { kafkaAdmin, makeTopic } from '../helpers/kafka-admin.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
 
@@ -333,6 +334,31 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       for (const { key, meta } of reader.messages)
         expect(`${key} ${(meta as { partition: number }).partition}`).toBe(`${key} ${expected.get(key as string)}`);
       reader.subscription.unsubscribe();
+    });
+
+    it('reads what a broker has packed in a way that the driver knows, and ends on what it does not', async () => {
+      const ways = { gzip: true, snappy: false, lz4: false, zstd: false };
+      if (driver !== 'kafkajs') Object.assign(ways, { snappy: true, lz4: true, zstd: 'zstdDecompressSync' in zlib });
+      for (const [way, isKnown] of Object.entries(ways)) {
+        const name = await topic(1);
+        await kafkaAdmin(broker(), (admin) =>
+          admin.alterConfigs({
+            validateOnly: false,
+            resources: [
+              { type: ConfigResourceTypes.TOPIC, name, configEntries: [{ name: 'compression.type', value: way }] },
+            ],
+          }),
+        );
+        const values = Array.from({ length: 50 }, (_, at) => `${at} ${'text '.repeat(at)}`);
+        await write(
+          name,
+          values.map((value) => ({ partition: 0, value })),
+        );
+        const reader = read(name, {});
+        if (isKnown) await until(() => expect(reader.payloads.map(text)).toEqual(values));
+        else await until(() => expect(reader.errors).toMatchObject([{ code: 'PROTOCOL_ERROR', retriable: false }]));
+        reader.subscription.unsubscribe();
+      }
     });
 
     it.for(['plain', 'scram-sha-256'] as const)(

@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest';
-import { kafkaSink, kafkaSource, type KafkaLink } from 'sluice/kafka';
+import { kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
 import { seededRandom } from 'sluice/testing';
-import { kafkaJsDriver } from '../../src/links/kafkajs-driver.js';
-import { linkTo } from '../../src/links/kafka.js';
+import { DRIVERS, linkTo } from '../../src/links/kafka.js';
 import { brokerSuite } from '../brokers/broker-suite.js';
-import { kafka } from '../brokers/kafka.js';
+import { kafka, type KafkaBroker } from '../brokers/kafka.js';
 import { chaos, type ChaosReport, type Fault } from '../chaos/chaos.js';
 import { kafkaGroup, type KafkaGroup } from '../chaos/kafka-group.js';
 import { watchedKafka, type KafkaWatch } from '../chaos/watched-kafka.js';
 import { lagOf, makeTopic } from '../helpers/kafka-admin.js';
+import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
 
 /** The defaults: what a user gets. */
@@ -23,7 +23,7 @@ const SEED = Number(process.env['CHAOS_SEED'] ?? 20_261_127);
 /** How long the broker stands still. The last one is longer than a request may take. */
 const STOPS_MS = [500, 1_000, 1_000, 2_000, 9_000];
 
-brokerSuite('Kafka that breaks', kafka, (broker) => {
+function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   it.for(Array.from({ length: ROUNDS }, (_, at) => SEED + at))(
     'loses nothing over 20 rebalances, 5 stops and 3 kills, commits nothing unsettled, and little comes twice (REC-03, REC-10, ACK-12, F1, F5, F14), seed %i',
     { timeout: 180_000 },
@@ -33,7 +33,7 @@ brokerSuite('Kafka that breaks', kafka, (broker) => {
       const topic = `chaos-${seed}`;
       await makeTopic(broker(), topic, PARTITIONS);
       const link = (watch?: KafkaWatch): KafkaLink =>
-        linkTo(watch === undefined ? kafkaJsDriver : watchedKafka(kafkaJsDriver, watch), { brokers: [url] });
+        linkTo(watch === undefined ? DRIVERS[driver] : watchedKafka(DRIVERS[driver], watch), { brokers: [url] });
       const random = seededRandom(seed);
       let group: KafkaGroup | undefined;
       let allowed = 0;
@@ -113,7 +113,10 @@ brokerSuite('Kafka that breaks', kafka, (broker) => {
       );
     },
   );
-});
+}
+
+for (const driver of KAFKA_DRIVERS)
+  brokerSuite(`Kafka that breaks, over ${driver}`, kafka, (broker) => suite(driver, broker));
 
 function told({ seconds, drainMs, lanes: [one] }: ChaosReport, { moved, slowestMs }: KafkaGroup): string {
   const back = one!.recoveriesMs.map((ms) => Math.round(ms)).join(', ');

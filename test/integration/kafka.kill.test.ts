@@ -1,13 +1,14 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { expect, it } from 'vitest';
 import { fromAsyncIterable, run, type Message } from 'sluice';
-import { kafkaLink, kafkaSink } from 'sluice/kafka';
+import { kafkaLink, kafkaSink, type KafkaDriverName } from 'sluice/kafka';
 import { seededRandom } from 'sluice/testing';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { kafka, type KafkaBroker } from '../brokers/kafka.js';
 import { childProgram, type ChildProgram } from '../helpers/child-program.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { kafkaAdmin, lagOf, makeTopic } from '../helpers/kafka-admin.js';
+import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
 import { until } from '../helpers/until.js';
 
@@ -21,8 +22,8 @@ const COPY = `
 import { each, run } from 'sluice';
 import { kafkaLink, kafkaSink, kafkaSource } from 'sluice/kafka';
 import { onSignal } from 'sluice/on-signal';
-const [broker, from, to, isReal, slowMs, session] = process.argv.slice(2);
-const link = kafkaLink({ brokers: [broker] });
+const [driver, broker, from, to, isReal, slowMs, session] = process.argv.slice(2);
+const link = kafkaLink({ driver, brokers: [broker] });
 const rest = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 let seen = 0;
 const work = async (_, { meta }) => {
@@ -86,7 +87,7 @@ function committed(broker: KafkaBroker, group: string, topic: string): Promise<r
   });
 }
 
-brokerSuite('A process that reads and writes Kafka', kafka, (broker) => {
+function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   const isDeserted = (group: string): Promise<boolean> =>
     kafkaAdmin(broker(), async (admin) => (await admin.describeGroups([group])).groups[0]?.state === 'Empty');
   async function copier(folder: string): Promise<ChildProgram> {
@@ -107,7 +108,7 @@ brokerSuite('A process that reads and writes Kafka', kafka, (broker) => {
     const repeats: number[] = [];
     // A group waits for a killed member as long as its session: five groups wait at once.
     const perGroup = names.map(async (to) => {
-      const start = () => program.start(broker().url, 'kill-from', to, String(broker().isReal), '40', '6000');
+      const start = () => program.start(driver, broker().url, 'kill-from', to, String(broker().isReal), '40', '6000');
       let repeated = 0;
       for (let kill = 0; kill < kills; kill += 1) {
         const before = seen.count(to);
@@ -158,7 +159,8 @@ brokerSuite('A process that reads and writes Kafka', kafka, (broker) => {
     await fill(broker(), 'stop-from', count);
     await makeTopic(broker(), 'stop-to', 1);
     const seen = await witness(broker(), ['stop-to']);
-    const start = () => program.start(broker().url, 'stop-from', 'stop-to', String(broker().isReal), '2000', '30000');
+    const start = () =>
+      program.start(driver, broker().url, 'stop-from', 'stop-to', String(broker().isReal), '2000', '30000');
     const tookMs: number[] = [];
     try {
       for (let stops = 0; stops < 5; stops += 1) {
@@ -183,4 +185,7 @@ brokerSuite('A process that reads and writes Kafka', kafka, (broker) => {
     console.log(`ended after ${tookMs.map((ms) => Math.round(ms)).join(', ')} ms`);
     expect(Math.max(...tookMs)).toBeLessThanOrEqual(5_000);
   });
-});
+}
+
+for (const driver of KAFKA_DRIVERS)
+  brokerSuite(`A process that reads and writes Kafka, over ${driver}`, kafka, (broker) => suite(driver, broker));

@@ -1,27 +1,27 @@
 import { expect, it } from 'vitest';
-import { kafkaLink, kafkaSink, kafkaSource, type KafkaLink } from 'sluice/kafka';
+import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
 import { faultProxy, type FaultProxy } from 'sluice/testing-node';
-import { kafkaJsDriver } from '../../src/links/kafkajs-driver.js';
-import { linkTo } from '../../src/links/kafka.js';
+import { DRIVERS, linkTo } from '../../src/links/kafka.js';
 import { brokerSuite } from '../brokers/broker-suite.js';
-import { kafka } from '../brokers/kafka.js';
+import { kafka, type KafkaBroker } from '../brokers/kafka.js';
 import { watchedKafka, type KafkaWatch } from '../chaos/watched-kafka.js';
 import { childProgram } from '../helpers/child-program.js';
 import { temporaryFolder } from '../helpers/folder.js';
 import { makeTopic } from '../helpers/kafka-admin.js';
+import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
 import { streamed, type Stream } from '../helpers/streamed.js';
 import { until } from '../helpers/until.js';
 
 const MIB = 1_048_576;
 
-brokerSuite('Kafka that cannot be reached', kafka, (broker) => {
+function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   async function proxied(): Promise<FaultProxy> {
     const { port = 0, advertisedPort } = broker().behindProxy ?? {};
     return faultProxy({ port, ...(advertisedPort === undefined ? {} : { listenPort: advertisedPort }) });
   }
   const linked = ({ port }: FaultProxy, watch?: KafkaWatch): KafkaLink =>
-    linkTo(watch === undefined ? kafkaJsDriver : watchedKafka(kafkaJsDriver, watch), {
+    linkTo(watch === undefined ? DRIVERS[driver] : watchedKafka(DRIVERS[driver], watch), {
       brokers: [`127.0.0.1:${port}`],
     });
 
@@ -102,7 +102,7 @@ brokerSuite('Kafka that cannot be reached', kafka, (broker) => {
           message.ack();
         });
         // The writer goes straight to the broker: what is measured is the reader.
-        const stream = streamed(kafkaSink(kafkaLink({ brokers: [broker().url] }), { topic }));
+        const stream = streamed(kafkaSink(kafkaLink({ driver, brokers: [broker().url] }), { topic }));
         stops.push(
           () => subscription.unsubscribe(),
           () => stream.end(),
@@ -146,12 +146,12 @@ brokerSuite('Kafka that cannot be reached', kafka, (broker) => {
     if (!broker().isReal) context.skip(`${broker().how} does not keep as much`);
     const [count, bytes] = [3_000, 100 * 1_024];
     await makeTopic(broker(), 'backlog', 6);
-    const stream = streamed(kafkaSink(kafkaLink({ brokers: [broker().url] }), { topic: 'backlog' }), bytes);
+    const stream = streamed(kafkaSink(kafkaLink({ driver, brokers: [broker().url] }), { topic: 'backlog' }), bytes);
     stream.send(count);
     await stream.end();
     await using folder = await temporaryFolder();
     const program = await childProgram(HOLD, folder.of('hold.mjs'));
-    const child = program.start(broker().url);
+    const child = program.start(broker().url, driver);
     expect(await child.ended, child.said).toBe(0);
     const { held, most, spread, lost } = JSON.parse(child.said) as Record<'held' | 'most' | 'spread' | 'lost', number>;
     console.log(
@@ -163,12 +163,16 @@ brokerSuite('Kafka that cannot be reached', kafka, (broker) => {
     expect(spread).toBeLessThanOrEqual(16 * MIB);
     expect(lost).toBe(0);
   });
-});
+}
+
+for (const driver of KAFKA_DRIVERS)
+  brokerSuite(`Kafka that cannot be reached, over ${driver}`, kafka, (broker) => suite(driver, broker));
 
 /** Holds what it gets for 20 s, longer than a session, and says what that takes. */
 const HOLD = `
 import { kafkaLink, kafkaSource } from 'sluice/kafka';
-const link = kafkaLink({ brokers: [process.argv[2]] });
+const [broker, driver] = process.argv.slice(2);
+const link = kafkaLink({ driver, brokers: [broker] });
 const rss = () => { globalThis.gc(); return process.memoryUsage().rss; };
 // The client and its first connection are there.
 await new Promise((resolve) => kafkaSource(link, { topics: ['backlog'], group: 'warm', credit: 1 }).subscribe({ next: resolve }));

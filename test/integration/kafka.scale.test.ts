@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { fromAsyncIterable, run, type Message } from 'sluice';
-import { kafkaLink, kafkaSink } from 'sluice/kafka';
+import { kafkaLink, kafkaSink, type KafkaDriverName } from 'sluice/kafka';
 import { brokerSuite } from '../brokers/broker-suite.js';
-import { kafka } from '../brokers/kafka.js';
+import { kafka, type KafkaBroker } from '../brokers/kafka.js';
 import { childProgram, type Child } from '../helpers/child-program.js';
 import { temporaryFolder, type Folder } from '../helpers/folder.js';
 import { lagOf, makeTopic } from '../helpers/kafka-admin.js';
+import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
 import { until } from '../helpers/until.js';
 
@@ -27,18 +28,17 @@ import { tap } from 'rxjs';
 import { each, run } from 'sluice';
 import { kafkaSource } from 'sluice/kafka';
 import { onSignal } from 'sluice/on-signal';
-import { kafkaJsDriver } from './src/links/kafkajs-driver.ts';
-import { linkTo } from './src/links/kafka.ts';
+import { DRIVERS, linkTo } from './src/links/kafka.ts';
 import { watchedKafka } from './test/chaos/watched-kafka.ts';
-const [broker, topic, file] = process.argv.slice(2);
+const [driver, broker, topic, file] = process.argv.slice(2);
 const out = openSync(file, 'a');
 const say = (...words) => writeSync(out, [process.hrtime.bigint(), ...words].join(' ') + '\\n');
 let count = 0;
-const driver = watchedKafka(kafkaJsDriver, {
+const watched = watchedKafka(DRIVERS[driver], {
   assigned: (given) => say('assigned', ...given.map(({ partition }) => partition)),
   committed: ({ partition, offset }) => say('committed', partition, offset),
 });
-const source = kafkaSource(linkTo(driver, { brokers: [broker] }), {
+const source = kafkaSource(linkTo(watched, { brokers: [broker] }), {
   topics: [topic], group: topic, credit: ${CREDIT}, commitEvery: ${COMMIT_EVERY}, sessionTimeoutMs: ${SESSION_MS}, groupHeartbeatMs: 200,
 });
 const work = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
@@ -98,7 +98,7 @@ async function notesOf(folder: Folder, member: string): Promise<{ got: Got[]; co
   return { got, commits };
 }
 
-brokerSuite('A group of processes that read Kafka', kafka, (broker) => {
+function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   it('loses nothing and keeps the order of each key while members join, leave, stall and are killed (DEL-03, REC-10, F14)', async () => {
     const topic = 'scale';
     await using folder = await temporaryFolder();
@@ -108,7 +108,7 @@ brokerSuite('A group of processes that read Kafka', kafka, (broker) => {
     async function join(): Promise<Child> {
       const name = `member-${names.length}`;
       names.push(name);
-      const child = program.start(broker().url, topic, folder.of(name));
+      const child = program.start(driver, broker().url, topic, folder.of(name));
       await child.says('at work');
       return child;
     }
@@ -130,7 +130,7 @@ brokerSuite('A group of processes that read Kafka', kafka, (broker) => {
     }
     const key = ({ payload }: Message<Uint8Array | null>): string =>
       `k${new TextDecoder().decode(payload ?? undefined).split(' ')[1]}`;
-    const sink = kafkaSink(kafkaLink({ brokers: [broker().url] }), { topic, key, idempotent: broker().isReal });
+    const sink = kafkaSink(kafkaLink({ driver, brokers: [broker().url] }), { topic, key, idempotent: broker().isReal });
     const writing = run(fromAsyncIterable(messages(), { credit: 500 }), sink);
 
     const members = await Promise.all([join(), join(), join()]);
@@ -185,4 +185,7 @@ brokerSuite('A group of processes that read Kafka', kafka, (broker) => {
       newest.set(name, count);
     }
   });
-});
+}
+
+for (const driver of KAFKA_DRIVERS)
+  brokerSuite(`A group of processes that read Kafka, over ${driver}`, kafka, (broker) => suite(driver, broker));

@@ -47,7 +47,7 @@ describe('recordBatch', () => {
           }
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 

@@ -1,0 +1,137 @@
+import type { Buffer } from 'node:buffer';
+import type { KafkaHeaders, KafkaRecord } from './kafka-driver.js';
+import { AT, ATTRIBUTES, MAGIC } from './kafka-record-batch.js';
+
+/** What a control record says. */
+const ABORT = 0;
+
+/** A part of a partition, as it was read. @internal */
+export interface KafkaRead {
+  readonly records: readonly KafkaRecord[];
+  /** Where the next part begins; undefined when there was nothing. */
+  readonly nextOffset: number | undefined;
+}
+
+/** A transaction that was aborted: what its producer wrote from there on, up to the mark of its end. @internal */
+export interface KafkaAborted {
+  readonly producerId: bigint;
+  readonly firstOffset: bigint;
+}
+
+/**
+ * What is for readers in the batches of an answer: without what lies before the offset that was asked for, as brokers give
+ * whole batches, without control records, and without what was written in transactions that were aborted.
+ *
+ * Source: Apache Kafka, «Record Batch»; `CompletedFetch` of 4.1; KIP-98.
+ *
+ * @param decompress undoes the compression of that number
+ * @internal
+ */
+export function recordsOf(
+  bytes: Buffer,
+  aborted: readonly KafkaAborted[],
+  from: number,
+  decompress: (compression: number, bytes: Buffer) => Buffer,
+): KafkaRead {
+  const records: KafkaRecord[] = [];
+  let nextOffset: number | undefined;
+  const waiting = aborted.toSorted((a, b) => Number(a.firstOffset - b.firstOffset));
+  /** Producers whose transaction here was aborted. */
+  const aborting = new Set<bigint>();
+  for (const batch of batchesOf(bytes)) {
+    const firstOffset = Number(batch.readBigInt64BE());
+    const lastOffset = firstOffset + batch.readInt32BE(AT.lastOffset);
+    nextOffset = Math.max(from, lastOffset + 1);
+    const attributes = batch.readInt16BE(AT.attributes);
+    const producerId = batch.readBigInt64BE(AT.producer);
+    while (waiting[0] !== undefined && Number(waiting[0].firstOffset) <= lastOffset)
+      aborting.add((waiting.shift() as KafkaAborted).producerId);
+    const isControl = (attributes & ATTRIBUTES.control) !== 0;
+    const isAborted = (attributes & ATTRIBUTES.transactional) !== 0 && aborting.has(producerId);
+    if (lastOffset < from || (isAborted && !isControl)) continue;
+    const compression = attributes & ATTRIBUTES.compression;
+    const packed = batch.subarray(AT.records);
+    const cursor = new Cursor(compression === 0 ? packed : decompress(compression, packed));
+    if (isControl) {
+      const { key } = cursor.record(firstOffset, 0);
+      // Its version comes first.
+      if (key?.[3] === ABORT) aborting.delete(producerId);
+      continue;
+    }
+    const firstMs = Number(batch.readBigInt64BE(AT.firstTime));
+    const stampedMs =
+      (attributes & ATTRIBUTES.logAppendTime) === 0 ? undefined : Number(batch.readBigInt64BE(AT.maxTime));
+    for (let left = batch.readInt32BE(AT.count); left > 0; left -= 1) {
+      const record = cursor.record(firstOffset, firstMs);
+      if (record.offset < from) continue;
+      records.push(stampedMs === undefined ? record : { ...record, timeMs: stampedMs });
+    }
+  }
+  return { records, nextOffset };
+}
+
+/** The last one may be cut off, and comes again then. */
+function* batchesOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; bytes.length - at >= AT.records;) {
+    const end = at + AT.leaderEpoch + bytes.readInt32BE(at + AT.length);
+    if (end > bytes.length) return;
+    const magic = bytes[at + AT.magic];
+    if (magic !== MAGIC) throw new Error(`Records have the form of version ${magic}, which is older than Kafka 0.11.`);
+    yield bytes.subarray(at, end);
+    at = end;
+  }
+}
+
+class Cursor {
+  private readonly bytes: Buffer;
+  private at = 0;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  record(firstOffset: number, firstMs: number): KafkaRecord {
+    const length = this.int();
+    if (!(length > 0 && this.at + length <= this.bytes.length)) throw new Error('A record is cut off.');
+    this.at += 1; // attributes, of which there are none
+    const timeMs = firstMs + this.int();
+    const offset = firstOffset + this.int();
+    const key = this.field();
+    const value = this.field();
+    const count = this.int();
+    return { offset, timeMs, key, value, headers: count === 0 ? undefined : this.headers(count) };
+  }
+
+  private headers(count: number): KafkaHeaders {
+    const headers = Object.create(null) as Record<string, Buffer | Buffer[]>;
+    for (let left = count; left > 0; left -= 1) {
+      const name = String(this.field() ?? '');
+      const value = this.field();
+      // There is no place for a header without a value.
+      if (value === null) continue;
+      const known = headers[name];
+      if (known === undefined) headers[name] = value;
+      else if (Array.isArray(known)) known.push(value);
+      else headers[name] = [known, value];
+    }
+    return headers;
+  }
+
+  private field(): Buffer | null {
+    const length = this.int();
+    return length < 0 ? null : this.bytes.subarray(this.at, (this.at += length));
+  }
+
+  /** Not with bits, which end at 32. */
+  private int(): number {
+    let value = 0;
+    let place = 1;
+    for (;;) {
+      const byte = this.bytes[this.at++] ?? 0;
+      value += (byte & 0x7f) * place;
+      if (byte < 0x80) break;
+      place *= 0x80;
+    }
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+}
