@@ -46,6 +46,8 @@ export class MqttReader implements Reader {
   /** To be delivered again from here: the broker would do so only after a reconnect. */
   private readonly again = new Ring<Delivery<Uint8Array>>();
   private readonly timers = new Set<Cancel>();
+  /** What the broker abbreviates on this connection. */
+  private readonly aliases = new Map<number, string>();
   /** Lets the client go on to the next packet. */
   private held: ((error?: Error) => void) | undefined;
   private isFlushing = false;
@@ -142,7 +144,8 @@ export class MqttReader implements Reader {
       return;
     }
     this.received += 1;
-    const { messageId, payload, topic, dup } = packet;
+    const { messageId, payload, dup } = packet;
+    const topic = this.topicOf(packet);
     const unacked = packet.qos === 0 || messageId === undefined ? undefined : this.acks.received(messageId);
     const { headers, id, key, timeMs } = factsOf(packet);
     const position = { unacked } as Position;
@@ -161,6 +164,14 @@ export class MqttReader implements Reader {
     this.held = done;
     this.context.offer(position.delivery);
     this.goOn();
+  }
+
+  /** The client looks an abbreviated topic up for its own events only. It has ended a connection that brings an unknown one. */
+  private topicOf({ topic, properties }: MqttPublish): string {
+    const alias = properties?.topicAlias;
+    if (alias === undefined) return topic;
+    if (topic !== '') this.aliases.set(alias, topic);
+    return this.aliases.get(alias) ?? topic;
   }
 
   /** Reads on, unless the broker sends more than it may, or more than fits. */

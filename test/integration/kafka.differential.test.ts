@@ -13,20 +13,19 @@ import { makeTopics } from '../helpers/kafka-admin.js';
 const reconnect = backoff({ initialMs: 5, maxMs: 20, minMs: 1 });
 
 /** Topics for all scenarios, made in one go: that takes no longer than making one. */
-async function topicsFor(admin: Admin): Promise<string[]> {
+async function topicsFor(admin: Admin, isReal: boolean): Promise<string[]> {
   const topics = Array.from({ length: 3 * SCENARIOS.length }, (_, at) => `differential-${process.pid}-${at}`);
-  // One partition, as the broker in memory has no others either.
-  await makeTopics(admin, topics, 1);
+  // The mock cluster makes a topic when it is first asked about.
+  if (isReal) await makeTopics(admin, topics, 1);
   return topics;
 }
 
 /** Lines break at one address for all: who breaks them waits for his turn, and the others have another address. */
 let turn: Promise<void> = Promise.resolve();
 
-async function breakable({
-  behindProxy,
-}: KafkaBroker): Promise<{ address: string; cut(): void; close(): Promise<void> }> {
-  if (behindProxy === undefined) throw new Error('Only the lines to a broker of its own are broken by a test.');
+async function breakable(
+  behindProxy: NonNullable<KafkaBroker['behindProxy']>,
+): Promise<{ address: string; cut(): void; close(): Promise<void> }> {
   const before = turn;
   let over = (): void => undefined;
   turn = new Promise((resolve) => (over = resolve));
@@ -37,12 +36,15 @@ async function breakable({
 
 /** Each reader and writer over a link of its own. */
 async function kafkaSide(broker: KafkaBroker, admin: Admin, topics: string[], cuts: boolean): Promise<Side> {
-  const line = cuts ? await breakable(broker) : undefined;
+  const { behindProxy } = broker;
+  const line = cuts && behindProxy !== undefined ? await breakable(behindProxy) : undefined;
   const brokers = [line?.address ?? broker.url];
   const dead = new Map<string, string>();
-  const abilities: Ability[] = ['requeue', 'requeued before what waits', 'attempts', 'dead letters', 'backlog', 'keys'];
+  const abilities: Ability[] = ['requeue', 'requeued before what waits', 'attempts', 'backlog', 'keys'];
   abilities.push('read ahead unmarked');
-  if (broker.behindProxy !== undefined) abilities.push('cut');
+  // The mock cluster knows no idempotent producers, which the dead go through.
+  if (broker.isReal) abilities.push('dead letters');
+  if (behindProxy !== undefined) abilities.push('cut');
   const link = (): KafkaLink => kafkaLink({ brokers, reconnect });
   const groupOf = (topic: string): string => `${topic}-group`;
   const next = (): string => {
@@ -76,11 +78,14 @@ async function kafkaSide(broker: KafkaBroker, admin: Admin, topics: string[], cu
         ...(deadTopic === undefined ? {} : { deadTopic }),
       });
     },
-    sink: (topic, options) => kafkaSink(link(), { reconnect, ...options, topic: () => topic }),
+    sink: (topic, options) =>
+      // One partition, as the broker in memory has no others either.
+      kafkaSink(link(), { reconnect, idempotent: broker.isReal, ...options, topic: () => topic, partition: () => 0 }),
     async depth(topic) {
-      const [end] = await admin.fetchTopicOffsets(topic);
+      const end = (await admin.fetchTopicOffsets(topic)).find(({ partition }) => partition === 0);
       const [told] = await admin.fetchOffsets({ groupId: groupOf(topic), topics: [topic] });
-      return Number(end?.high) - Math.max(0, Number(told?.partitions[0]?.offset ?? 0));
+      const committed = told?.partitions.find(({ partition }) => partition === 0)?.offset;
+      return Number(end?.high) - Math.max(0, Number(committed ?? 0));
     },
     cut: () => line?.cut(),
     close: async () => line?.close(),
@@ -93,7 +98,7 @@ brokerSuite('The broker in memory beside Kafka', kafka, (broker) => {
   beforeAll(async () => {
     admin = new Kafka({ brokers: [broker().url], logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
-    topics = await topicsFor(admin);
+    topics = await topicsFor(admin, broker().isReal);
   });
   afterAll(() => admin.disconnect());
 

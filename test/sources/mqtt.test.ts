@@ -297,6 +297,41 @@ describe('a source of MQTT', () => {
   });
 });
 
+describe('topics that the broker abbreviates', () => {
+  /** Property 35: the alias of a topic. */
+  const alias = (id: number, topic: string, number: number): Buffer => publish(id, topic, `m${id}`, [35, 0, number]);
+  const topicsOf = ({ messages }: Consumer<Uint8Array>): string[] => messages.map(({ topic }) => topic);
+
+  it('are asked for by number, and told in full', async () => {
+    const { server, consumer, isUp } = await subscribed({}, { link: { topicAliases: 2 }, handle: (m) => m.ack() });
+    await isUp();
+    // Topic Alias Maximum 2.
+    expect(server.of(1)[0]!.toString('hex')).toContain('220002');
+    server.send(alias(1, 'orders/a', 1), alias(2, 'orders/b', 2), alias(3, '', 1), alias(4, '', 2));
+    server.send(alias(5, 'orders/c', 1), alias(6, '', 1));
+    await until(() => expect(consumer.messages).toHaveLength(6));
+    expect(topicsOf(consumer)).toEqual(['orders/a', 'orders/b', 'orders/a', 'orders/b', 'orders/c', 'orders/c']);
+    await until(() => expect(acknowledged(server)).toEqual([1, 2, 3, 4, 5, 6]));
+  });
+
+  it('are forgotten with their connection: an alias that nobody explained ends it', async () => {
+    const { server, consumer, events, isUp } = await subscribed(
+      {},
+      { link: { topicAliases: 2 }, handle: (m) => m.ack() },
+    );
+    await isUp();
+    server.send(alias(1, 'orders/a', 1));
+    await until(() => expect(acknowledged(server)).toEqual([1]));
+    server.cut();
+    await until(() => expect(server.of(8)).toHaveLength(2));
+    server.send(alias(2, '', 1));
+    await until(() => expect(server.of(8)).toHaveLength(3));
+    expect(topicsOf(consumer)).toEqual(['orders/a']);
+    expect(acknowledged(server)).toEqual([1]);
+    expect(events.filter(({ type }) => type === 'connect.failed').length).toBeGreaterThan(1);
+  });
+});
+
 describe('a member of a shared subscription', () => {
   /** Subscribes in a scope, so that the source can be drained as a runtime does it. */
   async function member(options: Partial<MqttSourceOptions>, link: Partial<MqttLinkOptions> = {}) {
