@@ -41,8 +41,8 @@ const SAME_PRESS_MS = 1_000;
 
 /**
  * Stops `target` on SIGINT or SIGTERM and ends the process when it has drained: with exit code 0 when it was clean, with 1
- * when messages had to be given back unfinished or something failed, which is printed. A second signal, a second or more after the first, ends at once, with 128
- * and the signal's number. The returned function takes the handlers off.
+ * when messages had to be given back unfinished or something failed, which is printed. A second signal, a second or more after
+ * the first, ends at once, with 128 and the signal's number. The returned function takes the handlers off.
  *
  * @example
  * import { run } from 'sluice';

@@ -21,8 +21,9 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  *
  * When the flow completes, the sink flushes and closes, then `done` resolves. When it fails, the sink gets the error, and
  * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it. A stop
- * knows every source of the flow, also one that an operator subscribes later (`mergeMap`, a `retry` with a delay); what would be
- * subscribed after it began completes at once and opens nothing.
+ * knows the sources of the flow, also those that an operator of RxJS subscribes later (`mergeMap`, a `retry` with a delay); what
+ * would be subscribed after it began completes at once and opens nothing. Others, behind a `subscribe` of the user's own, it
+ * cuts at its deadline.
  *
  * @example
  * import { each, run } from 'sluice';
