@@ -134,8 +134,11 @@ async function open(broker: KafkaBroker, driver: KafkaDriverName): Promise<Bench
       return { stop: async () => void (await running.stop()) };
     },
     net,
-    auth: { deny: () => void (isDenied = true), grant: () => void (isDenied = false) },
-    proc: clientProcesses(clientSetup(broker.url, driver)),
+    ...(broker.secured === undefined
+      ? {}
+      : { auth: { deny: () => void (isDenied = true), grant: () => void (isDenied = false) } }),
+    // The mock cluster does not miss a member that was killed.
+    ...(broker.isReal ? { proc: clientProcesses(clientSetup(broker.url, driver)) } : {}),
     defaults: secureDefaults({
       maxBytes: MAX_BYTES,
       sink: () => kafkaSink(link(), { topic: unused.shift() ?? '' }),
