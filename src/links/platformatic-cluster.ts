@@ -14,8 +14,10 @@ const NOT_YET: ReadonlySet<string | undefined> = new Set([
   'CONCURRENT_TRANSACTIONS',
   'UNSTABLE_OFFSET_COMMIT',
 ]);
-const AGAIN_MS = 100;
-const TRIES = 50;
+/** The end of a transaction takes milliseconds, the start of a broker seconds. */
+const FIRST_WAIT_MS = 10;
+const LONGEST_WAIT_MS = 200;
+const PATIENCE_MS = 5_000;
 
 /**
  * The brokers of a cluster, over connections of one user. Each lane to a broker is a connection of its own: a broker answers
@@ -107,14 +109,16 @@ export class PlatformaticCluster {
     work: (broker: PlatformaticConnection) => Promise<T>,
     lane = '',
   ): Promise<T> {
-    for (let tries = 1; ; tries += 1) {
+    const { clock } = this.cluster;
+    const untilMs = clock.elapsed() + PATIENCE_MS;
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2)) {
       try {
         return await work(await this.coordinator(kind, name, lane));
       } catch (error) {
-        if (this.isOver || tries >= TRIES || !NOT_YET.has(kafkaErrorType(error))) throw error;
+        if (this.isOver || clock.elapsed() >= untilMs || !NOT_YET.has(kafkaErrorType(error))) throw error;
         this.coordinators.delete(`${kind} ${name}`);
       }
-      await new Promise<void>((resolve) => void this.cluster.clock.timer(AGAIN_MS, resolve));
+      await new Promise<void>((resolve) => void clock.timer(waitMs, resolve));
     }
   }
 
