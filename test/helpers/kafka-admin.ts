@@ -19,7 +19,10 @@ export function makeTopic(broker: { readonly url: string }, topic: string, parti
 
 /** The same for many, which takes no longer than for one. */
 export async function makeTopics(admin: Admin, names: readonly string[], partitions: number): Promise<void> {
-  await admin.createTopics({ topics: names.map((topic) => ({ topic, numPartitions: partitions })) });
+  await admin.createTopics({
+    topics: names.map((topic) => ({ topic, numPartitions: partitions })),
+    waitForLeaders: false,
+  });
   // The client's own wait gives up where the broker has not heard of a topic yet that its controller has made.
   await until(async () => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [...names] });
