@@ -8,7 +8,7 @@ export interface Unacked {
 }
 
 /** PUBACK, remaining length 2: the same in 3.1.1 and, without a reason, in 5. */
-const PUBACK = [0x40, 0x02] as const;
+const PUBACK = 0x40_02_00_00;
 
 /**
  * What the broker is told of its messages, in the order they came: a settled one waits for all before it. What became due in
@@ -67,8 +67,8 @@ export class MqttAcks {
 
   private write(ids: readonly number[]): void {
     if (ids.length === 0) return;
-    const bytes = new Uint8Array(ids.length * 4);
-    for (const [at, id] of ids.entries()) bytes.set([...PUBACK, id >> 8, id & 0xff], at * 4);
-    this.stream.write(bytes);
+    const bytes = new DataView(new ArrayBuffer(ids.length * 4));
+    for (const [at, id] of ids.entries()) bytes.setUint32(at * 4, PUBACK + id);
+    this.stream.write(new Uint8Array(bytes.buffer));
   }
 }
