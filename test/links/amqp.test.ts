@@ -24,7 +24,8 @@ async function server(take: (socket: Socket) => void): Promise<number> {
 /** Uses the reading half, and gives what ended it. */
 function used(link: AmqpLink): { readonly fatal: unknown[]; stop(): void } {
   const fatal: unknown[] = [];
-  return { fatal, stop: link.reading.use({ down: () => undefined, fatal: (error) => void fatal.push(error) }) };
+  const leave = link.reading.use({ down: () => undefined, fatal: (error) => void fatal.push(error) });
+  return { fatal, stop: () => void leave() };
 }
 
 /** A method of the protocol in its frame, on channel 0. */
