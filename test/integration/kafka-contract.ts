@@ -76,6 +76,19 @@ const member = { sessionTimeoutMs: 1_000, groupHeartbeatMs: 200, commitEvery: 10
 const source = (topic, options) => kafkaSource(link, { ...member, ...options, topics: [topic], group: topic + '-group' });
 `;
 
+/** The mock cluster cannot be started again, and someone else's broker is not ended. */
+function endsOf(broker: KafkaBroker): NonNullable<Bench['broker']> {
+  return {
+    stop: () => broker.stop(),
+    start: () => broker.start(),
+    kill: () => broker.kill(),
+    async restart() {
+      await broker.stop();
+      await broker.start();
+    },
+  };
+}
+
 async function open(broker: KafkaBroker, driver: KafkaDriverName): Promise<Bench> {
   const { port, advertisedPort } = broker.behindProxy ?? { port: broker.port, advertisedPort: 0 };
   const stalling = await stallProxy(port, KAFKA_FRAMES);
@@ -145,15 +158,7 @@ async function open(broker: KafkaBroker, driver: KafkaDriverName): Promise<Bench
       farLink: (password) =>
         kafkaLink({ brokers: ['broker.example:9092'], sasl: { mechanism: 'plain', username: 'me', password } }),
     }),
-    broker: {
-      stop: () => broker.stop(),
-      start: () => broker.start(),
-      kill: () => broker.kill(),
-      async restart() {
-        await broker.stop();
-        await broker.start();
-      },
-    },
+    ...(broker.isReal && broker.isOwn ? { broker: endsOf(broker) } : {}),
     peek: {
       opened: () => proxy.accepted,
       open: () => proxy.open,
