@@ -63,7 +63,7 @@ export default defineConfig({
           globalSetup: [source('./test/brokers/announce.ts')],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: 4,
+          maxWorkers: 3,
           maxConcurrency: 16,
           sequence: { groupOrder: 2 },
         },

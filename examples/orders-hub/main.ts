@@ -34,8 +34,6 @@ async function main({ input, rows, config, state, fresh }: CommandLine): Promise
   const found = await configFor(input, config);
   if (fresh) rmSync(state, { recursive: true, force: true });
   const hub = await startHub({ input, state, config: found });
-  console.log(`Reading ${near(input)}\nWriting ${near(state)}`);
-  const view = showHub(hub, process.stdout);
   const finish = async (): Promise<boolean> => {
     view.hide();
     await hub.close();
@@ -59,6 +57,9 @@ async function main({ input, rows, config, state, fresh }: CommandLine): Promise
       console.log(`Stopped. ${unfinished.length} rows were handed back; start again to go on from here.`);
     },
   });
+  // From here on Ctrl-C drains, so whoever reads this may press it.
+  console.log(`Reading ${near(input)}\nWriting ${near(state)}`);
+  const view = showHub(hub, process.stdout);
   try {
     await hub.running.done;
   } catch (error) {

@@ -64,12 +64,15 @@ export class KafkaJsMember {
     return broker;
   }
 
-  /** Gives what the broker has against it. */
+  /** Gives what the broker has against it; rejects where it gave no answer. */
   private async leave(broker: unknown, memberId: string): Promise<string | undefined> {
     try {
       await (broker as Coordinator).leaveGroup({ groupId: this.group, memberId });
     } catch (error) {
-      return kafkaErrorType(error);
+      const type = kafkaErrorType(error);
+      // The group may still wait for it: who joined now would wait with it.
+      if (type === undefined) throw error;
+      return type;
     }
     return undefined;
   }

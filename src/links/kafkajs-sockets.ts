@@ -54,8 +54,27 @@ export class KafkaJsSockets {
     for (const socket of this.open) socket.destroy(new Error('The client is closed.'));
   }
 
+  /**
+   * The client keeps a half of an answer when its connection breaks, and takes the first bytes of the next one for the rest
+   * of it. What it throws then, nobody could catch: here it is the end of that connection.
+   */
+  private guard(socket: Socket): void {
+    const on = socket.on.bind(socket) as (event: string, listener: (...told: never[]) => void) => Socket;
+    socket.on = ((event: string, listener: (data: Uint8Array) => void) => {
+      if (event !== 'data') return on(event, listener);
+      return on(event, (data: Uint8Array) => {
+        try {
+          listener(data);
+        } catch (cause) {
+          socket.destroy(new Error('What came is no answer.', { cause }));
+        }
+      });
+    }) as typeof socket.on;
+  }
+
   private watch(socket: Socket): void {
     const { clock, events } = this;
+    this.guard(socket);
     let heardMs = clock.elapsed();
     socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
     const lost = (cause?: Error): void => {

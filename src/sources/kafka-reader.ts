@@ -366,8 +366,8 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
 
   private async end(): Promise<void> {
     const { consumer, plan } = this;
-    const member = consumer?.member;
-    if (member !== undefined) plan.former.add(member);
+    const before = consumer?.member;
+    if (before !== undefined) plan.former.add(before);
     this.stop();
     await plan.elsewhere.close();
     await this.transactionsOver();
@@ -376,7 +376,10 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     this.drained?.();
     for (const log of this.order) log.end();
     await consumer?.close();
-    if (member !== undefined && consumer?.member === undefined) plan.former.delete(member);
+    // It may have got its name only meanwhile.
+    const after = consumer?.member;
+    if (after !== undefined) plan.former.add(after);
+    else if (before !== undefined) plan.former.delete(before);
   }
 }
 

@@ -20,6 +20,8 @@ export interface FakeMember {
   readonly events: KafkaConsumerEvents;
   /** What it was told, in short: `seek a/0 5`, `pause a/0`, `commit a/0 7`. */
   readonly told: string[];
+  /** What the group calls it, as far as it knows. */
+  name: string | undefined;
   isClosed: boolean;
 }
 
@@ -98,12 +100,11 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
       },
       async consumer(plan, events) {
         const told: string[] = [];
-        const member: FakeMember = { plan, events, told, isClosed: false };
+        const member: FakeMember = { plan, events, told, name: `member-${members.length + 1}`, isClosed: false };
         members.push(member);
-        const name = `member-${members.length}`;
         return {
           get member() {
-            return member.isClosed ? undefined : name;
+            return member.name;
           },
           async commit(given: readonly KafkaOffset[]) {
             if (fake.failCommit !== undefined) throw fake.failCommit;
@@ -117,6 +118,7 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
           seek: (at, offset) => void told.push(`seek ${named(at)} ${offset}`),
           async close() {
             member.isClosed = true;
+            member.name = undefined;
           },
         };
       },

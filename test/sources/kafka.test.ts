@@ -79,7 +79,7 @@ describe('kafkaSource', () => {
     expect([kafka.members.length, statuses.at(-1)]).toEqual([1, 'connected']);
     kafka.members[0]!.events.lost(new Error('reset'));
     // Its end takes long.
-    Object.defineProperty(kafka.members[0], 'isClosed', { get: () => false, set: () => undefined });
+    Object.defineProperty(kafka.members[0], 'name', { get: () => 'member-1', set: () => undefined });
     await clock.run(60_000);
     expect(kafka.members[1]?.plan.former).toEqual(['member-1']);
     subscription.unsubscribe();
@@ -95,6 +95,19 @@ describe('kafkaSource', () => {
     expect(kafka.members[0]!.isClosed).toBe(true);
     await clock.runUntil(() => kafka.members.length > 1, 5_000);
     expect(kafka.members[1]!.isClosed).toBe(false);
+    subscription.unsubscribe();
+  });
+
+  it('takes a member out also when that learnt its name only while it was closed', async () => {
+    const clock = virtualClock();
+    const kafka = fakeKafka(clock);
+    const { subscription } = collect(kafkaSource(kafka.link, { ...good, clock }));
+    await clock.runUntil(() => kafka.members.length > 0, 1_000);
+    const [first] = kafka.members;
+    Object.defineProperty(first, 'name', { get: () => (first!.isClosed ? 'late' : undefined), set: () => undefined });
+    first!.events.lost(new Error('reset'));
+    await clock.runUntil(() => kafka.members.length > 1, 5_000);
+    expect(kafka.members[1]!.plan.former).toEqual(['late']);
     subscription.unsubscribe();
   });
 });
