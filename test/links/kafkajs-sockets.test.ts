@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { isSluiceError, systemClock } from 'sluice';
 import { KafkaJsSockets } from '../../src/links/kafkajs-sockets.js';
