@@ -6,7 +6,7 @@ export interface PeerOrder {
   readonly connect?: { readonly port: number; readonly clients: number };
   /** So many messages altogether, evenly from all clients. */
   readonly flood?: number;
-  /** Says `counted` once so many messages came altogether. */
+  /** Says `counting` at once, and `counted` once so many messages came altogether. */
   readonly count?: number;
   readonly leave?: true;
 }
@@ -15,6 +15,7 @@ export interface PeerOrder {
 export interface PeerAnswer {
   readonly port?: number;
   readonly connected?: number;
+  readonly counting?: true;
   readonly counted?: number;
 }
 
@@ -79,6 +80,7 @@ process.on('message', ({ connect, flood: total, count, leave }: PeerOrder) => {
   if (count !== undefined) {
     seen = 0;
     wanted = count;
+    say({ counting: true });
   }
   if (leave === true) for (const socket of clients.splice(0)) socket.terminate();
 });
