@@ -29,6 +29,8 @@ export async function makeTopics(admin: Admin, names: readonly string[], partiti
     if (topics.some((topic) => topic.partitions.length < partitions || topic.partitions.some((one) => one.leader < 0)))
       throw new Error('Some partitions have no leader yet.');
   });
+  // A leader that has not taken over yet refuses what is written; only one that has says where its partitions end.
+  for (const name of names) await until(() => admin.fetchTopicOffsets(name));
 }
 
 /** How many messages of a topic lie behind what a group has committed. */

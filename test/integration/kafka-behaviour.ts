@@ -14,7 +14,7 @@ import {
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
 import { collect, type Collected } from '../helpers/collect.js';
-import { kafkaAdmin, makeTopic } from '../helpers/kafka-admin.js';
+import { kafkaAdmin, lagOf, makeTopic } from '../helpers/kafka-admin.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
 
@@ -164,7 +164,8 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       await shared(2, 2);
       members[0].subscription.unsubscribe();
       await shared(0, 4);
-      await until(async () => expect(sum(await committed(`${name}-group`, name))).toBe(round * 40));
+      // What the writer beside it sent twice, as it may to a topic that is new, is committed too.
+      await until(async () => expect(await lagOf(broker(), name, `${name}-group`)).toBe(0));
       const payloads = members.flatMap((one) => one.payloads.map(text));
       expect(new Set(payloads).size).toBe(round * 40);
       members[1].subscription.unsubscribe();
