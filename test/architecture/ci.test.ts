@@ -124,7 +124,7 @@ describe('.ci/run', () => {
   it('runs the unit suite once on each of Node 20, 22, 24 and 26', () => {
     const { calls, said, code } = rehearse('');
     const majors = calls.flatMap((call) => /-p node@(\d+) .*--project unit$/.exec(call)?.[1] ?? []);
-    expect(majors.sort()).toEqual(others);
+    expect(majors).toEqual(others);
     expect(calls.filter((call) => call === 'npm test')).toHaveLength(1);
     expect([said.at(-1), code]).toEqual([`${passed} passed, 0 failed`, 0]);
   });
@@ -143,9 +143,7 @@ describe('.ci/run', () => {
     ['another Node', `node@${others[0]}`, `unit suite, Node ${others[0]}`],
   ])('goes on after %s failed, names it and ends with 1', (_, fail, name) => {
     const { calls, said, code } = rehearse(fail);
-    // The last steps of both lanes.
-    for (const major of [others[0], others.at(-1)])
-      expect(calls.some((call) => call.includes(`-p node@${major} `))).toBe(true);
+    expect(calls.at(-1)).toContain(`-p node@${others.at(-1)} `);
     expect(said).toContain(`failed step: ${name}`);
     expect(said.at(-1)).toMatch(/^\d+ passed, 1 failed$/);
     expect(code).toBe(1);

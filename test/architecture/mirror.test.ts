@@ -76,7 +76,7 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
     reason: 'how run finds the sources of a flow',
   },
   ...Object.fromEntries(
-    ['consumer', 'driver', 'member'].map((name) => [
+    ['consumer', 'driver'].map((name) => [
       `src/links/kafkajs-${name}.ts`,
       { test: 'test/integration/kafka.contract.test.ts', reason: 'what a client does shows only on a broker' },
     ]),
