@@ -87,6 +87,13 @@ function emitting(emit: (order: Order) => Observable<unknown>): Publish {
   };
 }
 
+/** Reads each order, as a handler does, and counts it. */
+const counting =
+  (handled: () => void) =>
+  async (order: Order): Promise<void> => {
+    if (order.note.length > 0) handled();
+  };
+
 const listening = (server: { listen(callback: (error?: unknown) => void): unknown }): Promise<void> =>
   new Promise((resolve, reject) => {
     server.listen((error) => (error === undefined || error === null ? resolve() : reject(error as Error)));
@@ -153,13 +160,7 @@ const listening = (server: { listen(callback: (error?: unknown) => void): unknow
           subscribe: { fromBeginning: true },
           run: { partitionsConsumedConcurrently: 4 },
         });
-        server.addHandler(
-          NAME,
-          async (order: Order) => {
-            if (order.note.length > 0) handled();
-          },
-          true,
-        );
+        server.addHandler(NAME, counting(handled), true);
         await listening(server);
         const publisher = new ClientKafka({ client, producer: { idempotent: true }, producerOnlyMode: true });
         await publisher.connect();
@@ -192,13 +193,7 @@ const listening = (server: { listen(callback: (error?: unknown) => void): unknow
       {
         ...endToEnd('NestJS, acknowledged before it is handled', async (handled) => {
           const server = new ServerMqtt({ url, protocolVersion: 5, subscribeOptions: { qos: 1 } });
-          server.addHandler(
-            NAME,
-            async (order: Order) => {
-              if (order.note.length > 0) handled();
-            },
-            true,
-          );
+          server.addHandler(NAME, counting(handled), true);
           await listening(server);
           const client = new ClientMqtt({ url, protocolVersion: 5 });
           await client.connect();

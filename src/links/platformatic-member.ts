@@ -11,6 +11,7 @@ import type { KafkaConsumerEvents, KafkaConsumerPlan, KafkaOffset, KafkaPartitio
 import { kafkaErrorType } from './kafka-errors.js';
 import { COORDINATES, type PlatformaticCluster } from './platformatic-cluster.js';
 import type { PlatformaticConnection } from './platformatic-connection.js';
+import { committedTopics } from './platformatic-offsets.js';
 
 const PROTOCOL = 'consumer';
 /** The name that clients of other languages use for the same way to share out. */
@@ -240,31 +241,4 @@ export class PlatformaticMember {
   private ask<T>(work: (broker: PlatformaticConnection) => Promise<T>, lane = ''): Promise<T> {
     return this.cluster.coordinated(COORDINATES.group, this.plan.group, work, lane);
   }
-}
-
-/** Positions as requests have them: by topic. @internal */
-export function committedTopics(offsets: readonly KafkaOffset[]): CommittedTopic[] {
-  const topics = new Map<string, CommittedTopic>();
-  for (const { topic, partition, offset } of offsets) {
-    let known = topics.get(topic);
-    if (known === undefined) topics.set(topic, (known = { name: topic, partitions: [] }));
-    known.partitions.push({
-      partitionIndex: partition,
-      committedOffset: BigInt(offset),
-      committedLeaderEpoch: -1,
-      committedMetadata: '',
-    });
-  }
-  return [...topics.values()];
-}
-
-/** @internal */
-export interface CommittedTopic {
-  readonly name: string;
-  readonly partitions: {
-    readonly partitionIndex: number;
-    readonly committedOffset: bigint;
-    readonly committedLeaderEpoch: number;
-    readonly committedMetadata: string;
-  }[];
 }

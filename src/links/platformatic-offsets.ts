@@ -1,3 +1,4 @@
+import type { KafkaOffset } from './kafka-driver.js';
 import { COORDINATES, type PlatformaticCluster } from './platformatic-cluster.js';
 
 /** What the protocol has in place of a time. @internal */
@@ -75,4 +76,31 @@ export async function committedIn(
       .filter(({ committedOffset }) => committedOffset >= 0n)
       .map(({ partitionIndex, committedOffset }) => [partitionIndex, Number(committedOffset)]),
   );
+}
+
+/** Positions as requests have them: by topic. @internal */
+export function committedTopics(offsets: readonly KafkaOffset[]): CommittedTopic[] {
+  const topics = new Map<string, CommittedTopic>();
+  for (const { topic, partition, offset } of offsets) {
+    let known = topics.get(topic);
+    if (known === undefined) topics.set(topic, (known = { name: topic, partitions: [] }));
+    known.partitions.push({
+      partitionIndex: partition,
+      committedOffset: BigInt(offset),
+      committedLeaderEpoch: -1,
+      committedMetadata: '',
+    });
+  }
+  return [...topics.values()];
+}
+
+/** @internal */
+export interface CommittedTopic {
+  readonly name: string;
+  readonly partitions: {
+    readonly partitionIndex: number;
+    readonly committedOffset: bigint;
+    readonly committedLeaderEpoch: number;
+    readonly committedMetadata: string;
+  }[];
 }

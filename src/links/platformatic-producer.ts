@@ -5,7 +5,7 @@ import { recordBatch } from './kafka-record-batch.js';
 import { within } from './kafka-within.js';
 import { COORDINATES, type PlatformaticCluster } from './platformatic-cluster.js';
 import { raw, type PlatformaticConnection } from './platformatic-connection.js';
-import { committedTopics } from './platformatic-member.js';
+import { committedTopics } from './platformatic-offsets.js';
 
 const CLOSE_MS = 2_000;
 /** After so long the cluster aborts a transaction itself. */
