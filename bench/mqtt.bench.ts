@@ -212,9 +212,10 @@ const together = bare((client, handle) => {
     client.stream.write(bytes);
   }
   return ({ payload, messageId }, done) => {
-    handle(payload as Buffer);
+    // Asked for before handling: the last message ends the run in an immediate of its own, and that is to come behind.
     if (ids.length === 0) setImmediate(flush);
     ids.push(messageId as number);
+    handle(payload as Buffer);
     done(later);
   };
 });
