@@ -14,6 +14,8 @@ const PARTITIONS = 4;
 const WINDOW = 1_000;
 /** So many may be handled and not committed: about what a fetch brings of a partition. */
 const COMMIT_EVERY = 4_000;
+/** So many come again at most after a crash of a source as it comes: its default credit, and what may be uncommitted. */
+const REPEATED = 500 + 100;
 /** What a topic takes in one batch by default, less what stands around the messages. */
 const BATCH_BYTES = 1_000_000;
 const SIZES = [256, 4_096];
@@ -305,12 +307,13 @@ const tracked: Consume = (from, groupId, handle) => {
   );
 };
 
+/** As usual: a message at a time, and as many that come again after a crash. */
 const each: Consume = (from, groupId, handle) => {
   const consumer = kafka.consumer({ groupId, ...CONSUMER });
   return until(consumer, from, (done) =>
     consumer.run({
       partitionsConsumedConcurrently: PARTITIONS,
-      autoCommitThreshold: WINDOW,
+      autoCommitThreshold: REPEATED,
       async eachMessage({ message }) {
         if (handle(message.value)) setImmediate(done);
       },

@@ -30,9 +30,13 @@ export interface CommitPlan<P> {
   readonly intervalMs: number;
 }
 
+/** How full a save is that reading would wait for: the rest of the room is for what is read while it is under way. */
+const SHARE = 0.75;
+
 /**
  * Saves up to where everything is settled, one save at a time, for transports that are told a position: files and logs. It
- * begins when half of what may be unsaved has come together, so that reading goes on while the far side works.
+ * begins when half of what may be unsaved has come together, so that reading goes on while the far side works. Where
+ * reading has to wait for saves nevertheless, fewer and larger ones are what lets it go on soonest.
  *
  * @example
  * import { systemClock } from 'sluice';
@@ -53,6 +57,12 @@ export class Committer<P> {
   private readonly plan: CommitPlan<P>;
   private readonly reader: Committed<P>;
   private readonly half: number;
+  /** With so many unsaved the next save begins. */
+  private least: number;
+  /** Reading waits for the save that is under way. */
+  private isAwaited = false;
+  /** The last save did. */
+  private hasFailed = false;
   private saving: PromiseLike<void> | undefined;
   private cancelTimer: Cancel | undefined;
   private closed = false;
@@ -61,13 +71,21 @@ export class Committer<P> {
     this.plan = plan;
     this.reader = reader;
     this.half = Math.ceil(plan.every / 2);
+    this.least = this.half;
   }
 
   /** More is settled than before. */
   advanced(): void {
     if (this.saving !== undefined || this.closed) return;
-    if (this.reader.passed() - this.savedCount >= this.half) this.save();
+    if (this.reader.passed() - this.savedCount >= this.least) this.save();
     else this.later();
+  }
+
+  /** Nothing more is read before a save. One that has failed is tried again as always. */
+  awaited(): void {
+    if (this.closed) return;
+    this.isAwaited = true;
+    if (this.saving === undefined && !this.hasFailed) this.save();
   }
 
   /** Tries again what failed, after the interval. */
@@ -100,6 +118,7 @@ export class Committer<P> {
   private save(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
+    this.hasFailed = false;
     const passed = this.reader.passed();
     const saving = this.plan.save(this.reader.position());
     if (!isThenable(saving)) {
@@ -110,12 +129,16 @@ export class Committer<P> {
     this.saving = saving.then(
       () => {
         this.saving = undefined;
+        // What was unsaved when reading stood still is what there was room for.
+        this.least = this.isAwaited ? Math.ceil((this.reader.passed() - this.savedCount) * SHARE) : this.half;
+        this.isAwaited = false;
         this.savedCount = Math.max(this.savedCount, passed);
         this.reader.saved();
         if (this.reader.passed() > passed) this.advanced();
       },
       (error: unknown) => {
         this.saving = undefined;
+        this.hasFailed = true;
         this.reader.failed(error);
       },
     );

@@ -338,6 +338,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     const { uncommitted, plan } = this;
     if (uncommitted < plan.commitEvery) return false;
     this.isHeld = uncommitted - this.context.free >= plan.commitEvery;
+    if (this.isHeld) this.commits.awaited();
     return this.isHeld;
   }
 

@@ -49,8 +49,8 @@ export interface KafkaSourceOptions extends SourceOptions {
   /** A partition waits while so many messages lie behind its lowest unsettled one. Default 10,000. */
   readonly maxGap?: number;
   /**
-   * The group is told of settled messages at the latest when so many have come together; together with the credit the most
-   * that comes again after a crash. Default 100.
+   * The group is told of settled messages at the latest when so many have come together, or when reading would have to wait
+   * for it where that is later; together with the credit the most that comes again after a crash. Default 100.
    */
   readonly commitEvery?: number;
   /** The same by time. Default 1,000 ms. */

@@ -81,6 +81,56 @@ describe('Committer', () => {
     expect(saved).toEqual([5, 25]);
   });
 
+  it('lets more come together while reading waits for saves, and saves at once where there is no room for that', async () => {
+    const { clock, settle, saved, answer, commits } = rig({ isSlow: true });
+    settle(5);
+    // There was room for 40: from now on 30 come together.
+    settle(35);
+    commits.awaited();
+    answer();
+    await clock.run(0);
+    expect(saved).toEqual([5, 40]);
+    settle(5);
+    commits.awaited();
+    answer();
+    await clock.run(0);
+    settle(24);
+    expect(saved).toEqual([5, 40]);
+    settle(1);
+    expect(saved).toEqual([5, 40, 70]);
+    settle(10);
+    commits.awaited();
+    answer();
+    await clock.run(0);
+    expect(saved).toEqual([5, 40, 70]);
+    commits.awaited();
+    expect(saved).toEqual([5, 40, 70, 80]);
+  });
+
+  it('saves by half again once reading waits no more', async () => {
+    const { clock, settle, saved, answer, commits } = rig({ isSlow: true });
+    settle(5);
+    settle(35);
+    commits.awaited();
+    answer();
+    await clock.run(0);
+    answer();
+    await clock.run(0);
+    settle(5);
+    expect(saved).toEqual([5, 40, 45]);
+  });
+
+  it('tries a save that failed again after the interval, also while reading waits for it', async () => {
+    const { clock, settle, saved, answer, commits } = rig({ isSlow: true });
+    settle(5);
+    answer(new Error('no'));
+    await clock.run(0);
+    commits.awaited();
+    expect(saved).toEqual([5]);
+    await clock.run(1_000);
+    expect(saved).toEqual([5, 5]);
+  });
+
   it('tells a failure, and tries again after the interval with what is settled by then', async () => {
     const { clock, settle, saved, failures, answer } = rig({ isSlow: true });
     settle(5);

@@ -50,6 +50,8 @@ export interface FakeKafka {
   readonly offsets: Map<string | number, number>;
   /** Called instead of the usual answers where it is set. */
   failCommit: Error | undefined;
+  /** How long a commit takes. */
+  commitMs: number;
   failTransaction: Error | undefined;
   /** The commit of a transaction waits for an answer of its own. */
   isSlowToCommit: boolean;
@@ -78,6 +80,7 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
     committed,
     offsets,
     failCommit: undefined as Error | undefined,
+    commitMs: 0,
     failTransaction: undefined as Error | undefined,
     isSlowToCommit: false,
     isQuick: true,
@@ -108,6 +111,7 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
           },
           async commit(given: readonly KafkaOffset[]) {
             if (fake.failCommit !== undefined) throw fake.failCommit;
+            if (fake.commitMs > 0) await new Promise<void>((resolve) => void clock.timer(fake.commitMs, resolve));
             for (const at of given) {
               told.push(`commit ${named(at)} ${at.offset}`);
               committed.set(`${plan.group} ${named(at)}`, at.offset);

@@ -113,6 +113,26 @@ describe('the reader of a group', () => {
     expect(shown()).toBe('abcdefghij');
   });
 
+  it('commits more at once where it has to wait for commits', async () => {
+    const { fetch, clock, shown, messages, kafka, member } = await open({ credit: 8, commitEvery: 4 });
+    kafka.commitMs = 10;
+    void fetch(0, 0, 'abcdefghijklmnopqrstuvwxyz');
+    let acked = 0;
+    async function work(ms: number): Promise<void> {
+      for (let at = 0; at < ms; at += 1) {
+        while (acked < messages.length) messages[acked++]?.ack();
+        await clock.run(1);
+      }
+    }
+    await work(9);
+    // The credit and what may be uncommitted.
+    expect(shown()).toBe('abcdefghijkl');
+    await work(50);
+    expect(shown()).toBe('abcdefghijklmnopqrstuvwxyz');
+    const commits = member().told.filter((line) => line.startsWith('commit'));
+    expect(commits).toEqual(['commit a/0 2', 'commit a/0 12', 'commit a/0 21']);
+  });
+
   it('fails when the group may not be told a position', async () => {
     const { fetch, clock, messages, kafka, errors } = await open({ commitEvery: 2 });
     kafka.failCommit = Object.assign(no, { type: 'GROUP_AUTHORIZATION_FAILED' });
