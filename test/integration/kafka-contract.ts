@@ -146,7 +146,8 @@ async function open(broker: KafkaBroker, driver: KafkaDriverName): Promise<Bench
       );
       return { stop: async () => void (await running.stop()) };
     },
-    net,
+    // Who is told the broker's own address goes past the proxy.
+    ...(broker.behindProxy === undefined ? {} : { net }),
     ...(broker.secured === undefined
       ? {}
       : { auth: { deny: () => void (isDenied = true), grant: () => void (isDenied = false) } }),
