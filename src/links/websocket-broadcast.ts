@@ -3,6 +3,7 @@ import { defineSink, SINK_RULES, type SinkOptions, type Sending } from '../conne
 import type { Sink } from '../connection/flow.js';
 import { callable, checkOptions, integer, oneOf, required } from '../connection/options.js';
 import type { Message } from '../message/message.js';
+import { NO_DEADLINE } from './websocket-flow.js';
 import { frameFault } from './websocket-frames.js';
 import { Lane, type SlowPolicy } from './websocket-lane.js';
 import type { ServedClient, WebSocketClient } from './websocket-server-client.js';
@@ -138,6 +139,6 @@ export function broadcastSink<P>(to: BroadcastTo<P>, options: WebSocketBroadcast
         };
       },
     },
-    { ...options, clock: options.clock ?? to.clock },
+    { ...options, clock: options.clock ?? to.clock, confirmTimeoutMs: options.confirmTimeoutMs ?? NO_DEADLINE },
   );
 }

@@ -13,6 +13,11 @@ const CREDIT = 64;
 
 /** Messages of a sink that may be written and not yet taken by the kernel. */
 const MAX_UNCONFIRMED = 256;
+/**
+ * A frame that the kernel does not take waits for a slow peer, and that may take as long as it wants; a dead one is found by
+ * its silence.
+ */
+export const NO_DEADLINE = 0;
 
 /**
  * Options of a source of WebSocket frames.
@@ -104,7 +109,7 @@ export function framesOut(way: FrameWay, options: SinkOptions = {}): Sink<WebSoc
       ...('link' in way ? { link: way.link } : {}),
       open: (context, connection) => frameWriter(context, connection ?? connectionOf(way), writing),
     },
-    options,
+    { ...options, confirmTimeoutMs: options.confirmTimeoutMs ?? NO_DEADLINE },
   );
 }
 

@@ -103,6 +103,8 @@ export function frameWriter(
   const { maxBytes, endsWithConnection } = options;
   const gone = new SluiceError('CONNECTION_LOST', 'The client is gone.', { details: { connector: 'websocket' } });
   if (endsWithConnection && !connection.isUsable) throw gone;
+  /** Frames that neither the kernel has nor a lost connection has given back. */
+  let unwritten = 0;
   const leave = [
     connection.onWritable(() => context.resume()),
     ...(endsWithConnection ? [connection.onClosed(() => context.lost(gone))] : []),
@@ -116,14 +118,23 @@ export function frameWriter(
         return true;
       }
       // A failed write is followed by the loss of the connection: the message then goes out over the next one.
+      unwritten += 1;
       return connection.send(payload, (error) => {
+        unwritten -= 1;
         if (error === undefined || error === null) sending.confirm();
       });
     },
     close() {
       for (const cancel of leave) cancel();
+      // What is sent again over the same connection would come twice.
+      if (unwritten > 0 && connection.isUsable) connection.fail(stuck());
     },
   };
+}
+
+function stuck(): SluiceError {
+  const text = 'The connection is given up: the network did not take what was sent over it.';
+  return new SluiceError('CONNECTION_LOST', text, { retriable: true, details: { connector: 'websocket' } });
 }
 
 /** What keeps a payload from being a frame. @internal */

@@ -160,6 +160,7 @@ const LOOK_MS = 10;
  * @internal
  */
 export function platformWire(socket: PlatformSocket, clock: Clock, maxBytes: number): Wire {
+  let events: WireEvents | undefined;
   /** What was sent and not yet written, oldest first, with where it ends in the stream of all bytes. */
   const pending: { readonly endsAt: number; readonly done: (error?: unknown) => void }[] = [];
   let sentBytes = 0;
@@ -179,6 +180,11 @@ export function platformWire(socket: PlatformSocket, clock: Clock, maxBytes: num
     clock.timer(LOOK_MS, look, true);
   };
 
+  const closed = (code: number, reason: string): void => {
+    for (const { done } of pending.splice(0)) done(new Error('closed'));
+    events?.closed(code, reason);
+  };
+
   return {
     get protocol() {
       return socket.protocol;
@@ -187,7 +193,8 @@ export function platformWire(socket: PlatformSocket, clock: Clock, maxBytes: num
       return socket.bufferedAmount;
     },
     canPause: false,
-    listen(events) {
+    listen(to) {
+      events = to;
       socket.binaryType = 'arraybuffer';
       let isTooLarge = false;
       const take = (data: WebSocketData, bytes: number): void => {
@@ -195,22 +202,19 @@ export function platformWire(socket: PlatformSocket, clock: Clock, maxBytes: num
         if (isTooLarge) return;
         const fault = frameFault(data, maxBytes);
         if (fault === undefined) {
-          events.data(data, bytes);
+          to.data(data, bytes);
           return;
         }
         isTooLarge = true;
-        events.failed(fault);
+        to.failed(fault);
         socket.close();
       };
       socket.onmessage = ({ data }: { readonly data: unknown }) => {
         if (typeof data === 'string') take(data, data.length);
         else if (data instanceof ArrayBuffer) take(new Uint8Array(data), data.byteLength);
       };
-      socket.onerror = () => events.failed(undefined);
-      socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
-        for (const { done } of pending.splice(0)) done(new Error('closed'));
-        events.closed(code, reason);
-      };
+      socket.onerror = () => to.failed(undefined);
+      socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => closed(code, reason);
     },
     send(data, done) {
       if (socket.readyState !== OPEN) {
@@ -232,6 +236,11 @@ export function platformWire(socket: PlatformSocket, clock: Clock, maxBytes: num
     ping: () => undefined,
     pong: () => undefined,
     close: (code, reason) => socket.close(sendable(code) ? code : 1000, reason),
-    terminate: () => socket.close(),
+    terminate() {
+      // Its close stands behind all that is not written, and a peer that does not read keeps it there.
+      socket.onmessage = socket.onerror = socket.onclose = null;
+      socket.close();
+      closed(1006, '');
+    },
   };
 }

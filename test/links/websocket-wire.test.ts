@@ -165,6 +165,15 @@ describe('platformWire', () => {
     expect(done).toEqual([new Error('closed'), new Error('closed')]);
   });
 
+  it('is gone for this side as soon as it is cut, whenever the browser says so', () => {
+    const { calls, socket, wire } = setup();
+    const seen: unknown[] = [];
+    wire.listen(listening(seen));
+    wire.send('a', (error) => seen.push(error));
+    wire.terminate();
+    expect([calls, seen, socket.onclose]).toEqual([[[]], [new Error('closed'), ['closed', 1006, '']], null]);
+  });
+
   it('closes with codes that a browser lets through', () => {
     const { calls, wire } = setup();
     for (const code of [1000, 1001, 1013, 3000, 4401]) wire.close(code, 'r');

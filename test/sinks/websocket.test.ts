@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { backoff } from 'sluice';
-import { webSocketLink, webSocketSink } from 'sluice/websocket';
+import { virtualClock, type VirtualClock } from 'sluice/testing';
+import { webSocketLink, webSocketSink, type PlatformWebSocket } from 'sluice/websocket';
 import { until } from '../helpers/until.js';
 import { bareServer, give } from '../helpers/websocket.js';
 
@@ -31,9 +32,7 @@ describe('webSocketSink', () => {
 
   it('waits for a peer that stopped reading, keeps order and loses nothing (SNK-03, SNK-04, M-10, F7)', async () => {
     await using server = await bareServer((socket) => socket.pause());
-    const sink = webSocketSink(webSocketLink({ url: server.url, client: 'ws', heartbeatMs: 60_000 }), {
-      confirmTimeoutMs: 0,
-    });
+    const sink = webSocketSink(webSocketLink({ url: server.url, client: 'ws', heartbeatMs: 60_000 }));
     const frames = Array.from({ length: 3_000 }, (_, at) => `${at}`.padEnd(10_000));
     const { outcomes } = give(sink, ...frames);
     // Confirmations stop once the kernel's buffers are full; nothing like the 30 MB may be held by the socket.
@@ -73,6 +72,63 @@ describe('webSocketSink', () => {
       Array.from({ length: numbers.length - again }, (_, at) => 2_000 - numbers.length + again + at),
     );
     sink.complete();
+  });
+
+  /** Sockets of a browser whose network takes nothing, and which therefore never tell that they are closed. */
+  function stuckSockets(clock: VirtualClock) {
+    const sent: string[][] = [];
+    class Stuck {
+      readonly protocol = '';
+      bufferedAmount = 0;
+      readyState = 0;
+      binaryType = '';
+      onopen: (() => void) | null = null;
+      onmessage = null;
+      onerror = null;
+      onclose = null;
+      private readonly own: string[] = [];
+      constructor() {
+        sent.push(this.own);
+        clock.timer(1, () => {
+          this.readyState = 1;
+          this.onopen?.();
+        });
+      }
+      send(data: string): void {
+        this.own.push(data);
+        this.bufferedAmount += data.length;
+      }
+      close(): void {
+        this.readyState = 2;
+      }
+    }
+    return { sent, client: Stuck as unknown as PlatformWebSocket };
+  }
+
+  it('takes a slow peer for slow, however long that lasts: nothing goes out twice', async () => {
+    const clock = virtualClock();
+    const { sent, client } = stuckSockets(clock);
+    const sink = webSocketSink(webSocketLink({ url: 'ws://feed.example', client, clock }), { clock });
+    const { outcomes } = give(sink, 'a', 'b');
+    await clock.run(60_000);
+    expect([sent, outcomes]).toEqual([[['a', 'b']], []]);
+  });
+
+  it('gives the connection up where it is told how long that may last, and sends again over the next one', async () => {
+    const clock = virtualClock();
+    const { sent, client } = stuckSockets(clock);
+    const link = webSocketLink({ url: 'ws://feed.example', client, clock });
+    const sink = webSocketSink(link, { clock, confirmTimeoutMs: 1_000, closeTimeoutMs: 10_000 });
+    const { outcomes } = give(sink, 'a', 'b');
+    await clock.run(9_000);
+    // The last one may be so new that nothing has gone out over it.
+    const used = sent.map((texts) => texts.join()).filter(Boolean);
+    expect(used.length).toBeGreaterThan(1);
+    expect(new Set(used)).toEqual(new Set(['a,b']));
+    sink.complete();
+    await clock.run(10_000);
+    expect(outcomes).toEqual(['requeue CONFIRM_TIMEOUT', 'requeue CONFIRM_TIMEOUT']);
+    await sink.closed;
   });
 
   it('refuses options out of range', () => {
