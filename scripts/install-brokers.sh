@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings the brokers that the integration tests run against onto a Debian machine: only what is missing, and without starting
-# any service. Debian's packages need root. Ends with 1 when RabbitMQ, Mosquitto or a Kafka is missing afterwards, or when
-# the real Kafka is although Maven Central can be reached. Run it again at any time.
+# Brings the brokers that the integration tests run against, and a browser, onto a Debian machine: only what is missing, and
+# without starting any service. Debian's packages need root. Ends with 1 when RabbitMQ, Mosquitto, a Kafka or Chromium is
+# missing afterwards, or when the real Kafka is although Maven Central can be reached. Run it again at any time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,7 @@ jars=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/kafka-$version
 has_rabbitmq() { [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]]; }
 has_mosquitto() { command -v mosquitto || [[ -x /usr/sbin/mosquitto ]]; } >/dev/null
 has_kcat() { command -v kcat kafkacat; } >/dev/null
+has_chromium() { [[ -n ${CHROMIUM:-} ]] || command -v chromium chromium-browser google-chrome; } >/dev/null
 has_java() { java -version 2>&1 | grep -qE 'version "(1[7-9]|[2-9][0-9])'; }
 has_jars() { compgen -G "$jars/kafka_*.jar" >/dev/null; }
 
@@ -21,6 +22,7 @@ packages() {
   has_rabbitmq || missing+=(rabbitmq-server)
   has_mosquitto || missing+=(mosquitto)
   has_kcat || missing+=(kcat)
+  has_chromium || missing+=(chromium)
   has_java || missing+=(default-jre-headless)
   has_jars || command -v mvn >/dev/null || missing+=(maven)
   ((${#missing[@]} > 0)) || return 0
@@ -78,6 +80,7 @@ has_kafka() { has_java && has_jars; }
 has_a_kafka() { has_kafka || has_kcat; }
 verdict RabbitMQ has_rabbitmq 'Its suites are skipped.'
 verdict Mosquitto has_mosquitto 'Its suites are skipped.'
+verdict Chromium has_chromium 'Its suites are skipped.'
 verdict 'a Kafka' has_a_kafka 'Its suites are skipped.'
 if [[ -n $unreachable ]]; then
   echo "Kafka $version: $unreachable; its suites run against the mock cluster of kcat."

@@ -5,7 +5,7 @@ import { findBroker } from './find-broker.js';
 
 // Run by broker-suite.test.ts: a suite whose broker is not to be had.
 const absent = (): Promise<Broker> =>
-  findBroker('Broker', [async () => 'it is not installed']).then((found) => found.open());
+  findBroker<Broker>('Broker', [async () => 'it is not installed']).then((found) => found.open());
 
 brokerSuite('a suite', absent, (broker) => {
   it('uses its broker', () => expect(broker().url).toBe('there is none'));

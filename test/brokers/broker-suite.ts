@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
-import { BrokerMissing, type Broker } from './broker.js';
+import { BrokerMissing } from './broker.js';
 
 /**
  * Tests against one broker, started before the first of them and taken away after the last. Where it is not to be had they
@@ -11,7 +11,7 @@ import { BrokerMissing, type Broker } from './broker.js';
  * });
  * ```
  */
-export function brokerSuite<B extends Broker>(
+export function brokerSuite<B extends { close(): Promise<void> }>(
   name: string,
   open: () => Promise<B>,
   suite: (broker: () => B) => void,

@@ -26,11 +26,11 @@ export class BrokerMissing extends Error {
   override readonly name: string = 'BrokerMissing';
 }
 
-/** A broker that was found. `open` starts it where that is needed. */
-export interface Found<B extends Broker = Broker> {
+/** A broker, or what else a test needs of a machine, that was found. `open` starts it where that is needed. */
+export interface Found<B = Broker> {
   readonly how: string;
   open(): Promise<B>;
 }
 
 /** One way to come by a broker: what it found, or in words why it found nothing. */
-export type Way<B extends Broker = Broker> = () => Promise<Found<B> | string>;
+export type Way<B = Broker> = () => Promise<Found<B> | string>;

@@ -1,11 +1,11 @@
-import { BrokerMissing, type Broker, type Found, type Way } from './broker.js';
+import { BrokerMissing, type Found, type Way } from './broker.js';
 
 /**
  * What the first of these ways finds.
  *
  * @throws BrokerMissing when none finds anything, with the reason of each
  */
-export async function findBroker<B extends Broker>(name: string, ways: readonly Way<B>[]): Promise<Found<B>> {
+export async function findBroker<B>(name: string, ways: readonly Way<B>[]): Promise<Found<B>> {
   const reasons: string[] = [];
   for (const way of ways) {
     const found = await way();
