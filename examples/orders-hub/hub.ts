@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom, take, toArray } from 'rxjs';
 import {
@@ -23,6 +23,7 @@ import { fileSink, fileSource } from 'sluice/file';
 import { webSocketServer } from 'sluice/websocket-server';
 import { connectClient, type HubClient } from './clients.js';
 import type { HubConfig } from './config.js';
+import { LOCK, lockFolder } from './lock-folder.js';
 import { orderOf, type Order } from './order.js';
 
 /** Where a hub reads and writes. */
@@ -30,6 +31,8 @@ export interface HubOptions {
   readonly input: string;
   /** Folder of the saved offset and the two output files. */
   readonly state: string;
+  /** Begins with an empty folder. */
+  readonly fresh: boolean;
   readonly config: HubConfig;
 }
 
@@ -52,9 +55,14 @@ export interface Hub {
   close(): Promise<void>;
 }
 
-/** Reads orders from a file, routes them by rule, and sends them to live clients and to a file. */
-export async function startHub({ input, state, config }: HubOptions): Promise<Hub> {
-  mkdirSync(state, { recursive: true });
+/**
+ * Reads orders from a file, routes them by rule, and sends them to live clients and to a file. Throws where another hub has
+ * the folder.
+ */
+export async function startHub({ input, state, fresh, config }: HubOptions): Promise<Hub> {
+  const unlock = lockFolder(state);
+  const old = fresh ? readdirSync(state).filter((name) => name !== LOCK) : [];
+  for (const name of old) rmSync(join(state, name), { recursive: true });
   // Listed from the start and in their order, whichever comes first.
   const branches = Object.fromEntries(config.classes.map(({ name }) => [name, 0]));
   const tally: Tally = { filtered: 0, dead: 0, delivered: 0, branches, missed: 0 };
@@ -115,6 +123,7 @@ export async function startHub({ input, state, config }: HubOptions): Promise<Hu
       stopObserving();
       for (const client of clients) client.close();
       await server.close();
+      unlock();
     },
   };
 }

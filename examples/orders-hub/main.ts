@@ -1,6 +1,5 @@
 // Reads a file of orders, routes them by rule, sends them to live WebSocket clients and to a file, and loses none.
 // Needs nothing but `npm ci`. `npm start -- --help` lists what it can be told.
-import { rmSync } from 'node:fs';
 import { relative } from 'node:path';
 import process from 'node:process';
 import { onSignal } from 'sluice/on-signal';
@@ -32,8 +31,7 @@ function near(path: string): string {
 async function main({ input, rows, config, state, fresh }: CommandLine): Promise<void> {
   if (rows !== undefined) await generateOrders(input, rows);
   const found = await configFor(input, config);
-  if (fresh) rmSync(state, { recursive: true, force: true });
-  const hub = await startHub({ input, state, config: found });
+  const hub = await startHub({ input, state, fresh, config: found });
   const finish = async (): Promise<boolean> => {
     view.hide();
     await hub.close();

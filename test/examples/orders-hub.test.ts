@@ -23,9 +23,14 @@ interface Ended {
 }
 
 /** Runs the hub as a user would, without a terminal; `when` may stop it on what it has said so far. */
-function hub(input: string, state: string, when?: (said: string, child: ChildProcess) => void): Promise<Ended> {
+function hub(
+  input: string,
+  state: string,
+  when?: (said: string, child: ChildProcess) => void,
+  ...more: readonly string[]
+): Promise<Ended> {
   return new Promise((resolve) => {
-    const args = ['--import', 'tsx', MAIN, '--input', input, '--state', state];
+    const args = ['--import', 'tsx', MAIN, '--input', input, '--state', state, ...more];
     const child = spawn(process.execPath, args, { cwd: fileURLToPath(new URL('../../', import.meta.url)) });
     let said = '';
     const hear = (chunk: Uint8Array): void => {
@@ -132,6 +137,43 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     const rows = records<Result>(join(state, 'orders.ndjson')).map(({ row }) => row);
     expect([rows.length, new Set(rows).size]).toEqual([before + (after['delivered'] ?? 0), rows.length]);
     expect(after['missing']).toBe(0);
+  });
+
+  it('leaves a folder alone that another hub is at work in, also when it is to begin anew', async () => {
+    const input = join(folder, 'shared.csv');
+    const state = join(folder, 'shared');
+    await generateOrders(input, 20_000, 17);
+    let others: Promise<Ended[]> | undefined;
+    const first = await hub(input, state, (said, child) => {
+      if (!said.includes('Writing') || others !== undefined) return;
+      // It keeps the folder for as long as it takes to show it.
+      child.kill('SIGSTOP');
+      others = Promise.all([hub(input, state), hub(input, state, undefined, '--fresh')]);
+      void others.then(() => child.kill('SIGCONT'));
+    });
+    for (const { code, said } of (await others) ?? []) {
+      expect(said).toMatch(/^npm start: process \d+ is at work in .*shared\. Stop it, or give .* --state\.[^\n]+\n$/);
+      expect(code).toBe(1);
+    }
+    expect(account(first.said)).toMatchObject({ read: 20_000, missing: 0 });
+    expect(existsSync(join(state, 'lock'))).toBe(false);
+  });
+
+  it('takes over the folder of a hub that was killed', async () => {
+    const input = join(folder, 'killed.csv');
+    const state = join(folder, 'killed');
+    await generateOrders(input, 2_000, 19);
+    let killed: number | undefined;
+    await hub(input, state, (said, child) => {
+      if (!said.includes('Writing') || killed !== undefined) return;
+      killed = child.pid;
+      child.kill('SIGKILL');
+    });
+    expect(readFileSync(join(state, 'lock'), 'utf8')).toBe(String(killed));
+    const next = await hub(input, state);
+    expect(next.code, next.said).toBe(0);
+    expect(account(next.said)).toMatchObject({ missing: 0 });
+    expect(existsSync(join(state, 'lock'))).toBe(false);
   });
 
   it.each([
