@@ -1,95 +1,33 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Found } from './broker.js';
-import { findCommand } from './find-command.js';
-import { freePort } from './free-port.js';
-import { kafkaReady } from './kafka-ready.js';
 import { makeCertificate } from '../helpers/certificate.js';
+import type { Found } from './broker.js';
+import { freePort } from './free-port.js';
+import { kafkaClasses, type KafkaClasses } from './kafka-classes.js';
+import { kafkaNode } from './kafka-node.js';
 import type { KafkaBroker, KafkaLogin } from './kafka.js';
-import { ownBroker } from './own-broker.js';
 
-const POM = new URL('./kafka.pom.xml', import.meta.url);
-// A broker of a test is short-lived: what takes long to warm up does not pay.
-const JAVA = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xms64m', '-Xmx384m', '-Dlog4j2.level=WARN'];
-const CLUSTER = 'c2x1aWNlLXRlc3RzLTAwMQ';
-// A folder is formatted once: a second start finds its data.
-const START = `[ -e "$BROKER_FOLDER/data" ] || "$@" kafka.tools.StorageTool format -t ${CLUSTER} -c "$BROKER_FOLDER/conf" \\
-  --add-scram 'SCRAM-SHA-256=[name=alice,password=wonderland]'
-exec "$@" kafka.Kafka "$BROKER_FOLDER/conf"`;
-
-/** A real Kafka in KRaft mode: Java, and the jars of `KAFKA_HOME` or those that `npm run brokers:install` has brought. */
+/** A real Kafka of one node, where Java and its jars are there. */
 export async function kafkaJars(): Promise<Found<KafkaBroker> | string> {
-  const java = findCommand(
-    ...(process.env['JAVA_HOME'] === undefined ? [] : [`${process.env['JAVA_HOME']}/bin/java`]),
-    'java',
-  );
-  if (java === undefined) return 'java is not installed';
-  const home = process.env['KAFKA_HOME'];
-  const jars = home === undefined ? brought() : join(home, 'libs');
-  if (!hasJars(jars))
-    return home === undefined ? 'the jars of Kafka are not installed' : 'KAFKA_HOME has no libs/*.jar';
-  return { how: home === undefined ? 'installed' : 'that of KAFKA_HOME', open: () => start(java, join(jars, '*')) };
+  const classes = kafkaClasses();
+  return typeof classes === 'string' ? classes : { how: classes.how, open: () => start(classes) };
 }
 
-/** Where `scripts/install-brokers.sh` puts them: outside of the project, once for all its copies. */
-function brought(): string {
-  const version = /<kafka\.version>(.+)<\/kafka\.version>/.exec(readFileSync(POM, 'utf8'))?.[1] ?? '';
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  return join(cache, 'sluice', `kafka-${version}`);
-}
-
-function hasJars(folder: string): boolean {
-  try {
-    return readdirSync(folder).some((name) => /^kafka_.*\.jar$/.test(name));
-  } catch {
-    return false;
-  }
-}
-
-async function start(java: string, classes: string): Promise<KafkaBroker> {
+async function start(classes: KafkaClasses): Promise<KafkaBroker> {
   const ports = Array.from({ length: 5 }, freePort);
   const [port, controllerPort, proxiedPort, advertisedPort, securedPort] = (await Promise.all(ports)) as Ports;
   const secured = securityOf(securedPort);
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-kafka-'));
-  const config: Readonly<Record<string, string | number>> = {
-    'process.roles': 'broker,controller',
+  const broker = await kafkaNode(classes, port, {
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    'controller.listener.names': 'CONTROLLER',
-    'inter.broker.listener.name': 'DIRECT',
     listeners: `DIRECT://127.0.0.1:${port},PROXIED://127.0.0.1:${proxiedPort},CONTROLLER://127.0.0.1:${controllerPort}${secured.listener}`,
     'advertised.listeners': `DIRECT://127.0.0.1:${port},PROXIED://127.0.0.1:${advertisedPort}${secured.listener}`,
     'listener.security.protocol.map': 'DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL',
     ...secured.config,
-    'log.dirs': join(folder, 'data'),
-    // One broker holds all copies there are, and few files are quicker opened than many.
+    // One broker holds all copies there are.
     'offsets.topic.replication.factor': 1,
-    'offsets.topic.num.partitions': 1,
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
-    'transaction.state.log.num.partitions': 1,
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
-    'share.coordinator.state.topic.num.partitions': 1,
-    'group.initial.rebalance.delay.ms': 0,
-    // A member that was killed is to be missed soon.
-    'group.min.session.timeout.ms': 500,
-    'controlled.shutdown.enable': 'false',
-    // One that was killed is let in again only after its session.
-    'broker.heartbeat.interval.ms': 500,
-    'broker.session.timeout.ms': 3_000,
-  };
-  const lines = Object.entries(config).map(([name, value]) => `${name}=${value}\n`);
-  await writeFile(join(folder, 'conf'), lines.join(''));
-  const broker = await ownBroker({
-    name: 'Kafka',
-    command: ['sh', '-c', START, 'sh', java, ...JAVA, '-cp', classes],
-    folder,
-    port,
-    url: `127.0.0.1:${port}`,
-    ready: () => kafkaReady(port),
   });
   const how = typeof secured.login === 'string' ? {} : { secured: secured.login };
   return { ...broker, ...how, isReal: true, behindProxy: { port: proxiedPort, advertisedPort } };

@@ -1,9 +1,9 @@
 import { Kafka, logLevel, type Admin } from 'kafkajs';
 import { until } from './until.js';
 
-/** Asks a cluster, or makes something there, over a connection of its own. */
+/** Asks a cluster, or makes something there, over a connection of its own. `url` may be several, with commas in between. */
 export async function kafkaAdmin<T>({ url }: { readonly url: string }, work: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = new Kafka({ brokers: [url], logLevel: logLevel.NOTHING }).admin();
+  const admin = new Kafka({ brokers: url.split(','), logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   try {
     return await work(admin);

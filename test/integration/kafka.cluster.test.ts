@@ -1,0 +1,98 @@
+import { expect, it } from 'vitest';
+import { fromAsyncIterable, run, type Message } from 'sluice';
+import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName } from 'sluice/kafka';
+import { brokerSuite } from '../brokers/broker-suite.js';
+import { kafkaCluster, type KafkaCluster } from '../brokers/kafka-cluster.js';
+import { pacedNumbers } from '../chaos/paced-numbers.js';
+import { kafkaAdmin, makeTopic } from '../helpers/kafka-admin.js';
+import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
+import { until } from '../helpers/until.js';
+
+/** The defaults. */
+const CREDIT = 500;
+const COMMIT_EVERY = 100;
+const UNCONFIRMED = 500;
+const PARTITIONS = 3;
+
+const partitionOf = (payload: Uint8Array | null): number => Number(String(Buffer.from(payload ?? [])).split(' ')[0]);
+
+function suite(driver: KafkaDriverName, cluster: () => KafkaCluster): void {
+  /** By partition, as soon as so many copies of each are there. */
+  const leaders = (topic: string, copies: number): Promise<readonly number[]> =>
+    kafkaAdmin(cluster(), async (admin) => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      const partitions = topics[0]?.partitions ?? [];
+      const inSync = Math.min(...partitions.map(({ isr }) => isr.length));
+      if (partitions.length < PARTITIONS || inSync < copies) throw new Error('Not all copies are in sync.');
+      return partitions.toSorted((a, b) => a.partitionId - b.partitionId).map(({ leader }) => leader);
+    });
+
+  it('loses nothing and keeps the order of each partition when its leader is killed under load, and is back within 5 s of there being another (REC-03, F1)', async () => {
+    const topic = `cluster-${driver === 'kafkajs' ? 'kafkajs' : 'platformatic'}`;
+    await makeTopic(cluster(), topic, PARTITIONS);
+    const link = kafkaLink({ driver, brokers: cluster().url.split(',') });
+    /** The highest number that came, by partition. */
+    const came = Array.from({ length: PARTITIONS }, () => 0);
+    let deliveries = 0;
+    const gaps: string[] = [];
+    const subscription = kafkaSource(link, { topics: [topic], group: topic }).subscribe(
+      (message: Message<Uint8Array>) => {
+        const [partition = 0, number = 0] = Buffer.from(message.payload).toString().split(' ').map(Number);
+        deliveries += 1;
+        const last = came[partition] ?? 0;
+        // What comes again may go back; what is new leaves out none.
+        if (number > last + 1) gaps.push(`${partition}: ${number} after ${last}`);
+        came[partition] = Math.max(last, number);
+        message.ack();
+      },
+    );
+    const writer = pacedNumbers(PARTITIONS);
+    const sink = kafkaSink(link, { topic, partition: ({ payload }) => partitionOf(payload) });
+    const writing = run(fromAsyncIterable(writer), sink);
+    const recoveries: { readonly afterKillMs: number; readonly afterElectionMs: number }[] = [];
+    try {
+      await until(() => expect(Math.min(...came)).toBeGreaterThan(100));
+
+      for (let kill = 0; kill < PARTITIONS; kill += 1) {
+        const leader = (await until(() => leaders(topic, cluster().nodes.size)))[kill] ?? 0;
+        const node = cluster().nodes.get(leader);
+        const fromMs = performance.now();
+        await node?.kill();
+        // Written after it, so that both ways have recovered once all of them have come.
+        const target = writer.written.map((number) => number + 1);
+        const electedMs = until(async () => {
+          expect((await leaders(topic, cluster().nodes.size - 1)).includes(leader)).toBe(false);
+          return performance.now();
+        });
+        await until(() => expect(came.every((number, at) => number >= (target[at] ?? 0))).toBe(true));
+        const backMs = performance.now();
+        recoveries.push({ afterKillMs: backMs - fromMs, afterElectionMs: backMs - (await electedMs) });
+        await node?.start();
+      }
+      writer.stop();
+      await writing.done;
+      await until(() => expect(came).toEqual(writer.written));
+    } finally {
+      writer.stop();
+      subscription.unsubscribe();
+    }
+    const total = writer.written.reduce((sum, count) => sum + count, 0);
+    const again = deliveries - total;
+    const told = recoveries
+      .map(({ afterKillMs, afterElectionMs }) => `${Math.round(afterKillMs)} and ${Math.round(afterElectionMs)} ms`)
+      .join(', ');
+    console.log(`${driver}: ${total} messages, ${again} again, back ${told} after the kill and the election`);
+    expect(gaps).toEqual([]);
+    expect(again).toBeLessThanOrEqual(PARTITIONS * (CREDIT + COMMIT_EVERY + UNCONFIRMED));
+    // How long the cluster takes to miss a node and to choose another is its own affair.
+    expect(Math.max(...recoveries.map(({ afterElectionMs }) => afterElectionMs))).toBeLessThanOrEqual(5_000);
+  });
+}
+
+if (process.env['CHAOS_ROUNDS'] === undefined)
+  it('kills leaders of a Kafka of three nodes', (context) =>
+    context.skip('it takes a minute for each driver: in npm run chaos only'));
+else
+  brokerSuite('Kafka of three nodes', kafkaCluster, (cluster) => {
+    for (const driver of KAFKA_DRIVERS) suite(driver, cluster);
+  });
