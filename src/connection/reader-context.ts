@@ -1,42 +1,64 @@
+import type { Clock } from '../clock.js';
+import type { SluiceError } from '../errors.js';
 import type { ReaderContext } from './define-source.js';
+import type { Delivery, DeliveryFacts } from './delivery.js';
+
+/** What a session does for its reader. */
+type Session<T> = Omit<ReaderContext<T>, 'lost'>;
 
 /**
  * What one reader sees of its session. A reader of an earlier connection may still call: once `isCurrent` is false it
  * can neither feed nor end the present one.
  *
+ * A class, as each object literal with getters would get a shape of its own, and every look at it would be slow. What is
+ * called needs no `this`, so that readers may pass it on.
+ *
  * @internal
  */
-export function readerContext<T>(
-  session: Omit<ReaderContext<T>, 'lost'>,
-  isCurrent: () => boolean,
-  lost: (error: unknown) => void,
-): ReaderContext<T> {
-  return {
-    clock: session.clock,
-    get ready() {
-      return isCurrent() && session.ready;
-    },
-    get free() {
-      return isCurrent() ? session.free : 0;
-    },
-    get waiting() {
-      return isCurrent() ? session.waiting : 0;
-    },
-    get waitingBytes() {
-      return isCurrent() ? session.waitingBytes : 0;
-    },
-    offer: (delivery) => isCurrent() && session.offer(delivery),
-    offerAs: (payload, facts) => isCurrent() && session.offerAs(payload, facts),
-    refuse: (delivery, reason) => isCurrent() && session.refuse(delivery, reason),
-    takeBack: (isMeant, reason) => {
+export class SessionContext<T> implements ReaderContext<T> {
+  readonly clock: Clock;
+  readonly lost: (error: unknown) => void;
+  readonly offer: (delivery: Delivery<T>) => boolean;
+  readonly offerAs: (payload: T, facts: DeliveryFacts) => boolean;
+  readonly refuse: (delivery: Delivery<unknown>, reason: SluiceError) => boolean;
+  readonly takeBack: (isMeant: (position: unknown) => boolean, reason: SluiceError) => void;
+  readonly end: () => void;
+  readonly wake: () => void;
+  private readonly session: Session<T>;
+  private readonly isCurrent: () => boolean;
+
+  constructor(session: Session<T>, isCurrent: () => boolean, lost: (error: unknown) => void) {
+    this.session = session;
+    this.isCurrent = isCurrent;
+    this.clock = session.clock;
+    this.lost = lost;
+    this.offer = (delivery) => isCurrent() && session.offer(delivery);
+    this.offerAs = (payload, facts) => isCurrent() && session.offerAs(payload, facts);
+    this.refuse = (delivery, reason) => isCurrent() && session.refuse(delivery, reason);
+    this.takeBack = (isMeant, reason) => {
       if (isCurrent()) session.takeBack(isMeant, reason);
-    },
-    end: () => {
+    };
+    this.end = () => {
       if (isCurrent()) session.end();
-    },
-    wake: () => {
+    };
+    this.wake = () => {
       if (isCurrent()) session.wake();
-    },
-    lost,
-  };
+    };
+  }
+
+  get ready(): boolean {
+    return this.isCurrent() && this.session.ready;
+  }
+
+  get free(): number {
+    return this.isCurrent() ? this.session.free : 0;
+  }
+
+  get waiting(): number {
+    return this.isCurrent() ? this.session.waiting : 0;
+  }
+
+  get waitingBytes(): number {
+    return this.isCurrent() ? this.session.waitingBytes : 0;
+  }
 }

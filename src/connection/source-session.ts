@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '../clock.js';
 import { SluiceError } from '../errors.js';
-import { Envelope, mark } from '../message/envelope.js';
+import { Envelope } from '../message/envelope.js';
 import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
 import type { Output } from './attach.js';
 import type {
@@ -14,7 +14,7 @@ import type {
 import { deliverAgain } from './inbox.js';
 import { LinkUse } from './link-use.js';
 import { isLater, Parking } from './parking.js';
-import { readerContext } from './reader-context.js';
+import { SessionContext } from './reader-context.js';
 import type { Scope, SourceHandle } from './scope.js';
 import { SourceBase } from './source-base.js';
 import { Supervisor } from './supervisor.js';
@@ -149,7 +149,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.generation += 1;
     this.ended = this.draining;
     const generation = this.generation;
-    return readerContext<T>(this, () => generation === this.generation, lost);
+    return new SessionContext<T>(this, () => generation === this.generation, lost);
   }
 
   /** A turn of the trampoline. */
@@ -194,7 +194,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   private deliver(payload: T, facts: DeliveryFacts, refusedFor?: SluiceError): void {
     if (!this.running) this.stamp();
     const message = new Envelope<T>(this, payload, facts);
-    mark(message, this.connector);
+    message.stage = message.holder = this.connector;
     this.reports.counts.emitted += 1;
     message.emittedMs = this.stampMs;
     this.unsettledList.add(message);

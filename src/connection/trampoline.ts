@@ -3,8 +3,11 @@ import { Ring } from './ring.js';
 
 /** How long deliveries may run on before timers and input get their turn. */
 const SLICE_MS = 5;
-/** Deliveries between two looks at the clock: a look costs about as much as a cheap delivery. */
+/** Deliveries between two looks at the clock: a look costs about half as much as a cheap delivery. */
 const LOOK_EVERY = 8;
+/** So many as long as they are quick, and how quick that is: then one that suddenly is not makes a turn little longer. */
+const LOOK_EVERY_QUICK = 32;
+const QUICK_MS = 0.1;
 
 /** What a trampoline runs. */
 export interface Runnable {
@@ -48,9 +51,10 @@ export class Trampoline {
     if (this.exhausted) return false;
     this.untilLook -= 1;
     if (this.untilLook > 0) return true;
-    this.untilLook = LOOK_EVERY;
-    if (!this.sliceOpen) this.openSlice();
+    const { lookedMs, sliceOpen } = this;
+    if (!sliceOpen) this.openSlice();
     else if (this.look() >= this.sliceEndsMs) this.exhausted = true;
+    this.untilLook = sliceOpen && this.lookedMs - lookedMs < QUICK_MS ? LOOK_EVERY_QUICK : LOOK_EVERY;
     return !this.exhausted;
   }
 

@@ -2,6 +2,7 @@ import { defineSource, SOURCE_RULES, type ReaderContext, type SourceOptions } fr
 import type { Flow } from '../connection/flow.js';
 import { toSluiceError, type SluiceError } from '../errors.js';
 import { checkArgument, checkOptions, type OptionRule, text } from '../options.js';
+import { valuesOf } from './iterable-values.js';
 
 /**
  * Options of what makes a flow of plain values.
@@ -72,38 +73,12 @@ function isAsync<T>(iterable: Iterable<T> | AsyncIterable<T>): iterable is Async
 
 type OpenReader = ReturnType<Parameters<typeof defineSource>[0]['open']>;
 
-const END: unique symbol = Symbol('end');
-
-/** Gives one value after the other. An array is read by its positions, as its iterator makes an object for each value. */
-function valuesOf<T>(iterable: Iterable<T>): { next: () => T | typeof END; close: () => void } {
-  if (Array.isArray(iterable) && iterable[Symbol.iterator] === Array.prototype[Symbol.iterator]) {
-    const array: readonly T[] = iterable;
-    let at = 0;
-    return { next: () => (at < array.length ? (array[at++] as T) : END), close: () => undefined };
-  }
-  const iterator = iterable[Symbol.iterator]();
-  return {
-    next() {
-      const step = iterator.next();
-      return step.done === true ? END : step.value;
-    },
-    close: () => void iterator.return?.(),
-  };
-}
-
 function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContext<T>): OpenReader {
   const values = valuesOf(iterable);
   const facts = { topic };
   function ask(): void {
     try {
-      let value: T | typeof END;
-      do {
-        value = values.next();
-        if (value === END) {
-          context.end();
-          return;
-        }
-      } while (context.offerAs(value, facts));
+      if (!values.offerTo(context, facts)) context.end();
     } catch (error) {
       context.lost(sourceFailed(error));
     }
@@ -114,7 +89,7 @@ function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContex
     },
     peek: ask,
     settle: () => undefined,
-    close: values.close,
+    close: () => values.close(),
   };
 }
 

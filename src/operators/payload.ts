@@ -31,11 +31,15 @@ export function payload<I, O>(change: (payload: I, message: Message<I>) => O): S
           failed(message, error, 'payload', 'dead');
           return;
         }
-        // Nothing changed: the message goes on as it is.
-        output.next(Object.is(changed, message.payload) ? (message as Message<never>) : message.with(changed));
+        output.next(isUnchanged(changed, message.payload) ? (message as Message<never>) : message.with(changed));
       },
     }),
     undefined,
     { atMostOne: true, stateless: true },
   );
+}
+
+/** Nothing changed: the message goes on as it is. `Object.is` would be a call; 0 and -0 are the same for `===` alone. */
+function isUnchanged(changed: unknown, payload: unknown): boolean {
+  return changed === payload && changed !== 0;
 }

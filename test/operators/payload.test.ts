@@ -15,6 +15,14 @@ describe('payload', () => {
     expect(run.messages[0]?.topic).toBe('test');
   });
 
+  it('changes 0 to -0, and NaN to NaN', () => {
+    const run = runStage(
+      payload((n: number) => -n),
+      { values: [0, -0, NaN] },
+    );
+    expect(run.out).toEqual([-0, 0, NaN]);
+  });
+
   it('nacks as dead what its function throws on, and goes on (ACK-06)', () => {
     const run = runStage(
       payload((n: number) => {
