@@ -346,7 +346,7 @@ const sluice =
 
 for (const size of SIZES) {
   const payload = Buffer.alloc(size, 'x');
-  const count = sized(size > 1_024 ? 20_000 : 160_000);
+  const count = sized(size > 1_024 ? 40_000 : 160_000);
   const ours = consuming('sluice', payload, count, sluice({ credit: WINDOW, commitEvery: COMMIT_EVERY }));
   await compare(
     `consuming, ${size} B`,

@@ -4,6 +4,7 @@ import type {
   KafkaConsumer,
   KafkaConsumerEvents,
   KafkaConsumerPlan,
+  KafkaHeaders,
   KafkaOffset,
   KafkaPartitionName,
   KafkaRecord,
@@ -167,10 +168,36 @@ export class KafkaJsConsumer implements KafkaConsumer {
     // It is ours from here on, whatever becomes of it.
     payload.resolveOffset(last);
     const nextOffset = Number(last) + 1;
-    await this.events.fetched({ topic, partition, records: messages.map(recordOf), nextOffset });
+    await this.events.fetched({
+      topic,
+      partition,
+      records: messages.map((message) => new KafkaJsRecord(message)),
+      nextOffset,
+    });
   }
 }
 
-function recordOf({ offset, timestamp, key, value, headers }: KafkaMessage): KafkaRecord {
-  return { offset: Number(offset), timeMs: Number(timestamp), key, value, headers };
+/** A record as kafkajs has it, which writes numbers as text: few flows look at the time. */
+class KafkaJsRecord implements KafkaRecord {
+  private readonly message: KafkaMessage;
+
+  constructor(message: KafkaMessage) {
+    this.message = message;
+  }
+
+  get offset(): number {
+    return Number(this.message.offset);
+  }
+  get timeMs(): number {
+    return Number(this.message.timestamp);
+  }
+  get key(): Uint8Array | null {
+    return this.message.key;
+  }
+  get value(): Uint8Array | null {
+    return this.message.value;
+  }
+  get headers(): KafkaHeaders | undefined {
+    return this.message.headers;
+  }
 }
