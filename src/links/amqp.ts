@@ -5,6 +5,7 @@ import { anything, checkOptions, flag, having, integer, numeric, required, text 
 import { SluiceError } from '../errors.js';
 import { closeAmqp } from './amqp-close.js';
 import { amqpError, amqpLost, isFarewell } from './amqp-errors.js';
+import { type AmqpStream, gatherWrites } from './amqp-gather.js';
 import { type AmqpTarget, amqpTarget } from './amqp-target.js';
 import { type AmqpTopology, checkTopology } from './amqp-topology.js';
 
@@ -190,6 +191,7 @@ async function connect(
     throw amqpError(error, 'amqp could not connect');
   }
   attempt.model = model;
+  gatherWrites((model.connection as unknown as { readonly stream: AmqpStream }).stream, context.clock);
   if (attempt.isAbandoned) drop();
   let failure: unknown;
   const connection: AmqpConnection = {
