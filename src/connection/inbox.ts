@@ -1,5 +1,4 @@
 import type { Envelope } from '../message/envelope.js';
-import type { Outcome } from '../message/settler.js';
 import type { Delivery } from './define-source.js';
 import { Ring } from './ring.js';
 
@@ -51,8 +50,7 @@ export class Inbox<T> {
 }
 
 /** Puts what was requeued or handed back behind what waits: the retry in place of a transport that brings nothing again. */
-export function deliverAgain<T>(inbox: Inbox<T>, root: Envelope<unknown>, outcome: Outcome): void {
-  if (outcome !== 'requeue' && outcome !== 'release') return;
+export function deliverAgain<T>(inbox: Inbox<T>, root: Envelope<unknown>, outcome: 'requeue' | 'release'): void {
   const attempt = root.attempt + (outcome === 'requeue' ? 1 : 0);
   const { id, timeMs } = root;
   inbox.push({ ...root.facts, payload: root.payload as T, id, timeMs, attempt });

@@ -66,6 +66,10 @@ export class Parking {
 
   /** True when there is one that is asked for; {@link take} gives it. */
   get isWanted(): boolean {
+    return this.wanted.length > 0 && this.skipToWanted();
+  }
+
+  private skipToWanted(): boolean {
     for (let spot = this.wanted.peek(); spot !== undefined; spot = this.wanted.peek()) {
       if (this.spots.get(spot.root) === spot) return true;
       this.wanted.shift();

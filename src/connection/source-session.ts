@@ -182,8 +182,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   }
 
   private hasPlace(): boolean {
-    if (this.busy || this.unsettledList.size >= this.window || this.trampoline.isExhausted) return false;
-    return this.isUp();
+    return !this.busy && this.unsettledList.size < this.window && !this.trampoline.isExhausted && this.isUp();
   }
 
   /** While it opens there is nobody yet to pass a settlement on to. */
@@ -247,11 +246,12 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
 
   /** Passes a settlement on to the far side. */
   private pass(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
-    const comesAgain = outcome === 'requeue' || outcome === 'release';
-    // There is no far side that would bring it again.
-    if (this.definition.local === true && !this.stopped) deliverAgain(this.inbox, root, outcome);
-    // What comes again has to be read again, also after the reader had reached its end.
-    else if (comesAgain) this.ended = this.draining;
+    if (outcome === 'requeue' || outcome === 'release') {
+      // There is no far side that would bring it again.
+      if (this.definition.local === true && !this.stopped) deliverAgain(this.inbox, root, outcome);
+      // What comes again has to be read again, also after the reader had reached its end.
+      else this.ended = this.draining;
+    }
     const wasBusy = this.busy;
     this.busy = true;
     try {
