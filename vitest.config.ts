@@ -31,6 +31,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          // Starting a process and reading the sources for each file would be a third of the work.
+          isolate: false,
+          setupFiles: [source('./test/helpers/left-clean.ts')],
           include: ['test/**/*.test.ts'],
           exclude: [
             'test/heavy/**',
@@ -48,9 +51,6 @@ export default defineConfig({
           name: 'heavy',
           include: ['test/heavy/**/*.test.ts'],
           testTimeout: 240_000,
-          fileParallelism: false,
-          // After the unit suite: what is measured here must not share the cores with it.
-          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -65,7 +65,7 @@ export default defineConfig({
           hookTimeout: 180_000,
           maxWorkers: 3,
           maxConcurrency: 16,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -143,7 +143,9 @@ describe('defineLink', () => {
   it('gives up on a connect that takes longer than connectTimeoutMs and closes it should it still come', async () => {
     const r = rig({ connectTimeoutMs: 50 });
     const failures: unknown[] = [];
-    const stop = observe((event) => void (event.type === 'connect.failed' && failures.push(event.reason)));
+    const stop = observe((event) => {
+      if (event.type === 'connect.failed' && event.connector === 'rig') failures.push(event.reason);
+    });
     let late: ((connection: number) => void) | undefined;
     r.answer = (attempt) => (attempt === 1 ? new Promise((resolve) => (late = resolve)) : attempt);
     r.use();

@@ -1,3 +1,4 @@
+import { onTestFinished } from 'vitest';
 import { observe, type Message, type Sink, type SluiceEvent } from 'sluice';
 
 /** A sink that acks at once and writes down what it got and how it ended. */
@@ -25,5 +26,7 @@ export function settling<T>(message: Message<T>): T {
 /** Every event of a type until `stop`. */
 export function events(type: SluiceEvent['type']): { readonly seen: SluiceEvent[]; readonly stop: () => void } {
   const seen: SluiceEvent[] = [];
-  return { seen, stop: observe((event) => event.type === type && seen.push(event)) };
+  const stop = observe((event) => event.type === type && seen.push(event));
+  onTestFinished(stop);
+  return { seen, stop };
 }

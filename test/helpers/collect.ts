@@ -1,4 +1,5 @@
 import type { Subscription } from 'rxjs';
+import { onTestFinished } from 'vitest';
 import type { Flow, Message } from 'sluice';
 
 /** Everything a flow emitted, unsettled unless `settle` settles it. */
@@ -10,7 +11,7 @@ export interface Collected<T> {
   readonly subscription: Subscription;
 }
 
-/** Subscribes to a flow and keeps what comes. */
+/** Subscribes to a flow until the end of the test and keeps what comes. */
 export function collect<T>(flow: Flow<T>, settle?: (message: Message<T>) => void): Collected<T> {
   const messages: Message<T>[] = [];
   const payloads: T[] = [];
@@ -25,5 +26,6 @@ export function collect<T>(flow: Flow<T>, settle?: (message: Message<T>) => void
     error: (error: unknown) => void errors.push(error),
     complete: () => (result.completed = true),
   });
+  onTestFinished(() => subscription.unsubscribe());
   return Object.assign(result, { subscription });
 }

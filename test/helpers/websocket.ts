@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { testSource, type TestSource } from 'sluice/testing';
 import type { Sink, SluiceError } from 'sluice';
@@ -141,7 +142,7 @@ export interface Given<T> {
   readonly outcomes: string[];
 }
 
-/** Gives payloads to a sink. */
+/** Gives payloads to a sink, which completes with the test. */
 export function give<T>(sink: Sink<T>, ...payloads: readonly NoInfer<T>[]): Given<T> {
   const source = testSource<T>({ credit: 65_535 });
   const outcomes: string[] = [];
@@ -151,5 +152,6 @@ export function give<T>(sink: Sink<T>, ...payloads: readonly NoInfer<T>[]): Give
   });
   source.flow.subscribe({ next: sink.next, error: () => undefined, complete: () => undefined });
   for (const payload of payloads) source.offer(payload);
+  onTestFinished(() => sink.complete());
   return { source, outcomes };
 }

@@ -6,13 +6,15 @@ import { kafkaLink, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
 import { until } from '../helpers/until.js';
 
 const servers: Server[] = [];
+const sockets: Socket[] = [];
 afterEach(() => {
   for (const server of servers.splice(0)) server.close();
+  for (const socket of sockets.splice(0)) socket.destroy();
 });
 
 async function server(take: (socket: Socket) => void): Promise<string> {
   const made = createServer((socket) => {
-    socket.on('error', () => undefined);
+    sockets.push(socket.on('error', () => undefined));
     take(socket);
   });
   servers.push(made);

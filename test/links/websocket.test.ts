@@ -219,12 +219,9 @@ describe('credentials', () => {
     const urls: (string | undefined)[] = [];
     server.server.on('connection', (_, request: IncomingMessage) => urls.push(request.url));
     let ticket = 0;
-    const { messages, subscription } = collect(
-      webSocketSource(link({ url: () => `${server.url}?ticket=${(ticket += 1)}` })),
-    );
+    const { messages } = read(webSocketSource(link({ url: () => `${server.url}?ticket=${(ticket += 1)}` })));
     await until(() => expect(messages).toHaveLength(1));
     expect([urls, messages[0]?.topic]).toEqual([['/feed?ticket=1', '/feed?ticket=2'], '/feed']);
-    subscription.unsubscribe();
   });
 
   it('from a function do not cross a network in the clear either (S13)', async () => {
