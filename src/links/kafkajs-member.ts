@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { wait } from '../connection/wait.js';
 import { kafkaErrorType } from './kafka-errors.js';
 
 const JOIN_GROUP = 11;
@@ -57,7 +58,7 @@ export class KafkaJsMember {
     for (const memberId of memberIds) {
       for (let tries = 1; NOT_YET.has(await this.leave(broker, memberId)) && tries < TRIES; tries += 1) {
         // To join without it would be to wait for its session.
-        await new Promise<void>((resolve) => void this.clock.timer(AGAIN_MS, resolve));
+        await wait(this.clock, AGAIN_MS);
         broker = await find();
       }
     }

@@ -1,4 +1,5 @@
 import type * as Client from '@platformatic/kafka';
+import { wait } from '../connection/wait.js';
 import type { KafkaCluster, KafkaEvents, KafkaPartitionName } from './kafka-driver.js';
 import { kafkaError, kafkaErrorType } from './kafka-errors.js';
 import { PlatformaticConnection, type KafkaAddress, type Platformatic } from './platformatic-connection.js';
@@ -118,7 +119,7 @@ export class PlatformaticCluster {
         if (this.isOver || clock.elapsed() >= untilMs || !NOT_YET.has(kafkaErrorType(error))) throw error;
         this.coordinators.delete(`${kind} ${name}`);
       }
-      await new Promise<void>((resolve) => void clock.timer(waitMs, resolve));
+      await wait(clock, waitMs);
     }
   }
 

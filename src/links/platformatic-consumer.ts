@@ -1,4 +1,5 @@
 import type * as Client from '@platformatic/kafka';
+import { wait } from '../connection/wait.js';
 import { SluiceError } from '../errors.js';
 import type {
   KafkaConsumer,
@@ -250,7 +251,7 @@ export class PlatformaticConsumer implements KafkaConsumer {
     }
     place.tries += 1;
     if (!MOVED.has(type) || place.tries >= TRIES) throw error;
-    await new Promise<void>((resolve) => void cluster.clock.timer(AGAIN_MS, resolve));
+    await wait(cluster.clock, AGAIN_MS);
     this.cluster.forget(place.topic);
     try {
       place.leader = await this.cluster.leaderOf(place);

@@ -1,4 +1,5 @@
 import { peerMissing } from '../connection/load-peer.js';
+import { wait } from '../connection/wait.js';
 import { SluiceError } from '../errors.js';
 import type { KafkaClient, KafkaDriver } from './kafka-driver.js';
 import { kafkaErrorType } from './kafka-errors.js';
@@ -114,7 +115,7 @@ function questions(
       } catch (error) {
         if (tries >= TRIES || !NEW.has(kafkaErrorType(error))) throw error;
       }
-      await new Promise<void>((resolve) => void cluster.clock.timer(AGAIN_MS, resolve));
+      await wait(cluster.clock, AGAIN_MS);
     }
   }
   return {

@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Clock } from '../clock.js';
 import { Ring } from '../connection/ring.js';
+import { wait } from '../connection/wait.js';
 import type { KafkaBatch, KafkaClient, KafkaOutgoing, KafkaProducer } from '../links/kafka-driver.js';
 import { kafkaError } from '../links/kafka-errors.js';
 import { keyBytes, outgoing, RETRY } from '../links/kafka-message.js';
@@ -122,7 +123,7 @@ export class KafkaElsewhere {
         const reason = kafkaError(error, `kafka could not send to ${topics}, which is tried again`);
         report({ type: 'stage.failed', stage: 'kafka', reason });
         await this.reset();
-        await new Promise<void>((resolve) => void this.clock.timer(waitMs, resolve));
+        await wait(this.clock, waitMs);
         waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
       }
     }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import { defineSource, SOURCE_RULES, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
+import { wait } from '../connection/wait.js';
 import type { KafkaClient, KafkaConsumerPlan } from '../links/kafka-driver.js';
 import { kafkaError, kafkaErrorType } from '../links/kafka-errors.js';
 import { isTopicName, RETRY_HEADERS } from '../links/kafka-message.js';
@@ -192,7 +193,7 @@ async function known(client: KafkaClient, topic: string, clock: Clock): Promise<
     } catch (error) {
       if (clock.elapsed() >= untilMs || kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
     }
-    await new Promise<void>((resolve) => void clock.timer(300, resolve));
+    await wait(clock, 300);
   }
 }
 
