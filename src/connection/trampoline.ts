@@ -83,6 +83,8 @@ export class Trampoline {
       while (this.ready.length > 0 && !this.exhausted) {
         const work = this.ready.shift() as Runnable;
         work.isDue = false;
+        // How quick the deliveries of one were says nothing about those of the next.
+        if (this.untilLook > LOOK_EVERY) this.untilLook = LOOK_EVERY;
         work.run();
       }
     } finally {

@@ -103,6 +103,42 @@ describe('Trampoline', () => {
     yielded.shift()?.();
     expect(runs).toBeGreaterThan(before);
   });
+
+  it.each([16, 48, 80, 10_000])(
+    'holds timers up no longer for a slow flow after %i quick deliveries of another',
+    (quickly) => {
+      let nowMs = 0;
+      const deferred: (() => void)[] = [];
+      const yielded: (() => void)[] = [];
+      const clock = {
+        ...virtualClock(),
+        elapsed: () => nowMs,
+        defer: (work: () => void) => void deferred.push(work),
+        yield: (work: () => void) => void yielded.push(work),
+      };
+      const trampoline = new Trampoline(clock);
+      const flow = (costMs: number, atOnce: number): Runnable => ({
+        isDue: false,
+        run() {
+          let left = atOnce;
+          do {
+            nowMs += costMs;
+            left -= 1;
+          } while (trampoline.mayContinue() && left > 0);
+          trampoline.schedule(this);
+        },
+      });
+      trampoline.schedule(flow(0.001, quickly));
+      trampoline.schedule(flow(5, 64));
+      let longestMs = 0;
+      for (let turn = 0; turn < 20; turn += 1) {
+        const fromMs = nowMs;
+        (yielded.shift() ?? deferred.shift())?.();
+        longestMs = Math.max(longestMs, nowMs - fromMs);
+      }
+      expect(longestMs).toBeLessThan(100);
+    },
+  );
 });
 
 describe('StatusCell', () => {
