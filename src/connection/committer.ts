@@ -105,6 +105,7 @@ export class Committer<P> {
     const passed = this.reader.passed();
     if (passed === this.savedCount) return;
     await this.plan.save(this.reader.position());
+    this.hasFailed = false;
     this.savedCount = Math.max(this.savedCount, passed);
   }
 

@@ -131,6 +131,19 @@ describe('Committer', () => {
     expect(saved).toEqual([5, 5]);
   });
 
+  it('saves at once what reading waits for, when a save on demand has followed one that failed', async () => {
+    const { clock, settle, saved, answer, commits } = rig({ isSlow: true });
+    settle(5);
+    answer(new Error('no'));
+    await clock.run(0);
+    const flushing = commits.flush();
+    answer();
+    await flushing;
+    settle(1);
+    commits.awaited();
+    expect(saved).toEqual([5, 5, 6]);
+  });
+
   it('tells a failure, and tries again after the interval with what is settled by then', async () => {
     const { clock, settle, saved, failures, answer } = rig({ isSlow: true });
     settle(5);
