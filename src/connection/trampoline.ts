@@ -83,8 +83,7 @@ export class Trampoline {
       while (this.ready.length > 0 && !this.exhausted) {
         const work = this.ready.shift() as Runnable;
         work.isDue = false;
-        // How quick the deliveries of one were says nothing about those of the next.
-        if (this.untilLook > LOOK_EVERY) this.untilLook = LOOK_EVERY;
+        this.forgetPace();
         work.run();
       }
     } finally {
@@ -92,6 +91,11 @@ export class Trampoline {
       if (this.ready.length > 0) this.wake();
     }
   };
+
+  /** How quick the deliveries of one flow were says nothing about those of the next, which may come straight from its transport. */
+  private forgetPace(): void {
+    if (this.untilLook > LOOK_EVERY) this.untilLook = LOOK_EVERY;
+  }
 
   private openSlice(): void {
     this.sliceOpen = true;
@@ -102,6 +106,7 @@ export class Trampoline {
   private readonly closeSlice = (): void => {
     this.sliceOpen = false;
     this.exhausted = false;
+    this.forgetPace();
     if (this.ready.length > 0) this.turn();
   };
 }
