@@ -112,9 +112,9 @@ export class CaseConsumer {
     this.subscription.unsubscribe();
   }
 
-  /** How often the source lost its connection. */
+  /** How often the source lost its connection: a first try that failed had none to lose. */
   get losses(): number {
-    return this.walk.filter((status) => status === 'reconnecting').length;
+    return this.walk.filter((status, at) => status === 'reconnecting' && this.walk[at - 1] !== 'connecting').length;
   }
 
   /** What its source counts and what it saw itself, where they differ. */
