@@ -121,6 +121,24 @@ describe('Trampoline', () => {
     expect(runs).toBeGreaterThan(before);
   });
 
+  it('leaves timers their turn every 100 ms where each delivery takes 10', () => {
+    const { clock, deferred, yielded } = handClock();
+    const trampoline = new Trampoline(clock);
+    const turnsMs: number[] = [];
+    const slow: Runnable = {
+      isDue: false,
+      run() {
+        turnsMs.push(deliver(trampoline, clock, 64, 10));
+        trampoline.schedule(slow);
+      },
+    };
+    trampoline.schedule(slow);
+    deferred.shift()?.();
+    for (let turn = 0; turn < 5; turn += 1) yielded.shift()?.();
+    // How long they take it does not know at first.
+    expect(Math.max(...turnsMs.slice(1))).toBeLessThan(100);
+  });
+
   describe.each([16, 48, 80, 10_000])('after %i quick deliveries of a flow', (quickly) => {
     it('holds timers up no longer for a slow one', () => {
       const { clock, deferred, yielded } = handClock();
