@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { observe, type SluiceEvent } from 'sluice';
 import { kafkaSource, type KafkaMeta, type KafkaSourceOptions } from 'sluice/kafka';
@@ -111,6 +112,56 @@ describe('the reader of a group', () => {
     kafka.failCommit = undefined;
     await clock.run(1_000);
     expect(shown()).toBe('abcdefghij');
+  });
+
+  it('stays within its credit and commitEvery, and never stands still, however commits go and partitions are shared out', async () => {
+    const count = 60;
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ do: fc.constant('fetch'), n: fc.integer({ min: 1, max: 15 }) }) },
+      { weight: 10, arbitrary: fc.record({ do: fc.constant('settle'), n: fc.integer({ min: 1, max: 6 }) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('commitMs'), n: fc.constantFrom(0, 7, 14) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('fail'), n: fc.constantFrom(0, 1) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('revoke'), n: fc.constant(0) }) },
+    );
+    const room = fc.integer({ min: 1, max: 12 });
+    const property = async (credit: number, commitEvery: number, steps: { do: string; n: number }[]): Promise<void> => {
+      const { fetch, assign, clock, messages, kafka, member } = await open({ credit, commitEvery });
+      let [fetched, settled] = [0, 0];
+      const more = (n: number): void => {
+        void fetch(0, fetched, 'x'.repeat(n));
+        fetched += n;
+      };
+      const settle = (n: number): void => {
+        for (const message of messages.slice(settled, settled + n)) message.ack();
+        settled = Math.min(messages.length, settled + n);
+      };
+      const committed = (): number => kafka.committed.get('g a/0') ?? 0;
+      for (const { do: verb, n } of steps) {
+        if (verb === 'fetch') more(Math.min(n, count - fetched));
+        else if (verb === 'settle') settle(n);
+        else if (verb === 'commitMs') kafka.commitMs = n;
+        else if (verb === 'fail') kafka.failCommit = n === 0 ? undefined : no;
+        else {
+          let isRevoked = false;
+          void Promise.resolve(member().events.revoking()).then(() => (isRevoked = true));
+          settle(count);
+          await clock.runUntil(() => isRevoked, 60_000);
+          await assign([0, 1], true);
+        }
+        await clock.run(3);
+        expect(messages.length - committed()).toBeLessThanOrEqual(credit + commitEvery);
+      }
+      kafka.failCommit = undefined;
+      more(count - fetched);
+      const read = (): boolean => {
+        settle(count);
+        return messages.length === count;
+      };
+      // A commit that failed is tried again after a second, and no other takes more than 14 ms.
+      await clock.runUntil(() => read() && committed() === count, 1_000 + count * 14 + 1_000);
+      expect(committed()).toBe(count);
+    };
+    await fc.assert(fc.asyncProperty(room, room, fc.array(step, { minLength: 50, maxLength: 150 }), property));
   });
 
   it('commits more at once where it has to wait for commits', async () => {
