@@ -12,15 +12,29 @@ export async function kafkaAdmin<T>({ url }: { readonly url: string }, work: (ad
   }
 }
 
-/** Makes a topic; resolves when it can be written to. */
-export function makeTopic(broker: { readonly url: string }, topic: string, partitions: number): Promise<void> {
-  return kafkaAdmin(broker, (admin) => makeTopics(admin, [topic], partitions));
+/** Settings of a topic, as the broker calls them. */
+type TopicConfig = Readonly<Record<string, string>>;
+
+/** Makes a topic; resolves when it can be written to. What is set later is in force some time after it was answered. */
+export function makeTopic(
+  broker: { readonly url: string },
+  topic: string,
+  partitions: number,
+  config: TopicConfig = {},
+): Promise<void> {
+  return kafkaAdmin(broker, (admin) => makeTopics(admin, [topic], partitions, config));
 }
 
 /** The same for many, which takes no longer than for one. */
-export async function makeTopics(admin: Admin, names: readonly string[], partitions: number): Promise<void> {
+export async function makeTopics(
+  admin: Admin,
+  names: readonly string[],
+  partitions: number,
+  config: TopicConfig = {},
+): Promise<void> {
+  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
   await admin.createTopics({
-    topics: names.map((topic) => ({ topic, numPartitions: partitions })),
+    topics: names.map((topic) => ({ topic, numPartitions: partitions, configEntries })),
     waitForLeaders: false,
   });
   // The client's own wait gives up where the broker has not heard of a topic yet that its controller has made.

@@ -1,4 +1,4 @@
-import { ConfigResourceTypes, Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
+import { Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
 import { inspect } from 'node:util';
 import zlib from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ import {
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
 import { collect, type Collected } from '../helpers/collect.js';
-import { kafkaAdmin, lagOf, makeTopic } from '../helpers/kafka-admin.js';
+import { lagOf, makeTopic } from '../helpers/kafka-admin.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
 
@@ -44,9 +44,9 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
         ...options,
       });
 
-    async function topic(partitions = 3): Promise<string> {
+    async function topic(partitions = 3, config: Readonly<Record<string, string>> = {}): Promise<string> {
       const name = `b${process.pid}-${(names += 1)}`;
-      await makeTopic(broker(), name, partitions);
+      await makeTopic(broker(), name, partitions, config);
       return name;
     }
 
@@ -341,15 +341,7 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       const ways = { gzip: true, snappy: false, lz4: false, zstd: false };
       if (driver !== 'kafkajs') Object.assign(ways, { snappy: true, lz4: true, zstd: 'zstdDecompressSync' in zlib });
       for (const [way, isKnown] of Object.entries(ways)) {
-        const name = await topic(1);
-        await kafkaAdmin(broker(), (admin) =>
-          admin.alterConfigs({
-            validateOnly: false,
-            resources: [
-              { type: ConfigResourceTypes.TOPIC, name, configEntries: [{ name: 'compression.type', value: way }] },
-            ],
-          }),
-        );
+        const name = await topic(1, { 'compression.type': way });
         const values = Array.from({ length: 50 }, (_, at) => `${at} ${'text '.repeat(at)}`);
         await write(
           name,
