@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/helpers/longest-first.js';
@@ -21,7 +22,8 @@ export default defineConfig({
     setupFiles: [source('./test/helpers/patience.ts')],
     restoreMocks: true,
     unstubGlobals: true,
-    maxWorkers: '100%',
+    // More than there are cores: half of the time of a suite is waiting, for heartbeats, deadlines and other processes.
+    maxWorkers: availableParallelism() + 2,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
