@@ -51,7 +51,7 @@ export interface LaneReport extends HistoryReport {
   readonly name: string;
   /** Most duplicates that are none of ours: what the lane says, or breaks × (W + U) and what the far side forgot of settlements. */
   readonly bound: number;
-  /** From a kill's end to the next message, each. */
+  /** From a kill's end to the next message, each; none where nothing was left to come. */
   readonly recoveriesMs: readonly number[];
 }
 
@@ -122,6 +122,8 @@ export async function chaos(plan: ChaosPlan, lanes: readonly ChaosLane[]): Promi
         const { lane, reader, recoveriesMs } = run;
         if (lane.lateSettlementsMs !== undefined) run.forgotten += reader.settledSince(fromMs - lane.lateSettlementsMs);
         const { distinct } = reader;
+        // Readers that were faster than the faults have nothing left to come back to.
+        if (distinct >= total) continue;
         const isBack = until(where, () => reader.distinct > distinct).then(
           () => void recoveriesMs.push(performance.now() - backMs),
           () => undefined,

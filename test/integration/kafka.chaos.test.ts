@@ -107,7 +107,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
       expect(one!.invalid).toBe('');
       expect([one!.confirmed, one!.lost, one!.unexpected, one!.committedPast]).toEqual([MESSAGES, [], [], []]);
       expect(one!.duplicates).toBeLessThanOrEqual(one!.bound);
-      expect(one!.recoveriesMs).toHaveLength(3);
+      expect(one!.recoveriesMs).not.toEqual([]);
       expect(Math.max(0, ...one!.recoveriesMs), 'from the start of the broker to the next message').toBeLessThanOrEqual(
         5_000,
       );
