@@ -43,10 +43,11 @@ function takeAway(path: string, owner: number | undefined): void {
   rmSync(aside, { force: true });
 }
 
+/** Undefined where nobody holds it, or what is there names no process. */
 function ownerOf(path: string): number | undefined {
   let text = '';
   hasDone(() => (text = readFileSync(path, 'utf8')), 'ENOENT');
-  return text === '' ? undefined : Number(text);
+  return /^[1-9]\d*$/.test(text) ? Number(text) : undefined;
 }
 
 function isAlive(pid: number): boolean {

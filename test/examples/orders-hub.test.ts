@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { configFor } from '../../examples/orders-hub/config.js';
 import { generateOrders } from '../../examples/orders-hub/generate-orders.js';
 import type { Hub } from '../../examples/orders-hub/hub.js';
+import { LOCK, lockFolder } from '../../examples/orders-hub/lock-folder.js';
 import { commandLine } from '../../examples/orders-hub/options.js';
 import { showHub } from '../../examples/orders-hub/view.js';
 
@@ -174,6 +175,15 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     expect(next.code, next.said).toBe(0);
     expect(account(next.said)).toMatchObject({ missing: 0 });
     expect(existsSync(join(state, 'lock'))).toBe(false);
+  });
+
+  it.each(['', 'x', '-1', '1.5'])('takes over a folder whose lock names no process: %j', (text) => {
+    const path = join(folder, LOCK);
+    writeFileSync(path, text);
+    const release = lockFolder(folder);
+    expect(readFileSync(path, 'utf8')).toBe(String(process.pid));
+    release();
+    expect(existsSync(path)).toBe(false);
   });
 
   it.each([
