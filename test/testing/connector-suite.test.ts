@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { conformance, runCase, type CaseRecord, type Features, type Harness, type Runner } from 'sluice/testing';
+import { memoryHarness } from '../helpers/memory-bench.js';
 import { tinyHarness } from './tiny-connector.js';
 
 // S0.2: a connector that is no part of the library passes the same suite as those that are.
@@ -100,6 +101,19 @@ describe('conformance', () => {
     expect(await runCase(harness, 'CRD-04', { seed: 3 })).toMatchObject({ status: 'failed', seed: 3 });
     const real = await runCase({ ...harness, clock: 'real' }, 'CRD-04', { seed: 3 });
     expect(real).toMatchObject({ status: 'failed', seed: undefined, error: { message: 'not today' } });
+  });
+
+  it('does not take a first connect that failed for a loss', async () => {
+    const harness: Harness = {
+      ...memoryHarness,
+      async open(kit) {
+        const bench = await memoryHarness.open(kit);
+        void bench.net?.refuse?.();
+        kit.clock.timer(5, () => void bench.net?.heal?.());
+        return bench;
+      },
+    };
+    expect(await runCase(harness, 'REC-04', { seed: 1 })).toEqual({ status: 'passed' });
   });
 
   it('runs with other seeds', async () => {
