@@ -26,7 +26,7 @@ const STOPS_MS = [500, 1_000, 1_000, 2_000, 9_000];
 function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   it.for(Array.from({ length: ROUNDS }, (_, at) => SEED + at))(
     'loses nothing over 20 rebalances, 5 stops and 3 kills, commits nothing unsettled, and little comes twice (REC-03, REC-10, ACK-12, F1, F5, F14), seed %i',
-    { timeout: 600_000 },
+    { timeout: 180_000 },
     async (seed, context) => {
       if (!broker().isOwn) context.skip(`${broker().how} is not to be killed`);
       if (!broker().isReal) context.skip(`${broker().how}: it makes no topics on demand, and keeps nothing`);
@@ -107,7 +107,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
       expect(one!.invalid).toBe('');
       expect([one!.confirmed, one!.lost, one!.unexpected, one!.committedPast]).toEqual([MESSAGES, [], [], []]);
       expect(one!.duplicates).toBeLessThanOrEqual(one!.bound);
-      expect(one!.recoveriesMs).not.toEqual([]);
+      expect(one!.recoveriesMs).toHaveLength(3);
       expect(Math.max(0, ...one!.recoveriesMs), 'from the start of the broker to the next message').toBeLessThanOrEqual(
         5_000,
       );

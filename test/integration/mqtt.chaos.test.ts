@@ -109,7 +109,7 @@ brokerSuite(
   (broker) => {
     it.for(Array.from({ length: ROUNDS }, (_, at) => SEED + at))(
       'loses nothing over 10 cuts and 2 restarts, and little comes twice (REC-02, REC-04, F2, F3, G2), seed %i',
-      { timeout: 600_000 },
+      { timeout: 180_000 },
       async (seed, context) => {
         if (!broker().isOwn) context.skip(`${broker().how} is not to be restarted`);
         const proxy = await faultProxy({ port: broker().port });
