@@ -44,14 +44,18 @@ const NO_FACTS: MqttFacts = { headers: NO_HEADERS, id: undefined, key: undefined
 export function factsOf({ properties }: MqttPublish): MqttFacts {
   if (properties === undefined) return NO_FACTS;
   const { userProperties = {}, contentType, responseTopic, correlationData } = properties;
-  const headers = Object.create(null) as Record<string, HeaderValue>;
-  for (const [name, value] of Object.entries(userProperties)) if (!OWN.has(name)) headers[name] = value;
-  if (contentType !== undefined) headers[HEADERS.contentType] = contentType;
-  if (responseTopic !== undefined) headers[RESPONSE_TOPIC] = responseTopic;
-  if (correlationData !== undefined) headers[CORRELATION_DATA] = correlationData;
+  let headers: Record<string, HeaderValue> | undefined;
+  // Most messages have none, and an object without a prototype is dear to make.
+  const add = (name: string, value: HeaderValue | undefined): void => {
+    if (value !== undefined) (headers ??= Object.create(null) as Record<string, HeaderValue>)[name] = value;
+  };
+  for (const name of Object.keys(userProperties)) if (!OWN.has(name)) add(name, userProperties[name]);
+  add(HEADERS.contentType, contentType);
+  add(RESPONSE_TOPIC, responseTopic);
+  add(CORRELATION_DATA, correlationData);
   const timeMs = Number(first(userProperties[TIME]));
   return {
-    headers,
+    headers: headers ?? NO_HEADERS,
     id: first(userProperties[ID]),
     key: first(userProperties[KEY]),
     timeMs: Number.isFinite(timeMs) ? timeMs : undefined,

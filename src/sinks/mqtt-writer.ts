@@ -124,8 +124,9 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
   private publish(out: Out): void {
     const { sending, topic, payload, options } = out;
     this.open += 1;
-    // With QoS 0 the client confirms what it has written: nothing may be held back behind that.
-    if (options.qos === 1) this.cork();
+    // With QoS 0 the client confirms what it has written: nothing may be held back behind that. A message alone on its way
+    // has nobody to wait for: waiting would only make it late.
+    if (options.qos === 1 && this.open > 1) this.cork();
     this.connection.client.publish(topic, payload, options, (error) => this.answered(sending, options.qos, error));
   }
 

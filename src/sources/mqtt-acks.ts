@@ -68,7 +68,7 @@ export class MqttAcks {
   private write(ids: readonly number[]): void {
     if (ids.length === 0) return;
     const bytes = new DataView(new ArrayBuffer(ids.length * 4));
-    for (const [at, id] of ids.entries()) bytes.setUint32(at * 4, PUBACK + id);
+    for (let at = 0; at < ids.length; at += 1) bytes.setUint32(at * 4, PUBACK + (ids[at] as number));
     this.stream.write(new Uint8Array(bytes.buffer));
   }
 }

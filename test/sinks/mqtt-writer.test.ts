@@ -13,12 +13,16 @@ function rig(qos: 0 | 1 = 1) {
   const clock = virtualClock();
   let needsDrain = false;
   let drained: () => void = () => undefined;
+  let answer: () => void = () => undefined;
   const connection = {
     clock,
     server: {},
     quota: new MqttQuota(10),
     client: {
-      publish: (_topic: string, payload: Uint8Array) => void told.push(new TextDecoder().decode(payload)),
+      publish(_topic: string, payload: Uint8Array, _options: object, answered: () => void) {
+        told.push(new TextDecoder().decode(payload));
+        answer = answered;
+      },
       stream: {
         get writableNeedDrain() {
           return needsDrain;
@@ -53,6 +57,8 @@ function rig(qos: 0 | 1 = 1) {
     told,
     send: (text: string) => writer.send(sending(text)),
     fill: () => (needsDrain = true),
+    /** The broker confirms what was sent last. */
+    answer: () => answer(),
     drain() {
       needsDrain = false;
       drained();
@@ -61,24 +67,34 @@ function rig(qos: 0 | 1 = 1) {
 }
 
 describe('the writer of MQTT', () => {
-  it('has what is published in one turn written in one piece, and the next turn by itself', async () => {
+  it('writes a message that is alone on its way at once, and what comes behind it in one turn in one piece', async () => {
     const { send, clock, told } = rig();
-    expect([send('a'), send('b')]).toEqual([true, true]);
-    expect(told).toEqual(['cork', 'a', 'b']);
+    expect([send('a'), send('b'), send('c')]).toEqual([true, true, true]);
+    expect(told).toEqual(['a', 'cork', 'b', 'c']);
     await clock.run(0);
-    send('c');
+    send('d');
     await clock.run(0);
-    expect(told).toEqual(['cork', 'a', 'b', 'uncork', 'cork', 'c', 'uncork']);
+    expect(told).toEqual(['a', 'cork', 'b', 'c', 'uncork', 'cork', 'd', 'uncork']);
+  });
+
+  it('writes one at once again when all before it are answered', async () => {
+    const { send, clock, told, answer } = rig();
+    send('a');
+    answer();
+    send('b');
+    await clock.run(0);
+    expect(told).toEqual(['a', 'b']);
   });
 
   it('writes at once what is enough, waits until it is out, and goes on', async () => {
     const { send, clock, told, fill, drain } = rig();
+    send('a');
     fill();
-    expect(send('a')).toBe(false);
-    expect(told).toEqual(['cork', 'a', 'uncork']);
+    expect(send('b')).toBe(false);
+    expect(told).toEqual(['a', 'cork', 'b', 'uncork']);
     await clock.run(0);
     drain();
-    expect(told).toEqual(['cork', 'a', 'uncork', 'resume']);
+    expect(told).toEqual(['a', 'cork', 'b', 'uncork', 'resume']);
   });
 
   it('holds nothing back with QoS 0, where written is all that confirmed means', () => {
@@ -90,8 +106,9 @@ describe('the writer of MQTT', () => {
   it('holds nothing back when it is closed', () => {
     const { writer, send, told } = rig();
     send('a');
+    send('b');
     writer.close();
     writer.close();
-    expect(told).toEqual(['cork', 'a', 'uncork']);
+    expect(told).toEqual(['a', 'cork', 'b', 'uncork']);
   });
 });
