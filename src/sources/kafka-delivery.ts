@@ -27,6 +27,8 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
   readonly ticket: number;
   readonly record: KafkaRecord;
   readonly attempt: number;
+  /** Looked at several times for each message. */
+  readonly bytes: number;
   private readonly reading: KafkaReading;
   private known: MessageHeaders | undefined;
 
@@ -36,6 +38,7 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
     this.record = record;
     this.reading = reading;
     this.attempt = attempt ?? firstAttempt(record);
+    this.bytes = bytesOf(record);
   }
 
   /** The same once more. */
@@ -69,9 +72,6 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
   }
   get timeMs(): number {
     return this.record.timeMs;
-  }
-  get bytes(): number {
-    return bytesOf(this.record);
   }
   get meta(): KafkaMeta {
     const { log, record } = this;

@@ -113,10 +113,11 @@ export class KafkaPartition implements KafkaPartitionName {
     if (prefix.size >= plan.maxGap) return undefined;
     const record = this.waiting.shift();
     if (record === undefined) return undefined;
-    this.bytes -= bytesOf(record);
     const ticket = prefix.push(this.waiting.length === 0 ? this.nextOffset : record.offset + 1);
+    const delivery = new KafkaDelivery(this, ticket, record, plan);
+    this.bytes -= delivery.bytes;
     if (this.isLow) this.tellLow();
-    return new KafkaDelivery(this, ticket, record, plan);
+    return delivery;
   }
 
   /** How long until the next message is due; undefined where it is not time that it waits for. */

@@ -127,13 +127,9 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
 
   settle(position: unknown, outcome: Outcome, reason: unknown, message: Message<unknown> | undefined): void {
     const delivery = position as KafkaDelivery;
-    const { elsewhere } = this.plan;
-    const done = (): void => this.done(delivery);
-    if (message === undefined || outcome === 'release') this.again(delivery, 0);
-    else if (outcome === 'requeue') {
-      if (elsewhere.retry(delivery, message, done)) return;
-      this.again(delivery.withAttempt(message.attempt + 1), this.delayMs(message.attempt));
-    } else if (outcome !== 'dead' || !elsewhere.dead(delivery, message, reason, done)) done();
+    if (outcome === 'ack') this.done(delivery);
+    else if (message === undefined || outcome === 'release') this.again(delivery, 0);
+    else this.refused(delivery, outcome, reason, message);
   }
 
   stop(): void {
@@ -255,6 +251,15 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     delivery.log.retry(delivery, delayMs);
     this.left(delivery.log);
     this.context.wake();
+  }
+
+  private refused(delivery: KafkaDelivery, outcome: Outcome, reason: unknown, message: Message<unknown>): void {
+    const { elsewhere } = this.plan;
+    const done = (): void => this.done(delivery);
+    if (outcome === 'requeue') {
+      if (elsewhere.retry(delivery, message, done)) return;
+      this.again(delivery.withAttempt(message.attempt + 1), this.delayMs(message.attempt));
+    } else if (outcome !== 'dead' || !elsewhere.dead(delivery, message, reason, done)) done();
   }
 
   private delayMs(attempt: number): number {
