@@ -146,7 +146,7 @@ describe('a source that gets nothing (REC-06, F5)', () => {
     }
   });
 
-  it('refuses a timeout that is none (S1.61)', () => {
+  it('refuses a timeout that is none', () => {
     expect(() => rig({ stallTimeoutMs: -1 })).toThrow(/stallTimeoutMs/);
   });
 });

@@ -88,7 +88,7 @@ brokerSuite('AMQP in processes of their own', rabbitmq, (broker) => {
     expect([counts.size, [...counts.values()].filter((count) => count > 1)]).toEqual([all.length, []]);
   });
 
-  it('loses nothing while readers of one queue join and leave, in order or by a kill (F14, F15, SHU-08)', async () => {
+  it('loses nothing while readers of one queue join and leave, in order or by a kill (S3.23, F14, F15, SHU-08)', async () => {
     const admin = amqpAdmin(broker().url);
     const all = ids(12_000);
     const [from, to] = await queues(admin, 'members', all);

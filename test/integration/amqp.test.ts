@@ -170,7 +170,7 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     await until(async () => expect(await admin.depth('a')).toBe(0));
   });
 
-  it('requeues after a delay up to a ceiling, rejects and drops, as it is told (ERR-02, MSG-01)', async () => {
+  it('requeues after a delay up to a ceiling, rejects and drops, as it is told (S3.85, ERR-02, MSG-01)', async () => {
     const { admin, link } = await bench(broker());
     const one = link({
       exchanges: [{ name: 'n.dead', type: 'fanout' }],

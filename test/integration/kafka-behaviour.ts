@@ -84,7 +84,7 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
 
     const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
-    it('keeps every message and the order of each key while members come and go under load (REC-10)', async () => {
+    it('keeps every message and the order of each key while members come and go under load (S3.22, REC-10)', async () => {
       const name = await topic(6);
       const keys = Array.from({ length: 12 }, (_, at) => `k${at}`);
       const total = 3_000;
@@ -206,7 +206,7 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       subscription.unsubscribe();
     });
 
-    it('begins where it is told to, and once more with replay', async () => {
+    it('begins where it is told to, and once more with replay (S3.19, DEL-07)', async () => {
       const name = await topic(1);
       const at = 1_700_000_000_000;
       await write(
@@ -232,7 +232,7 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       late.subscription.unsubscribe();
     });
 
-    it('moves what fails through retry topics to the dead letters, with the reason, and commits it (ERR-04)', async () => {
+    it('moves what fails through retry topics to the dead letters, with the reason, and commits it (S3.84, S3.85, ERR-04)', async () => {
       const [name, retry, dead] = [await topic(1), await topic(1), await topic(1)];
       await write(name, [
         { partition: 0, key: 'bad', value: 'bad', headers: { own: 'x' } },

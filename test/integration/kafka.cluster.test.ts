@@ -27,7 +27,7 @@ function suite(driver: KafkaDriverName, cluster: () => KafkaCluster): void {
       return partitions.toSorted((a, b) => a.partitionId - b.partitionId).map(({ leader }) => leader);
     });
 
-  it('loses nothing and keeps the order of each partition when its leader is killed under load, and is back within 5 s of there being another (REC-03, F1)', async () => {
+  it('loses nothing and keeps the order of each partition when its leader is killed under load, and is back within 5 s of there being another (S3.22, REC-03, F1)', async () => {
     const topic = `cluster-${driver === 'kafkajs' ? 'kafkajs' : 'platformatic'}`;
     await makeTopic(cluster(), topic, PARTITIONS);
     const link = kafkaLink({ driver, brokers: cluster().url.split(',') });

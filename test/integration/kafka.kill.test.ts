@@ -97,7 +97,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
     return childProgram(COPY, folder);
   }
 
-  it('loses nothing when it is killed 20 times, and each kill repeats at most credit + commitEvery (SHU-08, F15)', async () => {
+  it('loses nothing when it is killed 20 times, and each kill repeats at most credit + commitEvery (S3.23, SHU-08, F15)', async () => {
     const count = 12_000;
     const kills = 4;
     await using folder = await temporaryFolder();

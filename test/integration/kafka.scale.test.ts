@@ -102,7 +102,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   beforeEach((context) => {
     if (!broker().isReal) context.skip(`${broker().how}: it makes no topics on demand`);
   });
-  it('loses nothing and keeps the order of each key while members join, leave, stall and are killed (DEL-03, REC-10, F14)', async () => {
+  it('loses nothing and keeps the order of each key while members join, leave, stall and are killed (S3.22, S3.23, DEL-03, REC-10, F14)', async () => {
     const topic = 'scale';
     await using folder = await temporaryFolder();
     const program = await childProgram(MEMBER, folder.of('member.mjs'));

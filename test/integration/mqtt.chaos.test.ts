@@ -165,7 +165,7 @@ brokerSuite(
       },
     );
 
-    it('loses nothing of a client that is killed in the middle of its work, twenty times (G6)', async () => {
+    it('loses nothing of a client that is killed in the middle of its work, twenty times (S3.23, G6)', async () => {
       const kills = 20 * ROUNDS;
       const total = kills * 100;
       const random = seededRandom(SEED);

@@ -131,7 +131,7 @@ brokerSuite('MQTT on Mosquitto, feature by feature', withEverything, (broker) =>
     expect(await thereAndBack({ topicAliases: 10 })).toEqual(['a', 'b', 'c']);
   });
 
-  it('moves what is given up to a topic of dead letters, with the reason in its headers', async () => {
+  it('moves what is given up to a topic of dead letters, with the reason in its headers (S3.84, S3.85)', async () => {
     const [topic, dead, clientId] = [fresh('poison'), fresh('dead'), fresh('reader')];
     await keptSession(broker().url, clientId, topic);
     await keptSession(broker().url, `${clientId}.dead`, dead);

@@ -54,7 +54,7 @@ describe('broadcast', () => {
     expect(kinds).toEqual([false, true]);
   });
 
-  it('sends to those it is for, by who they are and what the message is (S3.32)', async () => {
+  it('sends to those it is for, by who they are and what the message is', async () => {
     const { server, clients } = await setup(2);
     const broker = memoryBroker();
     for (const topic of ['c0', 'c1', 'c0', 'none']) broker.publish({ topic, payload: `for ${topic}` });

@@ -30,7 +30,7 @@ it('opens a channel with its first user and closes it with its last', () => {
   expect(wire.sent).toEqual(['sub', 'unsub']);
 });
 
-it('tells a new connection everything that is wanted, in the order it was asked for, and nothing else (S3.32)', () => {
+it('tells a new connection everything that is wanted, in the order it was asked for, and nothing else', () => {
   const channels = new Channels();
   let token = 0;
   channels.want('a', { open: () => `a with token ${(token += 1)}` });

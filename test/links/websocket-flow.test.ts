@@ -24,7 +24,7 @@ const ack = (message: Message<unknown>): void => void message.ack();
 const quote = (n: number): string => JSON.stringify({ ch: 'quotes', n });
 
 describe('a channel', () => {
-  it('opens with its first subscriber, is shared, closes with its last (S3.32)', async () => {
+  it('opens with its first subscriber, is shared, closes with its last', async () => {
     await using server = await bareServer();
     const feed = webSocket(webSocketLink({ url: server.url, client: 'ws' }));
     const channel = { open: 'sub', close: 'unsub', match: { ch: 'quotes' } };

@@ -197,6 +197,17 @@ describe('who comes in', () => {
     expect(await waiting).toBe(101);
   });
 
+  it('tells at any time how many are connected, and who (S3.103)', async () => {
+    let count = 0;
+    const { url, server } = await serve({ authenticate: () => ({ principal: `client ${(count += 1)}` }) });
+    expect(server.clients).toEqual([]);
+    const first = await bareClient(url);
+    await bareClient(url);
+    expect(server.clients.map(({ principal }) => principal)).toEqual(['client 1', 'client 2']);
+    first.socket.terminate();
+    await until(() => expect(server.clients.map(({ principal }) => principal)).toEqual(['client 2']));
+  });
+
   it('serves its path and answers others with 404, plain requests with 426', async () => {
     const { url, server } = await serve({ path: '/feed' });
     expect(await upgradeStatus(`${url}/feed?x=1`)).toBe(101);
@@ -276,7 +287,7 @@ describe('who comes in', () => {
 });
 
 describe('a client of the server', () => {
-  it('is a duplex: its source completes and its sink refuses when it is gone (S3.28)', async () => {
+  it('is a duplex: its source completes and its sink refuses when it is gone', async () => {
     const { url, clients } = await serve();
     const client = await bareClient(`${url}/desk`);
     const [served] = clients;

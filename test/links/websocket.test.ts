@@ -73,7 +73,7 @@ describe('a link', () => {
     expect(statuses).toEqual(['idle', 'connecting', 'reconnecting', 'connected']);
   });
 
-  it('comes back after a reset, an orderly close and a restart of the server (REC-02, REC-04, F1, F2, F3)', async () => {
+  it('comes back after a reset, an orderly close and a restart of the server (S3.30, S3.88, REC-02, REC-04, F1, F2, F3)', async () => {
     await using server = await bareServer((socket, at) => socket.send(`connection ${at}`));
     const proxy = await faultProxy({ port: server.port });
     const shared = link({ url: `ws://127.0.0.1:${proxy.port}/feed` });
@@ -92,7 +92,7 @@ describe('a link', () => {
     expect(statuses.slice(0, 9)).toEqual(['idle', 'connecting', 'connected', ...cycle, ...cycle, ...cycle]);
   });
 
-  it('finds a peer that is silent although the connection looks open, idle or busy (REC-05, G8, M-11)', async () => {
+  it('finds a peer that is silent although the connection looks open, idle or busy (S3.30, REC-05, G8, M-11)', async () => {
     await using server = await bareServer();
     const proxy = await faultProxy({ port: server.port });
     const shared = link({ url: `ws://127.0.0.1:${proxy.port}/feed`, heartbeatMs: 200, connectTimeoutMs: 500 });
@@ -131,7 +131,7 @@ describe('a link', () => {
     await proxy.close();
   });
 
-  it('pings while it is idle and answers the pings of the server', async () => {
+  it('pings while it is idle and answers the pings of the server (S3.30)', async () => {
     let pings = 0;
     let pongs = 0;
     await using server = await bareServer((socket) => {

@@ -328,7 +328,7 @@ describe('each with observables', () => {
 describe('each with retry and timeout', () => {
   stageLaws<number, number>(() => each((n) => n, { retry: fixed(3), timeoutMs: 1_000 }), [1, 2, 3]);
 
-  it('tries again after the waits of its backoff, then nacks', () => {
+  it('tries again after the waits of its backoff, which grow, then nacks (S3.83, S3.85)', () => {
     const at: string[] = [];
     const run = runStage(
       each(
@@ -337,14 +337,14 @@ describe('each with retry and timeout', () => {
           if (n === 1 || current.number < 3) throw new Error('no');
           return n;
         },
-        { retry: fixed(3), onError: 'dead' },
+        { retry: backoff({ tries: 3, initialMs: 100, factor: 2, jitter: 'none' }), onError: 'dead' },
       ),
       { values: [], open: true },
     );
     run.source.offer(1);
     run.source.offer(2);
     run.clock.advance(1_000);
-    expect(at).toEqual(['1@0', '2@100', '3@200', '1@200', '2@300', '3@400']);
+    expect(at).toEqual(['1@0', '2@100', '3@300', '1@300', '2@400', '3@600']);
     expect(run.log).toEqual(['1 dead HANDLER_FAILED', '2 ack']);
   });
 
@@ -393,7 +393,7 @@ describe('each with retry and timeout', () => {
     expect([tries, run.log, run.end]).toEqual([2, ['1 dead DECODE_FAILED', '2 taken-back'], 'CONNECT_FAILED']);
   });
 
-  it('gives a try up after timeoutMs: its signal aborts and its late result counts for nothing', async () => {
+  it('gives a try up after timeoutMs: its signal aborts and its late result counts for nothing (S4.80)', async () => {
     const signals: AbortSignal[] = [];
     const run = runStage(
       each(

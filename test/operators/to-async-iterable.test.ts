@@ -31,7 +31,7 @@ describe('toAsyncIterable', () => {
     expect(settled).toEqual(['1 false', '2 true', '3 false']);
   });
 
-  it('gives the message in hand and what waits back when the loop is left (S3.20)', async () => {
+  it('gives the message in hand and what waits back when the loop is left', async () => {
     const broker = brokerWith(1, 2, 3, 4);
     for await (const message of toAsyncIterable(memorySource<number>(broker, { topic: 'in', credit: 3 }))) {
       if (message.payload === 2) break;

@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest';
+import { each, memoryBroker, memorySink, memorySource, run, type Health } from 'sluice';
+import { virtualClock } from 'sluice/testing';
+
+it('counts what goes through and what fails, second by second: throughput and error rate (S3.101, S3.102)', async () => {
+  const clock = virtualClock();
+  const broker = memoryBroker({ clock });
+  // 10 a second, of which each fifth is of no use.
+  for (let at = 0; at < 50; at += 1) clock.timer(at * 100 + 50, () => broker.publish({ topic: 'in', payload: at }));
+  const check = (value: number): number => {
+    if (value % 5 === 4) throw new Error('of no use');
+    return value;
+  };
+  const running = run(
+    memorySource<number>(broker, { topic: 'in', clock }).pipe(each(check, { onError: 'dead', clock })),
+    memorySink(broker, { topic: 'out', clock }),
+    { clock, healthEveryMs: 1_000 },
+  );
+  const seen: Health[] = [];
+  running.health$.subscribe((health) => void seen.push(health));
+  await clock.run(3_000);
+  const perSecond = (count: (health: Health) => number | undefined): number[] =>
+    seen.slice(1).map((health, at) => (count(health) ?? 0) - (count(seen[at] as Health) ?? 0));
+  expect(perSecond(({ sources }) => sources[0]?.counts.emitted)).toEqual([10, 10, 10]);
+  expect(perSecond(({ sources }) => sources[0]?.counts.acked)).toEqual([8, 8, 8]);
+  expect(perSecond(({ sources }) => sources[0]?.counts.dead)).toEqual([2, 2, 2]);
+  expect(perSecond(({ sinks }) => sinks[0]?.confirmed)).toEqual([8, 8, 8]);
+  const stopped = running.stop();
+  await clock.run(100);
+  expect((await stopped).clean).toBe(true);
+});
