@@ -74,10 +74,10 @@ export class Committer<P> {
     this.least = this.half;
   }
 
-  /** More is settled than before. */
+  /** More is settled than before. Where a save failed, it is not the next settlement that tries again. */
   advanced(): void {
     if (this.saving !== undefined || this.closed) return;
-    if (this.reader.passed() - this.savedCount >= this.least) this.save();
+    if (!this.hasFailed && this.reader.passed() - this.savedCount >= this.least) void this.save();
     else this.later();
   }
 
@@ -85,7 +85,9 @@ export class Committer<P> {
   awaited(): void {
     if (this.closed) return;
     this.isAwaited = true;
-    if (this.saving === undefined && !this.hasFailed) this.save();
+    if (this.saving !== undefined) return;
+    if (this.hasFailed) this.later();
+    else void this.save();
   }
 
   /** Tries again what failed, after the interval. */
@@ -93,41 +95,42 @@ export class Committer<P> {
     if (this.closed) return;
     this.cancelTimer ??= this.plan.clock.timer(this.plan.intervalMs, () => {
       this.cancelTimer = undefined;
-      if (this.saving === undefined) this.save();
+      if (this.saving === undefined) void this.save();
     });
   }
 
-  /** Saves now what is settled. */
+  /** Saves now what is settled. Rejects when that fails; unless it is closed, it is tried again after the interval. */
   async flush(): Promise<void> {
-    this.cancelTimer?.();
-    this.cancelTimer = undefined;
+    this.stopTimer();
     while (this.saving !== undefined) await this.saving;
-    const passed = this.reader.passed();
-    if (passed === this.savedCount) return;
-    await this.plan.save(this.reader.position());
-    this.hasFailed = false;
-    this.savedCount = Math.max(this.savedCount, passed);
+    if (this.reader.passed() === this.savedCount) return;
+    const failures: unknown[] = [];
+    await this.save((error) => {
+      failures.push(error);
+      this.later();
+    });
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Saves what is left, and tries no more. */
   async close(): Promise<void> {
     this.closed = true;
     await this.flush();
-    this.cancelTimer?.();
+    this.stopTimer();
   }
 
-  private save(): void {
-    this.cancelTimer?.();
-    this.cancelTimer = undefined;
+  /** What it gives resolves when the save is over, whatever became of it. */
+  private save(failed: (error: unknown) => void = (error) => this.reader.failed(error)): PromiseLike<void> | undefined {
+    this.stopTimer();
     this.hasFailed = false;
     const passed = this.reader.passed();
-    const saving = this.plan.save(this.reader.position());
-    if (!isThenable(saving)) {
+    const saving = this.begin();
+    if (saving === undefined) {
       this.savedCount = passed;
       this.reader.saved();
-      return;
+      return undefined;
     }
-    this.saving = saving.then(
+    return (this.saving = saving.then(
       () => {
         this.saving = undefined;
         // What was unsaved when reading stood still is what there was room for.
@@ -140,8 +143,24 @@ export class Committer<P> {
       (error: unknown) => {
         this.saving = undefined;
         this.hasFailed = true;
-        this.reader.failed(error);
+        failed(error);
       },
-    );
+    ));
+  }
+
+  /** What is thrown is a save that failed: it may not reach whoever settled a message. */
+  private begin(): PromiseLike<void> | undefined {
+    try {
+      const saving = this.plan.save(this.reader.position());
+      return isThenable(saving) ? saving : undefined;
+    } catch (error) {
+      const failure = error as Error;
+      return Promise.reject(failure);
+    }
+  }
+
+  private stopTimer(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
   }
 }

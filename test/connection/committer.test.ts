@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Committer } from 'sluice/connection';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
@@ -12,9 +13,17 @@ interface Rig {
   settle(count: number): void;
   /** Ends the oldest save that is under way. */
   answer(error?: Error): void;
+  underWay(): number;
 }
 
-function rig({ every = 10, isSlow = false } = {}): Rig {
+interface RigOptions {
+  readonly every?: number;
+  readonly isSlow?: boolean;
+  /** What a save throws. */
+  readonly error?: Error;
+}
+
+function rig({ every = 10, isSlow = false, error: thrown }: RigOptions = {}): Rig {
   const clock = virtualClock();
   const saved: number[] = [];
   const failures: unknown[] = [];
@@ -24,6 +33,7 @@ function rig({ every = 10, isSlow = false } = {}): Rig {
     {
       save(position) {
         saved.push(position);
+        if (thrown !== undefined) throw thrown;
         if (!isSlow) return undefined;
         return new Promise<void>((resolve, reject) => {
           answers.push((error) => (error === undefined ? resolve() : reject(error)));
@@ -53,6 +63,7 @@ function rig({ every = 10, isSlow = false } = {}): Rig {
       commits.advanced();
     },
     answer: (error) => answers.shift()?.(error),
+    underWay: () => answers.length,
   };
 }
 
@@ -150,6 +161,8 @@ describe('Committer', () => {
     answer(new Error('no'));
     await clock.run(999);
     settle(1);
+    expect([saved, failures.length]).toEqual([[5], 1]);
+    await clock.run(1);
     expect([saved, failures.length]).toEqual([[5, 6], 1]);
   });
 
@@ -169,6 +182,91 @@ describe('Committer', () => {
     expect(isFlushed).toBe(true);
     await commits.flush();
     expect(saved).toEqual([5, 6]);
+  });
+
+  it('waits with what is settled while a save on demand is under way', async () => {
+    const { clock, settle, saved, answer, commits } = rig({ isSlow: true });
+    settle(1);
+    const flushing = commits.flush();
+    settle(9);
+    commits.awaited();
+    await clock.run(1_000);
+    expect(saved).toEqual([1]);
+    answer();
+    await flushing;
+    expect(saved).toEqual([1, 10]);
+  });
+
+  it('rejects a save on demand that fails, and tries it again after the interval', async () => {
+    const { clock, settle, saved, failures, answer, commits } = rig({ isSlow: true });
+    settle(1);
+    const flushing = commits.flush();
+    answer(new Error('no'));
+    await expect(flushing).rejects.toThrow('no');
+    settle(9);
+    commits.awaited();
+    await clock.run(999);
+    expect([saved, failures]).toEqual([[1], []]);
+    await clock.run(1);
+    expect(saved).toEqual([1, 10]);
+  });
+
+  it('does not try a save that failed again with what is settled next, however much that is', async () => {
+    const { clock, settle, saved, answer } = rig({ isSlow: true });
+    settle(5);
+    answer(new Error('no'));
+    await clock.run(0);
+    for (let count = 0; count < 20; count += 1) settle(1);
+    await clock.run(999);
+    expect(saved).toEqual([5]);
+    await clock.run(1);
+    expect(saved).toEqual([5, 25]);
+    answer();
+    await clock.run(0);
+    settle(5);
+    expect(saved).toEqual([5, 25, 30]);
+  });
+
+  it('takes what a save throws for a save that failed', async () => {
+    const { clock, settle, saved, failures, commits } = rig({ error: new Error('no') });
+    settle(5);
+    await clock.run(0);
+    expect([saved, failures]).toEqual([[5], [new Error('no')]]);
+    await expect(commits.flush()).rejects.toThrow('no');
+  });
+
+  it('never has two saves under way, whatever happens', async () => {
+    const step = fc.oneof(
+      fc.record({ what: fc.constant('settle' as const), count: fc.integer({ min: 1, max: 12 }) }),
+      fc.record({ what: fc.constantFrom('awaited', 'later', 'flush', 'answer', 'fail', 'pass', 'close') }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const { clock, settle, saved, answer, commits, underWay } = rig({ isSlow: true });
+        const flushes: Promise<void>[] = [];
+        let settled = 0;
+        for (const one of steps) {
+          if ('count' in one) {
+            settle(one.count);
+            settled += one.count;
+          } else if (one.what === 'awaited') commits.awaited();
+          else if (one.what === 'later') commits.later();
+          else if (one.what === 'flush') flushes.push(commits.flush());
+          else if (one.what === 'close') flushes.push(commits.close());
+          else if (one.what === 'answer') answer();
+          else if (one.what === 'fail') answer(new Error('no'));
+          await clock.run(one.what === 'pass' ? 1_000 : 0);
+          expect(underWay()).toBeLessThanOrEqual(1);
+        }
+        const closed = commits.close();
+        while (underWay() > 0) {
+          answer();
+          await clock.run(0);
+        }
+        await Promise.allSettled([...flushes, closed]);
+        expect([saved.at(-1) ?? 0, clock.pendingTimers]).toEqual([settled, 0]);
+      }),
+    );
   });
 
   it('saves the rest when it is closed, and nothing after it', async () => {
