@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import { defineSink, SINK_RULES, type SinkOptions, type Sending } from '../connection/define-sink.js';
 import type { Sink } from '../connection/flow.js';
-import { callable, checkOptions, integer, oneOf, required } from '../connection/options.js';
+import { callable, checkOptions, configInvalid, integer, oneOf, required } from '../connection/options.js';
 import type { Message } from '../message/message.js';
 import { NO_DEADLINE } from './websocket-flow.js';
 import { frameFault } from './websocket-frames.js';
@@ -32,7 +32,8 @@ export interface WebSocketBroadcastOptions<P> extends SinkOptions {
   readonly maxBufferedBytes?: number;
   /**
    * When a message is acked: once it stands in the queue of every client it is for (`queued`, the default), or once the
-   * kernel took it for each of them that was not behind when it came (`sent`).
+   * kernel took it for each of them that was not behind when it came (`sent`). `sent` takes no `confirmTimeoutMs`: what some
+   * clients have would go to all of them again.
    */
   readonly confirm?: 'queued' | 'sent';
 }
@@ -74,6 +75,12 @@ export function broadcastSink<P>(to: BroadcastTo<P>, options: WebSocketBroadcast
     maxBufferedBytes: integer(1),
     confirm: oneOf('queued', 'sent'),
   });
+  if (options.confirm === 'sent' && (options.confirmTimeoutMs ?? NO_DEADLINE) !== NO_DEADLINE) {
+    const cure = `leave it out: 'overflow' says what becomes of slow clients, and heartbeatMs of the server finds dead ones`;
+    throw configInvalid('broadcast', [
+      `'confirmTimeoutMs' with confirm: 'sent' would send to every client again what some have; ${cure}`,
+    ]);
+  }
   const { overflow, to: isFor, keyOf = (message) => message.key ?? message.topic, confirm = 'queued' } = options;
   const { maxQueuedPerClient = 1_024, maxBufferedBytes = to.limits.maxBufferedBytes } = options;
   const bounds = { policy: overflow, maxQueued: maxQueuedPerClient, maxBufferedBytes };
@@ -139,6 +146,6 @@ export function broadcastSink<P>(to: BroadcastTo<P>, options: WebSocketBroadcast
         };
       },
     },
-    { ...options, clock: options.clock ?? to.clock, confirmTimeoutMs: options.confirmTimeoutMs ?? NO_DEADLINE },
+    { ...options, clock: options.clock ?? to.clock, confirmTimeoutMs: NO_DEADLINE },
   );
 }
