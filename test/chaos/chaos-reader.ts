@@ -1,5 +1,6 @@
 import type { Flow, Message } from 'sluice';
 import type { History } from 'sluice/testing';
+import { settlements, type Settlements } from './settlements.js';
 
 /** Somebody who reads until stopped. */
 export interface ChaosReader {
@@ -8,13 +9,13 @@ export interface ChaosReader {
   readonly distinct: number;
   /** Unsettled now. */
   readonly open: number;
-  /** How many it settled since then, by `performance.now()`. */
-  settledSince(ms: number): number;
+  /** Messages that came again because the far side may not know that they were settled. */
+  readonly forgotten: number;
+  readonly doubt: Settlements['doubt'];
   stop(): Promise<void>;
 }
 
 const utf8 = new TextDecoder();
-const REMEMBERED = 65_536;
 
 /**
  * Holds what it gets, as far as the window goes, and acks a random part of it in random order, turn by turn; `progressed` is
@@ -28,15 +29,14 @@ export function chaosReader(
 ): ChaosReader {
   const held: { readonly id: string; readonly message: Message<Uint8Array> }[] = [];
   const distinct = new Set<string>();
-  const settledMs = new Float64Array(REMEMBERED);
-  let settled = 0;
+  const known = settlements();
+  let forgotten = 0;
   let count = 0;
   let isDue = false;
   let failure: unknown;
 
   function settleSome(): void {
     isDue = false;
-    const nowMs = performance.now();
     // At least one, so that it ends; seldom all, so that the window stays in use.
     for (let left = 1 + Math.floor(random() * held.length); left > 0 && held.length > 0; left -= 1) {
       const at = Math.floor(random() * held.length);
@@ -46,8 +46,7 @@ export function chaosReader(
       if (one !== last) held[at] = last;
       if (!one.message.ack()) continue;
       seen.settled(one.id, 'ack');
-      settledMs[settled % REMEMBERED] = nowMs;
-      settled += 1;
+      known.settled(one.id);
     }
     progressed();
     schedule();
@@ -64,6 +63,7 @@ export function chaosReader(
       const end = payload.indexOf(32);
       const id = utf8.decode(end === -1 ? payload : payload.subarray(0, end));
       count += 1;
+      if (known.isDoubtful(id)) forgotten += 1;
       distinct.add(id);
       seen.delivered(id, { attempt: message.attempt, bytes: payload.length, ...placeOf(message) });
       held.push({ id, message });
@@ -83,7 +83,10 @@ export function chaosReader(
     get open() {
       return held.length;
     },
-    settledSince: (ms) => settledMs.filter((at) => at >= ms && at > 0).length,
+    get forgotten() {
+      return forgotten;
+    },
+    doubt: (fromMs) => known.doubt(fromMs),
     async stop() {
       subscription.unsubscribe();
       // What it held goes back with the end of the subscription.

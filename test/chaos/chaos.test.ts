@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Observable } from 'rxjs';
-import { memoryBroker, memorySink, memorySource, type Flow, type Sink } from 'sluice';
+import { memoryBroker, memorySink, memorySource, type Flow, type Message, type Sink } from 'sluice';
 import { seededRandom } from 'sluice/testing';
 import { chaos, type ChaosLane, type ChaosPlan, type Fault } from './chaos.js';
 import { faultSchedule } from './fault-schedule.js';
+import { settlements } from './settlements.js';
 
 const fault = (name: string, times: number): Fault => ({ name, times, run: async () => undefined });
 
@@ -22,6 +23,26 @@ describe('the schedule of faults', () => {
     expect([times.at(0)! >= 0, times.at(-1)! < 0.9]).toEqual([true, true]);
     expect(faultSchedule(faults, seededRandom(7))).toEqual(schedule);
     expect(faultSchedule(faults, seededRandom(8))).not.toEqual(schedule);
+  });
+});
+
+describe('the settlements of a run', () => {
+  it('doubts those since some time before a fault until its end, and no other', () => {
+    const known = settlements();
+    const now = performance.now();
+    known.settled('in doubt');
+    const end = known.doubt(now);
+    known.settled('meanwhile');
+    end();
+    const later = known.doubt(performance.now() + 60_000);
+    known.settled('between');
+    later();
+    expect(['in doubt', 'meanwhile', 'between', 'never'].map((id) => known.isDoubtful(id))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });
 
@@ -88,5 +109,36 @@ describe('a chaos run', () => {
       );
     const { lanes } = await chaos(plan, [lane({ flow })]);
     expect(lanes[0]?.duplicates).toBe(6);
+  });
+
+  it('tells those that come twice as forgotten only where their settlement is in doubt', async () => {
+    let again: Message<Uint8Array> | undefined;
+    let emit: (message: Message<Uint8Array>) => void = () => undefined;
+    const flow = (inner: Flow<Uint8Array>): Flow<Uint8Array> =>
+      new Observable((subscriber) => {
+        emit = (message) => subscriber.next(message);
+        return inner.subscribe((message) => {
+          again = message;
+          subscriber.next(message);
+        });
+      });
+    /** What was settled just now comes once more. */
+    const forgetful: Fault = {
+      name: 'forgets',
+      times: 1,
+      async run() {
+        while (again === undefined) await new Promise(setImmediate);
+        const message = again;
+        while (!message.signal.aborted) await new Promise(setImmediate);
+        emit(message);
+      },
+    };
+    for (const [doubtMs, forgotten] of [
+      [() => 10_000, 1],
+      [() => undefined, 0],
+    ] as const) {
+      const { lanes } = await chaos({ ...plan, faults: [forgetful] }, [{ ...lane({ flow }), doubtMs }]);
+      expect(lanes.map((one) => [one.duplicates, one.forgotten, one.bound])).toEqual([[1, forgotten, 24 + forgotten]]);
+    }
   });
 });

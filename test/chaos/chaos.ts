@@ -13,8 +13,8 @@ export interface ChaosLane {
   sink(): Sink<Uint8Array>;
   /** What the far side still has of it: ready, and unsettled where it counts that. */
   depth(): number | Promise<number>;
-  /** Where the far side writes settlements down late, see `Features`: those before a kill may be forgotten. */
-  readonly lateSettlementsMs?: number;
+  /** How long before a fault the far side may not know of settlements, where that is not bounded by W. Default: it knows all. */
+  doubtMs?(fault: Fault): number | undefined;
   /** Asked at the end, where it is not breaks × (W + U): most duplicates that are none of ours. */
   bound?(): number;
 }
@@ -49,8 +49,10 @@ export interface ChaosPlan {
 /** What became of one lane. */
 export interface LaneReport extends HistoryReport {
   readonly name: string;
-  /** Most duplicates that are none of ours: what the lane says, or breaks × (W + U) and what the far side forgot of settlements. */
+  /** Most duplicates that are none of ours: what the lane says, or breaks × (W + U) and those forgotten. */
   readonly bound: number;
+  /** Came again after a settlement that the far side may not know of. */
+  readonly forgotten: number;
   /** From a kill's end to the next message, each. */
   readonly recoveriesMs: readonly number[];
 }
@@ -100,7 +102,7 @@ export async function chaos(plan: ChaosPlan, lanes: readonly ChaosLane[]): Promi
     const writer = chaosWriter(lane.sink(), seen, lane.name, total, bytes);
     const reader = chaosReader(lane.source(seen), seen, seededRandom(seed + 1), goOn);
     writer.upTo(AHEAD);
-    return { lane, seen, writer, reader, forgotten: 0, recoveriesMs: [] as number[] };
+    return { lane, seen, writer, reader, recoveriesMs: [] as number[] };
   });
   const where = (): string =>
     runs
@@ -117,13 +119,17 @@ export async function chaos(plan: ChaosPlan, lanes: readonly ChaosLane[]): Promi
       const say = (what: string): void =>
         plan.log?.(`${Math.round(performance.now() - startMs)} ms, ${fault.name} ${what}: ${where()}`);
       say('begins');
+      const sure = runs.map(({ lane, reader }) => {
+        const doubtMs = lane.doubtMs?.(fault);
+        return doubtMs === undefined ? undefined : reader.doubt(fromMs - doubtMs);
+      });
       await fault.run();
+      for (const end of sure) end?.();
       say('is over');
       if (fault.isKill !== true) continue;
       const backMs = performance.now();
       for (const run of runs) {
-        const { lane, reader, recoveriesMs } = run;
-        if (lane.lateSettlementsMs !== undefined) run.forgotten += reader.settledSince(fromMs - lane.lateSettlementsMs);
+        const { reader, recoveriesMs } = run;
         const { distinct } = reader;
         const isBack = until(where, () => reader.distinct > distinct).then(
           () => void recoveriesMs.push(performance.now() - backMs),
@@ -159,10 +165,11 @@ export async function chaos(plan: ChaosPlan, lanes: readonly ChaosLane[]): Promi
       breaks,
       seconds: (performance.now() - startMs) / 1_000,
       drainMs,
-      lanes: runs.map(({ lane, seen, forgotten, recoveriesMs }) => ({
+      lanes: runs.map(({ lane, seen, reader: { forgotten }, recoveriesMs }) => ({
         ...seen.check(),
         name: lane.name,
         recoveriesMs,
+        forgotten,
         bound: lane.bound?.() ?? breaks * (plan.credit + plan.maxUnconfirmed) + forgotten,
       })),
     };

@@ -33,7 +33,7 @@ brokerSuite('AMQP on a RabbitMQ that breaks', rabbitmq, (broker) => {
           source: () => amqpSource(link, { queue, credit: CREDIT, maxAttempts: 1_000 }),
           sink: () => amqpSink(link, { exchange: '', routingKey: queue, maxUnconfirmed: UNCONFIRMED }),
           depth: () => waiting(broker(), queue),
-          ...(type === 'classic' ? { lateSettlementsMs: 200 } : {}),
+          doubtMs: ({ isKill }) => (type === 'classic' && isKill === true ? 200 : undefined),
         };
       };
       const lanes = [lane('quorum'), lane('classic')];
