@@ -26,6 +26,8 @@ export class AmqpWriter implements Writer<Uint8Array> {
   /** In the order they were sent: what the broker returns it returns in this order too. */
   private readonly out = new Set<Out>();
   private isBlocked = false;
+  /** Everything it needs was there: from now on opening again may put right what goes. */
+  private isOpen = false;
   private isOver = false;
   private readonly blocked = (reason: string): void => this.setBlocked(true, reason);
   private readonly unblocked = (): void => this.setBlocked(false);
@@ -43,6 +45,11 @@ export class AmqpWriter implements Writer<Uint8Array> {
     connection.model.on('blocked', this.blocked);
     connection.model.on('unblocked', this.unblocked);
     if (connection.isBlocked) this.setBlocked(true);
+  }
+
+  /** The exchange and the topology are there. */
+  opened(): void {
+    this.isOpen = true;
   }
 
   refused(error: unknown): never {
@@ -120,6 +127,8 @@ export class AmqpWriter implements Writer<Uint8Array> {
   private lost(failure: unknown): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.context.lost(amqpLost(failure, 'amqp channel closed'));
+    // The client tells this before it rejects the call that the broker closed the channel for.
+    const told = this.isOpen ? amqpLost : amqpError;
+    this.context.lost(told(failure, 'amqp channel closed'));
   }
 }

@@ -77,6 +77,7 @@ export function amqpSink(link: AmqpLink, options: AmqpSinkOptions): Sink<Uint8Ar
         } catch (error) {
           writer.refused(error);
         }
+        writer.opened();
         return writer;
       },
     },

@@ -28,6 +28,8 @@ export class AmqpReader implements Reader {
   /** Requeued and still kept from the broker, by delivery tag. */
   private readonly waiting = new Map<number, Cancel>();
   private consumerTag: string | undefined;
+  /** Everything it needs was there: from now on opening again may put right what goes. */
+  private isOpen = false;
   private isOver = false;
 
   constructor(
@@ -45,13 +47,18 @@ export class AmqpReader implements Reader {
     this.acks = new AmqpAcks(channel, context.clock);
     let failure: unknown;
     channel.on('error', (error) => (failure = error));
-    channel.on('close', () => this.lost(amqpLost(failure, `amqp channel of ${options.queue} closed`)));
+    // The client tells this before it rejects the call that the broker closed the channel for.
+    channel.on('close', () => {
+      const told = this.isOpen ? amqpLost : amqpError;
+      this.lost(told(failure, `amqp channel of ${options.queue} closed`));
+    });
   }
 
   async start(): Promise<void> {
     const { queue, exclusive = false } = this.options;
     const { consumerTag } = await this.channel.consume(queue, (message) => this.take(message), { exclusive });
     this.consumerTag = consumerTag;
+    this.isOpen = true;
   }
 
   /** The broker refused what has to be there: trying again does not help. */

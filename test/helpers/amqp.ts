@@ -30,7 +30,12 @@ export function fakeChannel(failing: Readonly<Record<string, unknown>> = {}): Fa
   let consumer: (message: ConsumeMessage | null) => void = () => undefined;
   const answer = async <T>(call: string, text: string, value: T): Promise<T> => {
     told.push(text);
-    if (call in failing) throw failing[call];
+    if (call in failing) {
+      // As the client: it tells that the channel closed before it rejects the call.
+      fake.emit('error', failing[call]);
+      fake.emit('close');
+      throw failing[call];
+    }
     return value;
   };
   const fake = Object.assign(new EventEmitter(), {

@@ -286,7 +286,7 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     expect(all.slice(4)).toEqual(all.slice(1, 4));
   });
 
-  it('shares a connection for reading and one for writing, or as many as it is told', async () => {
+  it('shares a connection for reading and one for writing, or as many as it is told (S2.14)', async () => {
     const { admin, link, proxy } = await bench(broker());
     const use = async (over: AmqpLink, queue: string): Promise<void> => {
       const readers = Array.from({ length: 3 }, () => read(over, queue, {}, (message) => void message.ack()));
@@ -300,6 +300,30 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     expect(proxy.accepted).toBe(2);
     await use(link({ queues }, { connections: 2 }), 'p2');
     expect([proxy.accepted, await admin.depth('p2')]).toEqual([6, 0]);
+  });
+
+  it('ends a flow whose queue is not there, and nacks what goes to an exchange that is not (S2.38)', async () => {
+    const { link } = await bench(broker());
+    const seen = read(link(), 'nobody-declared-it', {});
+    await until(() => expect(seen.errors).toMatchObject([{ code: 'CONFIG_INVALID', retriable: false }]));
+    const out = write(link(), { exchange: 'nobody-declared-it' });
+    out.send('anything');
+    await until(() => expect(out.settled).toEqual(['CONFIG_INVALID']));
+  });
+
+  it('speaks AMQP 0-9-1 (S2.37)', async (context) => {
+    const { control } = broker();
+    if (control === undefined) return context.skip(`${broker().how} takes no orders`);
+    const { admin, link } = await bench(broker());
+    const named = link({ queues: [{ name: 'spoken', type: 'classic' }] }, { name: 'speaker' });
+    const seen = read(named, 'spoken', {}, (message) => void message.ack());
+    const out = write(named, {});
+    out.send('spoken');
+    await until(() => expect([out.settled, seen.messages.length]).toEqual([['ack'], 1]));
+    const connections = (await control('list_connections', 'client_properties', 'protocol')).split('\n');
+    const ours = connections.filter((line) => line.includes('speaker')).map((line) => line.split('\t').at(-1));
+    expect(ours).toEqual(['{0,9,1}', '{0,9,1}']);
+    expect(await admin.depth('spoken')).toBe(0);
   });
 
   it('finds a peer that is gone within 15 s with default options, also when nothing is said (REC-05, G8)', async (context) => {
