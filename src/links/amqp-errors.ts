@@ -1,5 +1,5 @@
 import { isUntrusted } from '../connection/untrusted.js';
-import { isSluiceError, SluiceError } from '../errors.js';
+import { isSluiceError, SluiceError, type ErrorCode } from '../errors.js';
 
 /** Reply codes of AMQP 0-9-1 (section 1.2, `reply-code`) that trying again does not change. */
 const ACCESS_REFUSED = 403;
@@ -11,9 +11,10 @@ const NOT_ALLOWED = 530;
  * What the client said while something was opened, as an error of ours; whether trying again can help is known from its
  * reply code.
  *
+ * @param otherwise the code of what can be tried again
  * @internal
  */
-export function amqpError(error: unknown, what: string): SluiceError {
+export function amqpError(error: unknown, what: string, otherwise: ErrorCode = 'CONNECTION_LOST'): SluiceError {
   if (isSluiceError(error)) return error;
   const { code, message = 'closed' } = (error ?? {}) as { code?: unknown; message?: string };
   const said = `${what}: ${message.slice(0, 200)}`;
@@ -30,7 +31,7 @@ export function amqpError(error: unknown, what: string): SluiceError {
   const isNotYetUp = reply === NOT_FOUND && /is down or inaccessible|process is stopped/i.test(message);
   if ((reply === NOT_FOUND && !isNotYetUp) || reply === PRECONDITION_FAILED)
     return new SluiceError('CONFIG_INVALID', said, told);
-  return new SluiceError('CONNECTION_LOST', said, { ...told, retriable: true });
+  return new SluiceError(otherwise, said, { ...told, retriable: true });
 }
 
 /**

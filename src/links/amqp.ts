@@ -187,8 +187,8 @@ async function connect(
   } catch (error) {
     dialled.farewells = isFarewell(error) ? dialled.farewells + 1 : 0;
     // A broker that was only stopping is not there the next time, or takes us.
-    if (dialled.farewells === 1) throw new SluiceError('CONNECTION_LOST', FAREWELL, { retriable: true, cause: error });
-    throw amqpError(error, 'amqp could not connect');
+    if (dialled.farewells === 1) throw new SluiceError('CONNECT_FAILED', FAREWELL, { retriable: true, cause: error });
+    throw amqpError(error, 'amqp could not connect', 'CONNECT_FAILED');
   }
   attempt.model = model;
   gatherWrites((model.connection as unknown as { readonly stream: AmqpStream }).stream, context.clock);

@@ -46,9 +46,10 @@ interface ClientError {
  *
  * Source: Apache Kafka protocol guide, «Error Codes».
  *
+ * @param otherwise the code of what is not known and tried again
  * @internal
  */
-export function kafkaError(error: unknown, what: string): SluiceError {
+export function kafkaError(error: unknown, what: string, otherwise: ErrorCode = 'CONNECTION_LOST'): SluiceError {
   if (isSluiceError(error)) return error;
   const found = innermost(error);
   const { name = '', message = 'closed' } = found.error;
@@ -65,7 +66,7 @@ export function kafkaError(error: unknown, what: string): SluiceError {
     return new SluiceError('PROTOCOL_ERROR', said, told);
   const retriable = { ...told, retriable: true };
   if (name === 'KafkaJSRequestTimeoutError') return new SluiceError('PEER_LOST', said, retriable);
-  return new SluiceError('CONNECTION_LOST', said, retriable);
+  return new SluiceError(otherwise, said, retriable);
 }
 
 /** The protocol's name of what is at the bottom of an error, where it has one. @internal */

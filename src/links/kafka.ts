@@ -118,7 +118,7 @@ export function linkTo(driver: KafkaDriver, options: KafkaLinkOptions): KafkaLin
         try {
           return await driver.connect(cluster, events);
         } catch (error) {
-          throw kafkaError(error, 'kafka could not connect');
+          throw kafkaError(error, 'kafka could not connect', 'CONNECT_FAILED');
         }
       },
       disconnect: (client) => client.close(),
