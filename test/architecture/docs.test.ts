@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { importsOf, planted, readTree, type Tree } from './tree.js';
-
-/** Every public name: of the root and of all entries. */
-function publicNames(tree: Tree): Set<string> {
-  const entries = [...tree].filter(([path]) => path === 'src/index.ts' || path.startsWith('src/entries/'));
-  return new Set(entries.flatMap(([, text]) => importsOf(text).flatMap(({ names }) => names)));
-}
+import { planted, publicNames, readTree, type Tree } from './tree.js';
 
 /**
  * Rows of docs/concepts.md end with `here` or `planned`. What a row names in code marks has to agree: of the names of a

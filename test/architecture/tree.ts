@@ -113,3 +113,9 @@ export function reach(tree: Tree, start: string): { readonly files: Set<string>;
   visit(start);
   return { files, modules };
 }
+
+/** Every public name: of the root and of all entries. */
+export function publicNames(tree: Tree): Set<string> {
+  const entries = [...tree].filter(([path]) => path === 'src/index.ts' || path.startsWith('src/entries/'));
+  return new Set(entries.flatMap(([, text]) => importsOf(text).flatMap(({ names }) => names)));
+}

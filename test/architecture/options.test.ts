@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { planted, publicNames, readTree, type Tree } from './tree.js';
+
+/** One option as its interface has it. */
+interface Option {
+  readonly of: string;
+  readonly name: string;
+  readonly isRequired: boolean;
+  /** The number that the comment on it says is the default. */
+  readonly number: string | undefined;
+}
+
+const CONNECTORS = ['memory', 'file', 'websocket', 'amqp', 'kafka', 'mqtt'];
+
+/** The options that the public interfaces of these files have of their own; what they inherit stands in another one. */
+function optionsIn(tree: Tree, files: RegExp, names: ReadonlySet<string>): Option[] {
+  return [...tree].flatMap(([path, text]) => {
+    if (!files.test(path)) return [];
+    const interfaces = text.matchAll(/^(?:export )?interface (\w+)[^{]*\{\n([\s\S]*?)^\}/gm);
+    return [...interfaces].flatMap(([, of = '', body = '']) => {
+      if (!/(Options|ChannelFrames)$/.test(of) || !(names.has(of) || of === 'ChannelFrames')) return [];
+      const fields = body.matchAll(/(\/\*\*(?:(?!\*\/)[\s\S])*\*\/\s*)?^ {2}readonly (\w+)(\??):/gm);
+      return [...fields].map(([, comment = '', name = '', mark]) => ({
+        of,
+        name,
+        isRequired: mark !== '?',
+        number: /[Dd]efault:? `?(\d+(?:,\d{3})*)/.exec(comment)?.[1],
+      }));
+    });
+  });
+}
+
+/** Rows of all tables of a page: what each option in the first cell has in the second. */
+function defaultsOn(page: string): Map<string, string[]> {
+  const cells = new Map<string, string[]>();
+  for (const [, first = '', second = ''] of page.matchAll(/^\| ([^|]*) \|([^|]*)\|/gm))
+    for (const [, name = ''] of first.matchAll(/`(\w+)`/g))
+      cells.set(name, [...(cells.get(name) ?? []), second.trim()]);
+  return cells;
+}
+
+/** What a page does not list, or lists without its default, or with another one. */
+function pageFaults(page: string, options: readonly Option[]): string[] {
+  const listed = defaultsOn(page);
+  return options.flatMap(({ of, name, isRequired, number }) => {
+    const cells = listed.get(name);
+    if (cells === undefined) return [`${of}.${name} is not listed`];
+    if (!isRequired && cells.every((cell) => cell === '')) return [`${of}.${name} has no default`];
+    if (number !== undefined && !cells.some((cell) => cell.includes(number))) return [`${of}.${name} is ${number}`];
+    return [];
+  });
+}
+
+const project = readTree('src', 'docs');
+const names = publicNames(project);
+const pageOf = (name: string): string => project.get(`docs/${name}.md`) ?? '';
+
+describe('the reference', () => {
+  it.each(CONNECTORS)(
+    'of %s lists every option with its default, and links to those that all have (S2.75)',
+    (connector) => {
+      const options = optionsIn(project, new RegExp(`^src/(links|sources|sinks)/${connector}[-.]`), names);
+      expect(options.length).toBeGreaterThan(4);
+      expect(pageFaults(pageOf(connector), options)).toEqual([]);
+      for (const kind of ['source', 'sink']) expect(pageOf(connector)).toContain(`(options.md#every-${kind})`);
+    },
+  );
+
+  it('has a page for every connector (S2.75)', () => {
+    const sources = [...project.keys()].filter((path) => /^src\/sources\/[a-z]+\.ts$/.test(path));
+    expect(sources.map((path) => path.replace(/^.*\/|\.ts$/g, '')).sort()).toEqual([...CONNECTORS].sort());
+  });
+
+  it('of what all have lists every option with its default', () => {
+    for (const [file, of, heading] of [
+      ['source-options', 'SourceOptions', 'source'],
+      ['define-sink', 'SinkOptions', 'sink'],
+      ['define-link', 'LinkOptions', 'link'],
+    ] as const) {
+      const options = optionsIn(project, new RegExp(`^src/connection/${file}\\.ts$`), new Set([of]));
+      const [, section = ''] = pageOf('options').split(`## Every ${heading}\n`);
+      expect(options.length).toBeGreaterThan(3);
+      expect(pageFaults(section.split('\n## ')[0] ?? '', options)).toEqual([]);
+    }
+  });
+
+  it('of mappers covers JSON, CSV and bytes, each with every option and its default (S2.76)', () => {
+    for (const [mapper, files] of [
+      ['json', /^src\/mappers\/json-rules\.ts$/],
+      ['csv', /^src\/mappers\/csv-columns\.ts$/],
+      ['bytes', /^src\/mappers\/bytes\.ts$/],
+    ] as const) {
+      const [, section = ''] = pageOf('mappers').split(`\n## ${mapper}\n`);
+      const options = optionsIn(project, files, new Set(['JsonOptions', 'JsonLimits', 'CsvOptions', 'BytesOptions']));
+      expect(options.length).toBeGreaterThan(0);
+      expect(section.length).toBeGreaterThan(100);
+      expect(pageFaults(section.split('\n## ')[0] ?? '', options)).toEqual([]);
+    }
+  });
+
+  it('finds an option that is not listed, has no default, or another one', () => {
+    const source = `export interface AOptions {\n  readonly url: string;\n  /** Default 1,000 ms. */\n  readonly waitMs?: number;\n}\n`;
+    const options = optionsIn(planted({ 'src/links/a.ts': source }), /a\.ts$/, new Set(['AOptions']));
+    const faults = (...rows: readonly string[]): string[] => pageFaults(rows.join('\n'), options);
+    expect(faults('| `url` | | x |', '| `waitMs` | 1,000 ms | y |')).toEqual([]);
+    expect(faults('| `waitMs` | 1,000 ms | y |')).toEqual(['AOptions.url is not listed']);
+    expect(faults('| `url` | | x |', '| `waitMs` | | y |')).toEqual(['AOptions.waitMs has no default']);
+    expect(faults('| `url` | | x |', '| `waitMs` | 2,000 ms | y |')).toEqual(['AOptions.waitMs is 1,000']);
+  });
+});
