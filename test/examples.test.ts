@@ -8,7 +8,8 @@ const names = readdirSync('examples').filter((name) => /^\d\d-[a-z-]+\.ts$/.test
 const textOf = (name: string): string => readFileSync(`examples/${name}`, 'utf8');
 
 describe('examples', () => {
-  // A program of its own each: it prints its block, prints no warning, and ends by itself.
+  // A program of its own each: it prints its block, prints no warning, and ends by itself. In 09-own-connector.ts a connector is a
+  // module outside of the library (S0.45), and the application uses it by naming what it connects to (S0.48).
   it.concurrent.each(names)('%s prints its Output block and ends', async (name) => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', `examples/${name}`]);
     expect(stdout.trimEnd()).toBe(expectedOutput(textOf(name)));

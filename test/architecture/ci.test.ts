@@ -129,7 +129,7 @@ describe('.ci/run', () => {
     expect([said.at(-1), code]).toEqual([`${passed} passed, 0 failed`, 0]);
   });
 
-  it('brings the brokers first, and lets no suite do without', () => {
+  it('brings the brokers first, and lets no suite do without (S2.38)', () => {
     expect(rehearse('').calls[0]).toBe('npm run brokers:install');
     expect(script.indexOf('export TEST_BROKERS=required')).toBeLessThan(script.indexOf('npm ci && npm test'));
     expect(script).toContain('export TEST_BROKERS=required');

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isUpdating, PAGE, pageOf, readRecords, type ConnectorRecord } from '../helpers/connector-record.js';
 
 describe('the page of connectors', () => {
-  it('is made from the record of the suite', () => {
+  it('is made from the record of the suite, guarantees included (S2.15)', () => {
     const page = pageOf(readRecords());
     if (isUpdating) writeFileSync(PAGE, page);
     expect(readFileSync(PAGE, 'utf8')).toBe(page);

@@ -254,7 +254,7 @@ describe('defineSink', () => {
     expect(log).toEqual(['0 requeue CONFIG_INVALID']);
   });
 
-  it('nacks with OVERFLOW beyond maxQueued, which trying again can cure', () => {
+  it('nacks with OVERFLOW beyond maxQueued, which trying again can cure (S2.17)', () => {
     const r = rig({ maxUnconfirmed: 1, maxQueued: 1 });
     const { taken, log } = messages(r.clock, 3);
     const reasons: unknown[] = [];

@@ -347,7 +347,7 @@ describe('defineSource: failures', () => {
     expect(other.ends).toEqual(['CONFIG_INVALID']);
   });
 
-  it('nacks the message that something throws on which must not, says so, and goes on (law 5)', () => {
+  it('nacks the message that something throws on which must not, says so, and goes on (law 5, S0.29)', () => {
     const { clock, flow, settled } = rig({ credit: 1, maxAttempts: 2 }, 3);
     const told: string[] = [];
     const stop = observe((event) => {

@@ -109,7 +109,7 @@ function consumer(source: Finite, credit: BehaviorSubject<number>, settle?: (mes
   return { clock, seen };
 }
 
-describe('a finite source (SRC-04, S2.9)', () => {
+describe('a finite source (SRC-04)', () => {
   it.each(Object.entries(VIRTUAL))('completes while its credit is 0: %s', async (_name, source) => {
     const credit = new BehaviorSubject(8);
     const { clock, seen } = consumer(source, credit);
@@ -159,7 +159,7 @@ const FILES: readonly [string, string, (path: string, options: SourceOptions) =>
   ['csv', 'a\n', (path, options) => fileSource({ ...options, path, format: csv({ columns: { a: 'string' } }) })],
 ];
 
-describe.each(FILES)('a file read as %s (SRC-04, S2.9)', (_name, empty, source) => {
+describe.each(FILES)('a file read as %s (SRC-04)', (_name, empty, source) => {
   it('completes while its credit is 0', async () => {
     await using folder = await temporaryFolder();
     const path = await folder.write('a', 'a\nb\nc\n');

@@ -70,7 +70,7 @@ function rig(): Rig {
   return made;
 }
 
-describe('a source over a link', () => {
+describe('a source over a link (S2.8)', () => {
   it('opens at once over a connection that is there, without a promise in between', () => {
     const r = rig();
     r.source();

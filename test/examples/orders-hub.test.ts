@@ -67,7 +67,7 @@ interface Result {
 }
 
 describe('the orders hub', { timeout: 120_000 }, () => {
-  it('accounts for every row, classifies by amount, keeps order per customer and dead letters with line and reason (S2.65, S2.67)', async () => {
+  it('accounts for every row, classifies by amount, keeps order per customer and dead letters with line and reason', async () => {
     const input = join(folder, 'orders.csv');
     const state = join(folder, 'whole');
     await generateOrders(input, 4_000);

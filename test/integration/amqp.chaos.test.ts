@@ -15,7 +15,7 @@ const SEED = Number(process.env['CHAOS_SEED'] ?? 20_261_127);
 
 brokerSuite('AMQP on a RabbitMQ that breaks', rabbitmq, (broker) => {
   it.for(Array.from({ length: ROUNDS }, (_, at) => SEED + at))(
-    'loses nothing over 3 kills, 5 resets and 2 half-opens, and little comes twice (REC-03, REC-04, F1, F3, F4), seed %i',
+    'loses nothing over 3 kills, 5 resets and 2 half-opens, and little comes twice (S2.9, REC-03, REC-04, F1, F3, F4), seed %i',
     { timeout: 180_000 },
     async (seed, context) => {
       if (!broker().isOwn) context.skip(`${broker().how} is not to be killed`);

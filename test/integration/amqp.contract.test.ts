@@ -216,6 +216,9 @@ const harnesses = [
   ],
 ] as const;
 
+// S2.35 and S2.36: the suite reads with the source and writes with the sink. S2.10: an ack goes to the broker when it is given and
+// not before, what has none comes again (ACK-01, ACK-02, ACK-13, SHU-08). S2.38: restarts, kills, wrong credentials (REC-02,
+// REC-03, REC-12); a queue that is not there is in amqp.test.ts.
 brokerSuite('AMQP on RabbitMQ', rabbitmq, (broker) => {
   for (const [type, features, skips] of harnesses) {
     const harness: Harness = {

@@ -25,7 +25,7 @@ const STOPS_MS = [500, 1_000, 1_000, 2_000, 9_000];
 
 function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   it.for(Array.from({ length: ROUNDS }, (_, at) => SEED + at))(
-    'loses nothing over 20 rebalances, 5 stops and 3 kills, commits nothing unsettled, and little comes twice (REC-03, REC-10, ACK-12, F1, F5, F14), seed %i',
+    'loses nothing over 20 rebalances, 5 stops and 3 kills, commits nothing unsettled, and little comes twice (S2.9, REC-03, REC-10, ACK-12, F1, F5, F14), seed %i',
     { timeout: 180_000 },
     async (seed, context) => {
       if (!broker().isOwn) context.skip(`${broker().how} is not to be killed`);

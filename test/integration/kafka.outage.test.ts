@@ -142,7 +142,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
     },
   );
 
-  it('is read no further than the credit by a handler that has stopped: memory stays where it is, and so does the member (CRD-10, F6)', async (context) => {
+  it('is read no further than the credit by a handler that has stopped: memory stays where it is, and so does the member (S2.11, CRD-10, F6)', async (context) => {
     if (!broker().isReal) context.skip(`${broker().how} does not keep as much`);
     const [count, bytes] = [3_000, 100 * 1_024];
     await makeTopic(broker(), 'backlog', 6);

@@ -108,7 +108,7 @@ brokerSuite(
   () => mosquitto(['autosave_on_changes false', 'autosave_interval 1800']),
   (broker) => {
     it.for(Array.from({ length: ROUNDS }, (_, at) => SEED + at))(
-      'loses nothing over 10 cuts and 2 restarts, and little comes twice (REC-02, REC-04, F2, F3, G2), seed %i',
+      'loses nothing over 10 cuts and 2 restarts, and little comes twice (S2.9, REC-02, REC-04, F2, F3, G2), seed %i',
       { timeout: 180_000 },
       async (seed, context) => {
         if (!broker().isOwn) context.skip(`${broker().how} is not to be restarted`);

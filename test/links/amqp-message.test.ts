@@ -6,7 +6,7 @@ import { recorder } from '../helpers/message.js';
 const bytes = new Uint8Array([0, 255]);
 
 describe('a message in AMQP', () => {
-  it('carries id, key, time, content type and headers there and back (S2.50)', () => {
+  it('carries id, key, time, content type and headers there and back', () => {
     const headers = { 'content-type': 'text/csv', trace: 'a', raw: bytes, list: ['b', 'c'] };
     const { message } = recorder();
     const sent = message(new Uint8Array(), { headers, key: 'k' });

@@ -7,7 +7,7 @@ describe('amqpTarget', () => {
     ['amqps://u:p@host', ['amqps', 'host', 5671, 'u', 'p', '/']],
     ['amqp://u%40x:p%2Fq@host:1234/my%2Fhost', ['amqp', 'host', 1234, 'u@x', 'p/q', 'my/host']],
     ['amqp://[::1]:99/', ['amqp', '::1', 99, 'guest', 'guest', '/']],
-  ])('takes %s apart', (url, expected) => {
+  ])('takes %s apart (S0.36, S0.37)', (url, expected) => {
     const { protocol, hostname, port, username, password, vhost } = amqpTarget(url, 5_000, true);
     expect([protocol, hostname, port, username, password, vhost]).toEqual(expected);
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { mqttTarget } from '../../src/links/mqtt-target.js';
 
 describe('the URL of a broker', () => {
-  it('is taken apart', () => {
+  it('is taken apart (S0.36, S0.37)', () => {
     expect(mqttTarget('mqtt://user:p%40ss@broker.example:1884')).toEqual({
       protocol: 'mqtt',
       hostname: 'broker.example',

@@ -43,7 +43,7 @@ function watch(of: ReturnType<typeof link>): { statuses: string[]; failures: str
 }
 
 describe('a link', () => {
-  it('opens with its first user, is shared, closes with its last (SRC-01)', async () => {
+  it('opens with its first user, is shared, closes with its last (S0.27, SRC-01)', async () => {
     await using server = await bareServer();
     const shared = link({ url: server.url });
     const { statuses } = watch(shared);

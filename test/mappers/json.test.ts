@@ -376,7 +376,7 @@ describe('json', () => {
     expect(refusal(() => json(options)).message).toContain("did you mean 'maxDepth'");
   });
 
-  it('decode(encode(x)) is x', () => {
+  it('decode(encode(x)) is x (S2.19)', () => {
     // JSON has no -0 in JSON.stringify.
     const positive = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
     fc.assert(

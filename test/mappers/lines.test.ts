@@ -67,7 +67,7 @@ describe('a splitter of lines', () => {
       }
   });
 
-  it('gives the same records however the file is cut, with nothing lost between them (S2.12)', () => {
+  it('gives the same records however the file is cut, with nothing lost between them', () => {
     const piece = fc.oneof(fc.constantFrom('\n', '\r\n', '\r', '\uFEFF', 'é', '€', '𝄞', 'abc', '"', ''), fc.string());
     fc.assert(
       fc.property(

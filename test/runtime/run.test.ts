@@ -158,7 +158,7 @@ describe('run', () => {
     expect(report.unfinished).toMatchObject([{ id: 'first', topic: 'in', stage: 'stuck', connector: 'memory' }]);
   });
 
-  it('nacks the message when the sink throws, and goes on (ACK-06)', async () => {
+  it('nacks the message when the sink throws, and goes on (ACK-06, S0.31)', async () => {
     const broker = memoryBroker();
     for (const value of ['good', 'bad', 'better']) broker.publish({ topic: 'in', payload: value });
     const seen: string[] = [];

@@ -42,7 +42,7 @@ afterEach(() => {
 });
 
 describe('fileSink', () => {
-  it('appends text and bytes with a line end and acks each, in order (S2.48, SNK-01)', async () => {
+  it('appends text and bytes with a line end and acks each, in order (S0.32, S2.48, SNK-01)', async () => {
     await using folder = await temporaryFolder();
     await folder.write('out.txt', 'was here\n');
     const { sink, at } = bench(folder);
@@ -75,7 +75,7 @@ describe('fileSink', () => {
     expect(await readdir(folder.path)).toEqual([]);
   });
 
-  it('writes values of a format, with its head at the start of every new file', async () => {
+  it('writes values of a format, with its head at the start of every new file (S2.18)', async () => {
     await using folder = await temporaryFolder();
     const at = recorder();
     const rows = { ...ndjson<{ n: number }>(), head: new TextEncoder().encode('# head\n') };
@@ -178,7 +178,7 @@ describe('fileSink', () => {
     });
   });
 
-  it('writes what comes meanwhile as the next group, and holds no more than a group (SNK-03, SNK-04)', async () => {
+  it('writes what comes meanwhile as the next group, and holds no more than a group (S2.16, SNK-03, SNK-04)', async () => {
     await using folder = await temporaryFolder();
     const prototype = await handles();
     const { write } = prototype;

@@ -38,7 +38,7 @@ function open(options: KafkaSinkOptions = {}): Rig {
 const refused = (type: string): Error => Object.assign(new Error('refused'), { type });
 
 describe('the writer of topics', () => {
-  it('sends what came in one turn as one batch for each partition, and acks it when that is confirmed', async () => {
+  it('sends what came in one turn as one batch for each partition, and acks it when that is confirmed (S2.16)', async () => {
     const { send, clock, kafka, log } = open();
     const other = Array.from({ length: 9 }, (_, at) => `x${at}`).find(
       (key) => partitionForKey(bytes(key), 2) !== partitionForKey(bytes('k1'), 2),

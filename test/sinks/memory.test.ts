@@ -70,7 +70,7 @@ describe('memorySink', () => {
     expect(said).toEqual([{ then: 'dead', code: 'PAYLOAD_TOO_LARGE' }]);
   });
 
-  it('holds back at a full topic what the window allows and no more, and loses nothing (SNK-03, SNK-04, CRD-10)', () => {
+  it('holds back at a full topic what the window allows and no more, and loses nothing (S2.11, S2.17, SNK-03, SNK-04, CRD-10)', () => {
     const clock = virtualClock();
     const broker = memoryBroker({ clock, topics: { out: { maxMessages: 5 } } });
     for (let payload = 0; payload < 100; payload += 1) broker.publish({ topic: 'in', payload });

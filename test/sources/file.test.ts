@@ -100,7 +100,7 @@ describe('fileSource', () => {
     expect(texts(await acked(fileSource({ path, offsets })))).toEqual(['', 'c']);
   });
 
-  it('emits values of a format, as typed', async () => {
+  it('emits values of a format, as typed (S2.12)', async () => {
     await using folder = await temporaryFolder();
     const path = await folder.write('a.ndjson', '{"n":1}\n{"n":2}\n');
     const messages = await acked(fileSource({ path, topic: 'counts', format: ndjson<{ n: number }>() }));

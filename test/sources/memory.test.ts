@@ -29,7 +29,7 @@ describe('memorySource', () => {
     expect([broker.peek.connections(), broker.peek.consumers('in'), clock.pendingTimers]).toEqual([0, 0, 0]);
   });
 
-  it('gives each message its topic, key, headers, id, time, attempt and place', () => {
+  it('gives each message its topic, key, headers, id, time, attempt and place (S0.28)', () => {
     const clock = virtualClock();
     const broker = memoryBroker({ clock, partitions: 1 });
     const seen = collect(memorySource<string>(broker, { topic: 'in', clock }));
