@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { findCommand } from './find-command.js';
@@ -11,6 +11,8 @@ export interface KafkaClasses {
   readonly java: string;
   /** Java's class path. */
   readonly path: string;
+  /** What Java made of the classes when it read them last, where that was kept. */
+  readonly archive: string | undefined;
 }
 
 /** Java, and the jars of `KAFKA_HOME` or those that `npm run brokers:install` has brought; or in words why there are none. */
@@ -24,7 +26,13 @@ export function kafkaClasses(): KafkaClasses | string {
   const jars = home === undefined ? brought() : join(home, 'libs');
   if (!hasJars(jars))
     return home === undefined ? 'the jars of Kafka are not installed' : 'KAFKA_HOME has no libs/*.jar';
-  return { how: home === undefined ? 'installed' : 'that of KAFKA_HOME', java, path: join(jars, '*') };
+  const archive = join(jars, 'classes.jsa');
+  return {
+    how: home === undefined ? 'installed' : 'that of KAFKA_HOME',
+    java,
+    path: join(jars, '*'),
+    archive: existsSync(archive) ? archive : undefined,
+  };
 }
 
 /** Where `scripts/install-brokers.sh` puts them: outside of the project, once for all its copies. */

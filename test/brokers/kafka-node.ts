@@ -16,7 +16,7 @@ exec "$@" kafka.Kafka "$BROKER_FOLDER/conf"`;
 
 /** One process that is broker and controller, in KRaft mode; `port` is where clients find it. */
 export async function kafkaNode(
-  { java, path }: KafkaClasses,
+  { java, path, archive }: KafkaClasses,
   port: number,
   settings: Readonly<Record<string, string | number>>,
 ): Promise<Broker> {
@@ -39,11 +39,12 @@ export async function kafkaNode(
     'broker.session.timeout.ms': 3_000,
     ...settings,
   };
+  const archived = archive === undefined ? [] : [`-XX:SharedArchiveFile=${archive}`];
   const lines = Object.entries(config).map(([name, value]) => `${name}=${value}\n`);
   await writeFile(join(folder, 'conf'), lines.join(''));
   return ownBroker({
     name: 'Kafka',
-    command: ['sh', '-c', START, 'sh', java, ...JAVA, '-cp', path],
+    command: ['sh', '-c', START, 'sh', java, ...JAVA, ...archived, '-cp', path],
     folder,
     port,
     url: `127.0.0.1:${port}`,
