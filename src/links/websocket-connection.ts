@@ -83,7 +83,10 @@ export class WebSocketConnection {
   unclaimed = 0;
   private readonly wire: Wire;
   private readonly settings: ConnectionSettings;
-  private readonly receivers = new Set<FrameReceiver>();
+  /** Each with its number, in the order in which they came. */
+  private readonly receivers = new Map<FrameReceiver, number>();
+  /** The number of the newest. */
+  private newest = 0;
   /** The receiver where there is just one, as nearly always: a look into a set for each frame costs more than the frame. */
   private sole: FrameReceiver | undefined;
   /** Those who cannot take more. While there is one, nothing is read. */
@@ -140,7 +143,7 @@ export class WebSocketConnection {
   // --- reading ------------------------------------------------------------------------------------------------------
 
   attach(receiver: FrameReceiver): void {
-    this.receivers.add(receiver);
+    this.receivers.set(receiver, (this.newest += 1));
     this.findSole();
     if (!this.isOpen) receiver.ended?.();
   }
@@ -184,8 +187,11 @@ export class WebSocketConnection {
       return;
     }
     const frame = new Frame(data);
+    // Whoever comes while a frame is given out came after it: a flow that fails on it and is tried again would fail for ever.
+    const { newest } = this;
     let wanted = false;
-    for (const receiver of this.receivers) if (this.give(receiver, data, bytes, frame)) wanted = true;
+    for (const [receiver, number] of this.receivers)
+      if (number <= newest && this.give(receiver, data, bytes, frame)) wanted = true;
     if (!wanted) this.unclaimed += 1;
   }
 
@@ -205,7 +211,7 @@ export class WebSocketConnection {
   private findSole(): void {
     const { receivers } = this;
     this.sole = undefined;
-    if (receivers.size === 1) for (const receiver of receivers) this.sole = receiver;
+    if (receivers.size === 1) for (const receiver of receivers.keys()) this.sole = receiver;
   }
 
   private heard(): void {
@@ -305,7 +311,7 @@ export class WebSocketConnection {
     this.stopKeepAlive?.();
     this.holders.clear();
     this.asking = [];
-    for (const receiver of [...this.receivers]) receiver.ended?.();
+    for (const receiver of [...this.receivers.keys()]) receiver.ended?.();
     this.receivers.clear();
     this.findSole();
     this.settings.closed(code, reason, this.failure);

@@ -57,6 +57,32 @@ describe('WebSocketConnection reading', () => {
     expect(seen[0]).toBe(seen[1]);
   });
 
+  it('gives a frame to nobody who came because of it: who fails on it and comes again would get it for ever', () => {
+    const { wire, connection } = setup();
+    const failures: unknown[] = [];
+    const comingAgain = (): FrameReceiver => {
+      const receiver: FrameReceiver = {
+        match: () => true,
+        take(data) {
+          failures.push(data);
+          if (failures.length > 10) return;
+          connection.detach(receiver);
+          connection.attach(comingAgain());
+        },
+      };
+      return receiver;
+    };
+    const other: unknown[] = [];
+    connection.attach(comingAgain());
+    connection.attach(taking(other));
+    wire.events.data('a', 1);
+    wire.events.data('b', 1);
+    expect([failures, other]).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ]);
+  });
+
   it('survives a receiver that throws: the client would never read again', () => {
     const { wire, connection } = setup();
     const seen: unknown[] = [];
