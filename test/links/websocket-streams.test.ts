@@ -1,10 +1,11 @@
-import { filter, map, Subject, type Subscription } from 'rxjs';
+import { combineLatest, distinctUntilChanged, filter, map, Subject, type Subscription } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { messages } from 'sluice';
+import { deadLetter, each, HEADERS, headerText, messages, values, type Sink } from 'sluice';
 import { webSocket, webSocketLink, type WebSocketDuplex } from 'sluice/websocket';
 import { readSubscription, webSocketServer } from 'sluice/websocket-server';
 import { collect } from '../helpers/collect.js';
 import { until } from '../helpers/until.js';
+import { bareClient } from '../helpers/websocket.js';
 
 interface Tick {
   readonly channel: string;
@@ -118,4 +119,48 @@ describe('a stream from a server', () => {
     subscription.unsubscribe();
     await until(() => expect(streams()).toBe(0));
   });
+
+  it('leaves the last value while its connection is lost, which can be told to be stale (S3.89)', async () => {
+    const { ticks, asked, streams, client, hangUp } = await market();
+    const feed = client();
+    const last = feed.channel(channel).pipe(
+      values(),
+      map((frame) => (JSON.parse(frame as string) as Tick).n),
+    );
+    const isStale = feed.status$.pipe(
+      map((status) => status !== 'connected'),
+      distinctUntilChanged(),
+    );
+    const shown: string[] = [];
+    const subscription = combineLatest([last, isStale]).subscribe(([n, stale]) => {
+      shown.push(stale ? `${n} stale` : `${n}`);
+    });
+    await until(() => expect(streams()).toBe(3));
+    ticks.next({ channel: 'quotes', symbol: 'BTC-USD', n: 1 });
+    await until(() => expect(shown).toEqual(['1']));
+    await hangUp();
+    await until(() => expect([asked.length, streams()]).toEqual([2, 3]));
+    ticks.next({ channel: 'quotes', symbol: 'BTC-USD', n: 2 });
+    await until(() => expect(shown).toEqual(['1', '1 stale', '1', '2']));
+    subscription.unsubscribe();
+  });
+});
+
+it('tells a client in a frame what was wrong with its own, and serves it on (S3.87)', async () => {
+  const server = await webSocketServer({ port: 0, closeTimeoutMs: 100 });
+  onTestFinished(() => server.close());
+  server.clients$.subscribe(({ source, sink }) => {
+    const errors = {
+      next: (letter) => sink.next(letter.with(`no: ${headerText(letter.headers, HEADERS.deadCode)}`)),
+      error: () => undefined,
+      complete: () => undefined,
+    } satisfies Sink<unknown>;
+    const work = (frame: string | Uint8Array): string => `yes: ${(JSON.parse(frame as string) as { n: number }).n}`;
+    source.pipe(deadLetter(errors), each(work, { onError: 'dead' })).subscribe(sink);
+  });
+  const client = await bareClient(`ws://127.0.0.1:${server.address.port}/`);
+  for (const frame of ['{"n":1}', 'no json', '{"n":2}']) client.socket.send(frame);
+  await until(() => expect(client.received.toSorted()).toEqual(['no: HANDLER_FAILED', 'yes: 1', 'yes: 2']));
+  expect(server.clients).toHaveLength(1);
+  client.socket.terminate();
 });
