@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { isSluiceError, memoryBroker, memorySource, type MemoryBroker, type MemoryReceipt } from 'sluice';
+import {
+  each,
+  fromAsyncIterable,
+  isSluiceError,
+  memoryBroker,
+  memorySink,
+  memorySource,
+  run,
+  type MemoryBroker,
+  type MemoryReceipt,
+} from 'sluice';
 import { virtualClock } from 'sluice/testing';
 import { collect } from '../helpers/collect.js';
 
@@ -160,6 +170,47 @@ describe('a full topic', () => {
     clock.advance(0);
     expect(seen.payloads).toEqual([1, 2, 3]);
   });
+
+  it.each([4, 32])(
+    'of capacity %i is a bounded queue for workers: who fills it waits, and nothing is lost (S4.65, S4.79, S4.91, S4.93)',
+    async (capacity) => {
+      const clock = virtualClock();
+      const broker = memoryBroker({ clock, topics: { jobs: { maxMessages: capacity } } });
+      let made = 0;
+      async function* jobs(): AsyncGenerator<number> {
+        while (made < 500) yield (made += 1);
+      }
+      const filling = run(
+        fromAsyncIterable(jobs(), { credit: 2, clock }),
+        memorySink(broker, { topic: 'jobs', clock, maxUnconfirmed: 2 }),
+        { clock },
+      );
+      await clock.run(60_000);
+      // Nobody works yet: it is full, two wait for room, and no more were made.
+      expect([broker.peek.depth('jobs'), made]).toEqual([capacity, capacity + 2]);
+      const done: number[] = [];
+      let atWork = 0;
+      let most = 0;
+      let inAll = 0;
+      let ahead = 0;
+      const work = async (job: number): Promise<void> => {
+        most = Math.max(most, (atWork += 1));
+        await new Promise<void>((resolve) => void clock.timer(10, resolve));
+        inAll = Math.max(inAll, broker.peek.depth('jobs') + broker.peek.unsettled('jobs'));
+        ahead = Math.max(ahead, made - done.length);
+        atWork -= 1;
+        done.push(job);
+      };
+      collect(
+        memorySource<number>(broker, { topic: 'jobs', credit: 3, clock }).pipe(each(work, { concurrency: 3, clock })),
+      );
+      await clock.run(60_000);
+      expect((await filling.done).clean).toBe(true);
+      expect(done).toEqual(Array.from({ length: 500 }, (_, at) => at + 1));
+      // What waits, what is at work, and what waits for room: each at its bound, and no more.
+      expect([most, inAll, ahead]).toEqual([3, capacity + 3, capacity + 3 + 2]);
+    },
+  );
 
   it('lets nobody overtake the publishers that wait', () => {
     const clock = virtualClock();
