@@ -212,7 +212,10 @@ const onlyLong = 'a broker is killed again and again: with this driver in npm ru
 
 const killedLong = 'a client is killed again and again: with this driver in npm run chaos only';
 
-/** Everything that a driver has to hold, on a broker of its own: reading with the source (S2.43), writing with the sink (S2.44). */
+/**
+ * Everything that a driver has to hold, on a broker of its own: an implementation of Kafka (S0.15) that reads with the source
+ * (S2.43) and writes with the sink (S2.44).
+ */
 export function kafkaContract(driver: KafkaDriverName): void {
   brokerSuite(`Kafka over ${driver}`, kafka, (broker) => {
     beforeEach((context) => {
