@@ -14,6 +14,9 @@ const COMPOSE_FILE = fileURLToPath(new URL('../../compose.yaml', import.meta.url
 /** The first start brings the image. */
 const START_MS = 600_000;
 
+/** How a broker was found that {@link composed} starts. */
+export const IN_DOCKER = 'Docker Compose';
+
 /** A service of `compose.yaml`. */
 export interface Composed {
   readonly service: 'rabbitmq' | 'mosquitto' | 'kafka';
@@ -29,7 +32,7 @@ export function composed(options: Composed): Way {
     const timeout = 20_000;
     if (await fails(run(docker, ['compose', 'version'], { timeout }))) return 'docker has no Compose';
     if (await fails(run(docker, ['info'], { timeout }))) return 'no Docker engine answers';
-    return { how: 'Docker Compose', open: () => start(docker, options) };
+    return { how: IN_DOCKER, open: () => start(docker, options) };
   };
 }
 
