@@ -1,25 +1,36 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
 /** The file in a folder that says which process has it. */
 export const LOCK = 'lock';
 
+/** The locks that this process has: the number in one does not say which of several hubs it is. */
+const held = new Set<string>();
+
 /**
- * Makes a folder and holds it for this process, so that no two count and write the same; gives what lets it go again. What
+ * Makes a folder and holds it for one hub, so that no two count and write the same; gives what lets it go again. What
  * a process holds that was killed is taken over.
  */
 export function lockFolder(folder: string): () => void {
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, LOCK);
+  // Whatever it is called: a link to a folder is no other one.
+  const path = join(realpathSync(folder), LOCK);
   const own = `${path}.${process.pid}`;
-  const release = (): void => rmSync(path, { force: true });
+  let isReleased = false;
+  const release = (): void => {
+    // Somebody else may have it by now.
+    if (isReleased) return;
+    isReleased = true;
+    held.delete(path);
+    rmSync(path, { force: true });
+  };
   writeFileSync(own, String(process.pid));
   try {
     // A link appears with its content, or not at all where somebody has the folder.
     while (!hasDone(() => linkSync(own, path), 'EEXIST')) {
       const owner = ownerOf(path);
-      if (owner !== undefined && isAlive(owner)) {
+      if (owner !== undefined && isAtWork(owner, path)) {
         const advice = `Stop it, or give this one a folder of its own with --state. If that is no hub, delete ${path}`;
         throw new Error(`process ${owner} is at work in ${folder}. ${advice}`);
       }
@@ -28,6 +39,7 @@ export function lockFolder(folder: string): () => void {
   } finally {
     rmSync(own, { force: true });
   }
+  held.add(path);
   process.once('exit', release);
   return () => {
     process.removeListener('exit', release);
@@ -50,9 +62,9 @@ function ownerOf(path: string): number | undefined {
   return /^[1-9]\d*$/.test(text) ? Number(text) : undefined;
 }
 
-function isAlive(pid: number): boolean {
-  // One that has our number lived before the machine, or its container, was started.
-  return pid !== process.pid && hasDone(() => process.kill(pid, 0), 'ESRCH');
+function isAtWork(pid: number, path: string): boolean {
+  // One that has our number, and is not us, lived before the machine, or its container, was started.
+  return pid === process.pid ? held.has(path) : hasDone(() => process.kill(pid, 0), 'ESRCH');
 }
 
 /** False where it failed with this code. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync, readdirSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -175,6 +175,29 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     expect(next.code, next.said).toBe(0);
     expect(account(next.said)).toMatchObject({ missing: 0 });
     expect(existsSync(join(state, 'lock'))).toBe(false);
+  });
+
+  it('leaves a folder alone that another hub of the same process is at work in, by whatever name', () => {
+    const mine = join(folder, 'mine');
+    const release = lockFolder(mine);
+    symlinkSync(mine, join(folder, 'also-mine'));
+    for (const name of ['mine', 'also-mine']) {
+      expect(() => lockFolder(join(folder, name))).toThrow(`process ${process.pid} is at work in`);
+    }
+    expect(readFileSync(join(mine, LOCK), 'utf8')).toBe(String(process.pid));
+    release();
+    const releaseNext = lockFolder(mine);
+    release();
+    expect(existsSync(join(mine, LOCK))).toBe(true);
+    releaseNext();
+    expect(readdirSync(mine)).toEqual([]);
+  });
+
+  it('takes over a folder whose lock has the number of this process from an earlier life', () => {
+    const path = join(folder, LOCK);
+    writeFileSync(path, String(process.pid));
+    lockFolder(folder)();
+    expect(existsSync(path)).toBe(false);
   });
 
   it.each(['', 'x', '-1', '1.5'])('takes over a folder whose lock names no process: %j', (text) => {
