@@ -12,17 +12,21 @@ export interface CredentialsOnTheWay {
   readonly dangerouslyAllowPlainText: boolean | undefined;
 }
 
+/** Throws CONFIG_INVALID for what {@link plainTextFault} finds. @internal */
+export function refusePlainText(owner: string, way: CredentialsOnTheWay, option: string, cure: string): void {
+  const fault = plainTextFault(way, option, cure);
+  if (fault !== undefined) throw configInvalid(owner, [fault]);
+}
+
 /**
- * Throws CONFIG_INVALID for credentials that would cross a network in the clear. `option` is the one to look at, `cure` what
- * to use in its place or beside it.
+ * What is wrong where credentials would cross a network in the clear, to be told with the other faults. `option` is the one
+ * to look at, `cure` what to use in its place or beside it.
  *
  * @internal
  */
-export function refusePlainText(owner: string, way: CredentialsOnTheWay, option: string, cure: string): void {
-  if (!way.areSent || way.isSecure || way.dangerouslyAllowPlainText === true) return;
+export function plainTextFault(way: CredentialsOnTheWay, option: string, cure: string): string | undefined {
+  if (!way.areSent || way.isSecure || way.dangerouslyAllowPlainText === true) return undefined;
   const other = way.hosts.find((host) => !isLoopback(host));
-  if (other === undefined) return;
-  throw configInvalid(owner, [
-    `'${option}': credentials would travel unencrypted to ${other}; use ${cure}, or set dangerouslyAllowPlainText`,
-  ]);
+  if (other === undefined) return undefined;
+  return `'${option}': credentials would travel unencrypted to ${other}; use ${cure}, or set dangerouslyAllowPlainText`;
 }

@@ -13,7 +13,7 @@ import {
   required,
   text,
 } from '../connection/options.js';
-import { refusePlainText } from '../connection/refuse-plain-text.js';
+import { plainTextFault } from '../connection/refuse-plain-text.js';
 import { type MqttTarget, mqttTarget } from './mqtt-target.js';
 import { textFault, topicFault } from './mqtt-topic.js';
 
@@ -111,14 +111,15 @@ export function checkMqttLink(options: MqttLinkOptions): MqttTarget {
   const faults: string[] = [];
   if (tls !== undefined && !target.isSecure) faults.push(`'tls' needs a URL that begins with mqtts: or wss:`);
   if (topicAliases > 0 && protocolVersion !== '5') faults.push(`'topicAliases' needs protocolVersion '5'`);
-  if (faults.length > 0) throw configInvalid('mqttLink', faults);
   const way = {
     areSent: (options.password ?? target.password) !== undefined,
     isSecure: target.isSecure,
     hosts: [target.hostname],
     dangerouslyAllowPlainText: options.dangerouslyAllowPlainText,
   };
-  refusePlainText('mqttLink', way, 'url', 'mqtts: or wss:');
+  const inTheClear = plainTextFault(way, 'url', 'mqtts: or wss:');
+  if (inTheClear !== undefined) faults.push(inTheClear);
+  if (faults.length > 0) throw configInvalid('mqttLink', faults);
   return target;
 }
 

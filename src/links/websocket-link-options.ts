@@ -15,7 +15,7 @@ import {
   required,
   text,
 } from '../connection/options.js';
-import { refusePlainText } from '../connection/refuse-plain-text.js';
+import { plainTextFault } from '../connection/refuse-plain-text.js';
 import type { PlatformWebSocket, WsWebSocket } from './websocket-client.js';
 import type { WebSocketData } from './websocket-wire.js';
 
@@ -118,10 +118,11 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
   });
   const faults: string[] = [];
   if (typeof settings.url === 'string') {
-    const wrong = urlFault(settings.url);
+    const { headers, dangerouslyAllowPlainText } = settings;
+    // What a function gives is looked at before each try.
+    const known = typeof headers === 'function' ? undefined : headers;
+    const wrong = urlFault(settings.url) ?? credentialsFault(settings.url, known, dangerouslyAllowPlainText);
     if (wrong !== undefined) faults.push(wrong);
-    else if (typeof settings.headers !== 'function')
-      checkCredentials(settings.url, settings.headers, settings.dangerouslyAllowPlainText);
   }
   const forWs = [settings.headers, settings.tls].some((option) => option !== undefined);
   if (forWs && (settings.client === undefined || !isPausing(settings.client))) {
@@ -150,9 +151,8 @@ export function checkTry(
   headers: Readonly<Record<string, string>> | undefined,
   allowPlainText: boolean | undefined,
 ): void {
-  const wrong = urlFault(url);
+  const wrong = urlFault(url) ?? credentialsFault(url, headers, allowPlainText);
   if (wrong !== undefined) throw configInvalid('webSocketLink', [wrong]);
-  checkCredentials(url, headers, allowPlainText);
 }
 
 /** The options that the package `ws` gets. @internal */
@@ -176,14 +176,14 @@ export function wsOptions(
 
 const CREDENTIALS = /^(authorization|cookie|proxy-authorization|x-api-key)$/i;
 
-function checkCredentials(
+function credentialsFault(
   url: string,
   headers: Readonly<Record<string, string>> | undefined,
   dangerouslyAllowPlainText: boolean | undefined,
-): void {
+): string | undefined {
   const { protocol, hostname, username, password } = new URL(url);
   const areSent =
     username !== '' || password !== '' || Object.keys(headers ?? {}).some((name) => CREDENTIALS.test(name));
   const way = { areSent, isSecure: protocol === 'wss:', hosts: [hostname], dangerouslyAllowPlainText };
-  refusePlainText('webSocketLink', way, 'url', 'wss:');
+  return plainTextFault(way, 'url', 'wss:');
 }

@@ -53,6 +53,10 @@ describe('the options of mqttLink', () => {
     ],
     [{ url: 'mqtt://broker.example', username: 'a', password: 'b' }, 'would travel unencrypted to broker.example'],
     [{ url: 'ws://u:p@broker.example' }, 'would travel unencrypted'],
+    [
+      { url: 'mqtt://u:p@broker.example', tls: {}, topicAliases: 5, protocolVersion: '3.1.1' },
+      `'tls' needs a URL that begins with mqtts: or wss:; 'topicAliases' needs protocolVersion '5'; 'url': credentials would travel`,
+    ],
   ])('are checked: %j', (options, text) => {
     expect(() => mqttLink(options as never)).toThrow(text);
   });

@@ -43,6 +43,12 @@ describe('options of webSocketLink', () => {
     }
   });
 
+  it('are told together, whatever is wrong with them', () => {
+    const said = refused({ url: 'ws://ada:secret@feed.example', tls: {} });
+    expect(said).toContain('unencrypted to feed.example');
+    expect(said).toContain(`'headers' and 'tls' need client: 'ws'`);
+  });
+
   it('never show a secret in what they refuse (S21, SEC-02)', () => {
     const said = refused({
       ...ws,
