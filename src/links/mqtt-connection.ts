@@ -29,7 +29,7 @@ export interface MqttConnection {
   /** The session is of no use any more: MQTT 5 ends it with the connection. */
   isLeft: boolean;
   /** The first message of a session that is resumed: it may come before anybody reads, and everything waits behind it. */
-  readonly early: { packet: MqttPublish; done: (error?: Error) => void } | undefined;
+  early: { packet: MqttPublish; done: (error?: Error) => void } | undefined;
   /** Answers the ping that is out, if there is one. */
   heard: (() => void) | undefined;
 }
@@ -62,12 +62,15 @@ export async function openMqtt(
   const client = mqtt.connect(clientOptions(options, target, plan, password) as never) as unknown as MqttClient;
   // Its own watch takes a reader that holds its breath for a dead peer; the link pings by itself.
   client.onKeepaliveTimeout = () => undefined;
+  let connection: MqttConnection | undefined;
   let early: MqttConnection['early'];
   // Left to itself the client would acknowledge what comes before there is a reader.
-  client.handleMessage = (packet, done) => (early = { packet, done });
+  client.handleMessage = (packet, done) => {
+    early = { packet, done };
+    if (connection !== undefined) connection.early = early;
+  };
   context.abandoned(() => void client.end(true, {}));
   return new Promise<MqttConnection>((resolve, reject) => {
-    let connection: MqttConnection | undefined;
     let failure: SluiceError | undefined;
     const failed = (error: unknown): void => {
       failure ??= connectionFailed(error, connection !== undefined);
@@ -99,9 +102,7 @@ export async function openMqtt(
         quota,
         isHeld: false,
         isLeft: false,
-        get early() {
-          return early;
-        },
+        early,
         heard: undefined,
       };
       resolve(connection);

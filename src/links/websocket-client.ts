@@ -3,8 +3,8 @@ import { peerMissing } from '../connection/load-peer.js';
 import { isSluiceError, SluiceError } from '../errors.js';
 import { closedWith, connectFailed, upgradeRefused } from './websocket-errors.js';
 import {
-  platformWire,
-  wsWire,
+  PlatformWire,
+  WsWire,
   type PlatformSocket,
   type RawSocket,
   type Wire,
@@ -87,7 +87,7 @@ function openWs(
   socket.on('open', () => {
     // What came with the answer to the upgrade would be emitted before anybody could listen.
     socket.pause();
-    resolve(wsWire(socket, raw as RawSocket, request.clock));
+    resolve(new WsWire(socket, raw as RawSocket, request.clock));
   });
   socket.on('unexpected-response', (answer: { destroy(): void }, response: { readonly statusCode?: number }) => {
     reject(upgradeRefused(response.statusCode ?? 0));
@@ -106,7 +106,7 @@ function openPlatform(
   reject: (error: unknown) => void,
 ): () => void {
   const socket = new Socket(request.url, [...request.protocols]);
-  socket.onopen = () => resolve(platformWire(socket, request.clock, request.maxBytes));
+  socket.onopen = () => resolve(new PlatformWire(socket, request.clock, request.maxBytes));
   // Why it failed is kept from pages on purpose; there is nothing to read from the event.
   socket.onerror = () => reject(connectFailed(undefined));
   socket.onclose = ({ code }: { readonly code: number }) => reject(closedWith(code, ''));

@@ -104,20 +104,45 @@ export function serveClient<P>(options: ServeClient<P>): ServedClient<P> {
     );
   }
   const way = { connection, limits };
-  const client: WebSocketClient<P> = {
+  const client = new ServerClient<P>(connection, {
     id: `${randomText(clock)}${randomText(clock)}`,
     principal: accepted.principal,
     request,
-    protocol: connection.protocol,
     source: framesIn(way, { clock }),
     sink: framesOut(way, { clock }),
     status$: status.status$,
-    get isOpen() {
-      return connection.isOpen;
-    },
     close,
-  };
+  });
   return { client, connection, missedBeats: 0 };
+}
+
+/** A class, as each object literal with a getter would get a shape of its own, and every look at it would be slow. */
+class ServerClient<P> implements WebSocketClient<P> {
+  readonly id: string;
+  readonly principal: P;
+  readonly request: WebSocketRequest;
+  readonly protocol: string;
+  readonly source: WebSocketClient<P>['source'];
+  readonly sink: WebSocketClient<P>['sink'];
+  readonly status$: WebSocketClient<P>['status$'];
+  readonly close: WebSocketClient<P>['close'];
+  private readonly connection: WebSocketConnection;
+
+  constructor(connection: WebSocketConnection, shown: Omit<WebSocketClient<P>, 'isOpen' | 'protocol'>) {
+    this.connection = connection;
+    this.id = shown.id;
+    this.principal = shown.principal;
+    this.request = shown.request;
+    this.protocol = connection.protocol;
+    this.source = shown.source;
+    this.sink = shown.sink;
+    this.status$ = shown.status$;
+    this.close = shown.close;
+  }
+
+  get isOpen(): boolean {
+    return this.connection.isOpen;
+  }
 }
 
 const randomText = (clock: Clock): string => Math.floor(clock.random() * 2 ** 48).toString(36);

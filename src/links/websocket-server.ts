@@ -12,7 +12,7 @@ import { WEBSOCKET_PEER } from './websocket-client.js';
 import { isOriginAllowed, requestOf, type WebSocketRequest } from './websocket-request.js';
 import { serveClient, type ServedClient, type WebSocketClient } from './websocket-server-client.js';
 import { checkServerOptions, type WebSocketAccepted, type WebSocketServerOptions } from './websocket-server-options.js';
-import { wsWire, type WebSocketData, type WsSocket } from './websocket-wire.js';
+import { WsWire, type WebSocketData, type WsSocket } from './websocket-wire.js';
 
 /**
  * A WebSocket server that listens.
@@ -137,7 +137,7 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
 
   function serve(open: WsSocket, socket: NodeDuplex, request: WebSocketRequest, accepted: WebSocketAccepted<P>): void {
     const one: ServedClient<P> = serveClient<P>({
-      wire: wsWire(open, socket, clock),
+      wire: new WsWire(open, socket, clock),
       request,
       accepted,
       limits,

@@ -83,59 +83,97 @@ const OPEN = 1;
 /** Close codes that a client may send; anything else throws in a browser. */
 const sendable = (code: number): boolean => code === 1000 || (code >= 3000 && code <= 4999);
 
-/** The wire of an open socket of `ws`, client or server side, and of the socket below it. @internal */
-export function wsWire(socket: WsSocket, raw: RawSocket, clock: Clock): Wire {
-  let isCorked = false;
-  const uncork = (): void => {
-    isCorked = false;
-    raw.uncork();
-  };
-  // A write of its own for every small frame costs more than the frame: the ones of one turn go together.
-  const gather = (): void => {
-    if (isCorked) return;
-    isCorked = true;
-    raw.cork();
-    clock.defer(uncork);
-  };
-  return {
-    get protocol() {
-      return socket.protocol;
-    },
-    get bufferedBytes() {
-      return socket.bufferedAmount;
-    },
-    canPause: true,
-    listen(events) {
-      socket.on('message', (data: Uint8Array, isBinary: boolean) => {
-        events.data(isBinary ? bytesOf(data) : data.toString(), data.length);
-      });
-      socket.on('ping', () => events.heard());
-      socket.on('pong', () => events.pong());
-      socket.on('error', (error: Error) => events.failed(error));
-      socket.on('close', (code: number, reason: Uint8Array) => events.closed(code, reason.toString()));
-    },
-    send(data, done) {
-      gather();
-      socket.send(data, done);
-    },
-    sendFrame(frame, done) {
-      if (socket.readyState !== OPEN) {
-        done(new Error('closed'));
-        return;
-      }
-      gather();
-      raw.write(frame, done);
-    },
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
-    ping() {
-      if (socket.readyState === OPEN) socket.ping();
-    },
-    pong() {
-      if (socket.readyState === OPEN) socket.pong();
-    },
-    close: (code, reason) => socket.close(code, reason),
-    terminate: () => socket.terminate(),
+/**
+ * The wire of an open socket of `ws`, client or server side, and of the socket below it. A class, as each object literal
+ * with getters would get a shape of its own, and every look at it would be slow.
+ *
+ * @internal
+ */
+export class WsWire implements Wire {
+  readonly canPause: boolean = true;
+  private readonly socket: WsSocket;
+  private readonly raw: RawSocket;
+  private readonly clock: Clock;
+  private isCorked = false;
+
+  constructor(socket: WsSocket, raw: RawSocket, clock: Clock) {
+    this.socket = socket;
+    this.raw = raw;
+    this.clock = clock;
+  }
+
+  get protocol(): string {
+    return this.socket.protocol;
+  }
+
+  get bufferedBytes(): number {
+    return this.socket.bufferedAmount;
+  }
+
+  listen(events: WireEvents): void {
+    const { socket } = this;
+    socket.on('message', (data: Uint8Array, isBinary: boolean) => {
+      events.data(isBinary ? bytesOf(data) : data.toString(), data.length);
+    });
+    socket.on('ping', () => events.heard());
+    socket.on('pong', () => events.pong());
+    socket.on('error', (error: Error) => events.failed(error));
+    socket.on('close', (code: number, reason: Uint8Array) => events.closed(code, reason.toString()));
+  }
+
+  send(data: WebSocketData, done: (error?: unknown) => void): void {
+    this.gather();
+    this.socket.send(data, done);
+  }
+
+  sendFrame(frame: Uint8Array, done: (error?: unknown) => void): void {
+    if (!this.isOpen) {
+      done(new Error('closed'));
+      return;
+    }
+    this.gather();
+    this.raw.write(frame, done);
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  ping(): void {
+    if (this.isOpen) this.socket.ping();
+  }
+
+  pong(): void {
+    if (this.isOpen) this.socket.pong();
+  }
+
+  close(code: number, reason: string): void {
+    this.socket.close(code, reason);
+  }
+
+  terminate(): void {
+    this.socket.terminate();
+  }
+
+  private get isOpen(): boolean {
+    return this.socket.readyState === OPEN;
+  }
+
+  /** A write of its own for every small frame costs more than the frame: the ones of one turn go together. */
+  private gather(): void {
+    if (this.isCorked) return;
+    this.isCorked = true;
+    this.raw.cork();
+    this.clock.defer(this.uncork);
+  }
+
+  private readonly uncork = (): void => {
+    this.isCorked = false;
+    this.raw.uncork();
   };
 }
 
@@ -153,94 +191,136 @@ function bytesOf(data: Uint8Array): Uint8Array {
 /** How often a browser is asked whether it has written: it never tells. */
 const LOOK_MS = 10;
 
+/** What was sent and not yet written, with where it ends in the stream of all bytes. */
+interface Pending {
+  readonly endsAt: number;
+  readonly done: (error?: unknown) => void;
+}
+
 /**
  * The wire of an open socket of a browser, or of a runtime that has the same class. Such a socket knows no limit, so what
  * is larger than `maxBytes` ends it here, as `ws` does by itself.
  *
  * @internal
  */
-export function platformWire(socket: PlatformSocket, clock: Clock, maxBytes: number): Wire {
-  let events: WireEvents | undefined;
-  /** What was sent and not yet written, oldest first, with where it ends in the stream of all bytes. */
-  const pending: { readonly endsAt: number; readonly done: (error?: unknown) => void }[] = [];
-  let sentBytes = 0;
-  let looking = false;
+export class PlatformWire implements Wire {
+  readonly canPause: boolean = false;
+  private readonly socket: PlatformSocket;
+  private readonly clock: Clock;
+  private readonly maxBytes: number;
+  private events: WireEvents | undefined;
+  /** The oldest first. */
+  private readonly pending: Pending[] = [];
+  private sentBytes = 0;
+  private isLooking = false;
+  /** Until its close is through, more may come of what is too large. */
+  private isTooLarge = false;
 
-  const look = (): void => {
-    looking = false;
-    const writtenBytes = sentBytes - socket.bufferedAmount;
+  constructor(socket: PlatformSocket, clock: Clock, maxBytes: number) {
+    this.socket = socket;
+    this.clock = clock;
+    this.maxBytes = maxBytes;
+  }
+
+  get protocol(): string {
+    return this.socket.protocol;
+  }
+
+  get bufferedBytes(): number {
+    return this.socket.bufferedAmount;
+  }
+
+  listen(events: WireEvents): void {
+    const { socket } = this;
+    this.events = events;
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = ({ data }: { readonly data: unknown }) => {
+      if (typeof data === 'string') this.take(events, data, data.length);
+      else if (data instanceof ArrayBuffer) this.take(events, new Uint8Array(data), data.byteLength);
+    };
+    socket.onerror = () => events.failed(undefined);
+    socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) =>
+      this.closed(code, reason);
+  }
+
+  send(data: WebSocketData, done: (error?: unknown) => void): void {
+    const { socket } = this;
+    if (socket.readyState !== OPEN) {
+      done(new Error('closed'));
+      return;
+    }
+    const before = socket.bufferedAmount;
+    socket.send(data as string);
+    // Its own count is the only one of UTF-8 bytes that costs nothing.
+    this.sentBytes += socket.bufferedAmount - before;
+    this.pending.push({ endsAt: this.sentBytes, done });
+    if (this.isLooking) return;
+    this.isLooking = true;
+    this.clock.yield(this.look);
+  }
+
+  sendFrame(_frame: Uint8Array, done: (error?: unknown) => void): void {
+    done(new Error('not on this side'));
+  }
+
+  pause(): void {
+    // No browser can.
+  }
+
+  resume(): void {
+    // It was never paused.
+  }
+
+  ping(): void {
+    // No browser can.
+  }
+
+  pong(): void {
+    // No browser can.
+  }
+
+  close(code: number, reason: string): void {
+    this.socket.close(sendable(code) ? code : 1000, reason);
+  }
+
+  terminate(): void {
+    const { socket } = this;
+    // Its close stands behind all that is not written, and a peer that does not read keeps it there.
+    socket.onmessage = socket.onerror = socket.onclose = null;
+    socket.close();
+    this.closed(1006, '');
+  }
+
+  private take(events: WireEvents, data: WebSocketData, bytes: number): void {
+    if (this.isTooLarge) return;
+    const fault = frameFault(data, this.maxBytes);
+    if (fault === undefined) {
+      events.data(data, bytes);
+      return;
+    }
+    this.isTooLarge = true;
+    events.failed(fault);
+    this.socket.close();
+  }
+
+  private readonly look = (): void => {
+    const { socket, pending } = this;
+    this.isLooking = false;
+    const writtenBytes = this.sentBytes - socket.bufferedAmount;
     let written = 0;
     while (written < pending.length && (pending[written]?.endsAt ?? 0) <= writtenBytes) written += 1;
     for (const { done } of pending.splice(0, written)) done();
-    if (pending.length > 0 && socket.readyState === OPEN) lookLater();
-  };
-  const lookLater = (): void => {
-    if (looking) return;
-    looking = true;
-    clock.timer(LOOK_MS, look, true);
+    if (pending.length > 0 && socket.readyState === OPEN) this.lookLater();
   };
 
-  const closed = (code: number, reason: string): void => {
-    for (const { done } of pending.splice(0)) done(new Error('closed'));
-    events?.closed(code, reason);
-  };
+  private lookLater(): void {
+    if (this.isLooking) return;
+    this.isLooking = true;
+    this.clock.timer(LOOK_MS, this.look, true);
+  }
 
-  return {
-    get protocol() {
-      return socket.protocol;
-    },
-    get bufferedBytes() {
-      return socket.bufferedAmount;
-    },
-    canPause: false,
-    listen(to) {
-      events = to;
-      socket.binaryType = 'arraybuffer';
-      let isTooLarge = false;
-      const take = (data: WebSocketData, bytes: number): void => {
-        // Until its close is through, more may come of it.
-        if (isTooLarge) return;
-        const fault = frameFault(data, maxBytes);
-        if (fault === undefined) {
-          to.data(data, bytes);
-          return;
-        }
-        isTooLarge = true;
-        to.failed(fault);
-        socket.close();
-      };
-      socket.onmessage = ({ data }: { readonly data: unknown }) => {
-        if (typeof data === 'string') take(data, data.length);
-        else if (data instanceof ArrayBuffer) take(new Uint8Array(data), data.byteLength);
-      };
-      socket.onerror = () => to.failed(undefined);
-      socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => closed(code, reason);
-    },
-    send(data, done) {
-      if (socket.readyState !== OPEN) {
-        done(new Error('closed'));
-        return;
-      }
-      const before = socket.bufferedAmount;
-      socket.send(data as string);
-      // Its own count is the only one of UTF-8 bytes that costs nothing.
-      sentBytes += socket.bufferedAmount - before;
-      pending.push({ endsAt: sentBytes, done });
-      if (looking) return;
-      looking = true;
-      clock.yield(look);
-    },
-    sendFrame: (_, done) => done(new Error('not on this side')),
-    pause: () => undefined,
-    resume: () => undefined,
-    ping: () => undefined,
-    pong: () => undefined,
-    close: (code, reason) => socket.close(sendable(code) ? code : 1000, reason),
-    terminate() {
-      // Its close stands behind all that is not written, and a peer that does not read keeps it there.
-      socket.onmessage = socket.onerror = socket.onclose = null;
-      socket.close();
-      closed(1006, '');
-    },
-  };
+  private closed(code: number, reason: string): void {
+    for (const { done } of this.pending.splice(0)) done(new Error('closed'));
+    this.events?.closed(code, reason);
+  }
 }

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { backoff, isSluiceError, observe, type SluiceError } from 'sluice';
 import { mqttLink, type MqttLinkOptions } from 'sluice/mqtt';
 import { agreeing, connack, disconnect, mqttServer, type Behaviour, type MqttServer } from '../helpers/mqtt-server.js';
+import { ownAccessors } from '../helpers/own-accessors.js';
 import { until } from '../helpers/until.js';
 
 const cleanups: (() => unknown)[] = [];
@@ -70,6 +71,12 @@ describe('the options of mqttLink', () => {
 });
 
 describe('the connection of a link', () => {
+  it('has the shape of every other one', async () => {
+    const { link, isUp } = await used();
+    await isUp();
+    expect(ownAccessors(link.writing.current()?.connection ?? {})).toEqual([]);
+  });
+
   it('is opened with its first user, says who it is, and says goodbye', async () => {
     const will = { topic: 'gone', payload: 'bye', retain: true, delayMs: 3_000 };
     const { server, stop, isUp } = await used({ clientId: 'app', username: 'u', password: 'hidden', will });

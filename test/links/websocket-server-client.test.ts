@@ -3,6 +3,7 @@ import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { serveClient, type ServedClient } from '../../src/links/websocket-server-client.js';
 import type { WebSocketRequest } from '../../src/links/websocket-request.js';
 import { collect } from '../helpers/collect.js';
+import { ownAccessors } from '../helpers/own-accessors.js';
 import { fakeWire, give, type FakeWire } from '../helpers/websocket.js';
 
 const DAY_MS = 86_400_000;
@@ -41,6 +42,13 @@ describe('serveClient', () => {
     const { served } = serve();
     expect(served.client.principal).toBe('ada');
     expect(served.client.id).toMatch(/^[0-9a-z]{12,20}$/);
+  });
+
+  it('makes clients of one shape, which know whether they are open', () => {
+    const { served, wire } = serve();
+    expect([ownAccessors(served.client), served.client.isOpen]).toEqual([[], true]);
+    wire.events.closed(1001, '');
+    expect(served.client.isOpen).toBe(false);
   });
 
   it('closes when the credentials end, however far off that is', () => {

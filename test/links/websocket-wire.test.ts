@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { virtualClock } from 'sluice/testing';
-import { platformWire, wsWire, type WsSocket } from '../../src/links/websocket-wire.js';
+import { ownAccessors } from '../helpers/own-accessors.js';
+import { PlatformWire, WsWire, type Wire, type WsSocket } from '../../src/links/websocket-wire.js';
 
-const listening = (into: unknown[]): Parameters<ReturnType<typeof wsWire>['listen']>[0] => ({
+const listening = (into: unknown[]): Parameters<Wire['listen']>[0] => ({
   data: (data, bytes) => into.push(['data', data, bytes]),
   pong: () => into.push(['pong']),
   heard: () => into.push(['heard']),
@@ -11,11 +12,12 @@ const listening = (into: unknown[]): Parameters<ReturnType<typeof wsWire>['liste
   failed: (error) => into.push(['failed', error]),
 });
 
-describe('wsWire', () => {
+describe('WsWire', () => {
   function setup(): {
     socket: EventEmitter & { readyState: number };
     calls: string[];
-    wire: ReturnType<typeof wsWire>;
+    wire: WsWire;
+    clock: ReturnType<typeof virtualClock>;
   } {
     const calls: string[] = [];
     const note = (name: string) => (): void => void calls.push(name);
@@ -33,9 +35,11 @@ describe('wsWire', () => {
     });
     const raw = { cork: note('cork'), uncork: note('uncork'), write: note('write') };
     const clock = virtualClock();
-    const wire = wsWire(socket as unknown as WsSocket, raw, { ...clock, defer: (work) => clock.timer(1, work) });
-    return { socket, calls, wire: Object.assign(wire, { clock }) };
+    const wire = new WsWire(socket as unknown as WsSocket, raw, { ...clock, defer: (work) => clock.timer(1, work) });
+    return { socket, calls, wire, clock };
   }
+
+  it('has the shape of every other wire', () => expect(ownAccessors(setup().wire)).toEqual([]));
 
   it('reads text as text and bytes as bytes', () => {
     const { socket, wire } = setup();
@@ -69,10 +73,10 @@ describe('wsWire', () => {
   });
 
   it('lets all writes of one turn leave together', () => {
-    const { calls, wire } = setup();
+    const { calls, wire, clock } = setup();
     wire.send('a', () => undefined);
     wire.sendFrame(new Uint8Array(1), () => undefined);
-    (wire as unknown as { clock: ReturnType<typeof virtualClock> }).clock.advance(1);
+    clock.advance(1);
     wire.send('b', () => undefined);
     expect(calls).toEqual(['cork', 'send', 'write', 'uncork', 'cork', 'send']);
   });
@@ -88,7 +92,7 @@ describe('wsWire', () => {
   });
 });
 
-describe('platformWire', () => {
+describe('PlatformWire', () => {
   function setup() {
     const calls: unknown[] = [];
     const socket = {
@@ -106,8 +110,10 @@ describe('platformWire', () => {
       close: (...values: unknown[]) => void calls.push(values),
     };
     const clock = virtualClock();
-    return { calls, socket, clock, wire: platformWire(socket, clock, 8) };
+    return { calls, socket, clock, wire: new PlatformWire(socket, clock, 8) };
   }
+
+  it('has the shape of every other wire', () => expect(ownAccessors(setup().wire)).toEqual([]));
 
   it('reads text and bytes, never blobs', () => {
     const { socket, wire } = setup();
