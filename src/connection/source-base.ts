@@ -3,7 +3,7 @@ import type { Cancel, Clock } from '../clock.js';
 import { SluiceError, toSluiceError } from '../errors.js';
 import type { Envelope } from '../message/envelope.js';
 import type { Status } from '../observability/status.js';
-import type { SourceSettings } from './define-source.js';
+import type { Overflow, SourceSettings } from './define-source.js';
 import { Inbox } from './inbox.js';
 import { Listeners } from './listeners.js';
 import type { Parking } from './parking.js';
@@ -129,6 +129,20 @@ export abstract class SourceBase<T> {
 
   get isParkingFull(): boolean {
     return this.parking.isFull;
+  }
+
+  /** More waits beyond the credit than may. */
+  protected get isFlooded(): boolean {
+    return this.inbox.length > this.settings.maxInbox || this.inbox.bytes > this.settings.maxInboxBytes;
+  }
+
+  /** Gives up by the policy what is too much; `drop` hears of each. */
+  protected shed(policy: Exclude<Overflow, 'close'>, drop: (position: unknown) => void): void {
+    while (this.isFlooded) {
+      const dropped = policy === 'drop-oldest' ? this.inbox.shift() : this.inbox.pop();
+      drop(dropped?.position);
+      this.reports.overflowed(policy);
+    }
   }
 
   protected flooded(): SluiceError {

@@ -12,12 +12,11 @@ import type {
   SourceSettings,
 } from './define-source.js';
 import { deliverAgain } from './inbox.js';
-import { LinkUse } from './link-use.js';
 import { isLater, Parking } from './parking.js';
 import { SessionContext } from './reader-context.js';
 import type { Scope, SourceHandle } from './scope.js';
 import { SourceBase } from './source-base.js';
-import { Supervisor } from './supervisor.js';
+import { SourceLine } from './source-line.js';
 import type { Runnable } from './trampoline.js';
 
 /**
@@ -32,8 +31,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
   readonly parks: boolean = true;
   private readonly definition: SourceDefinition<T, C>;
   private readonly subscriber: Output<T>;
-  private readonly supervisor: Supervisor<Reader>;
-  private readonly link: LinkUse<C>;
+  private readonly line: SourceLine<C>;
   protected readonly parking: Parking;
   private readonly cleanups: Cancel[] = [];
   private reader: Reader | undefined;
@@ -67,15 +65,13 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       giveBack: (root) => this.pass(root, 'release', undefined),
       wake: () => this.wake(),
     });
-    const shared = definition.link;
-    const link = new LinkUse(typeof shared === 'function' ? shared() : shared, () => this.supervisor.retry());
-    this.supervisor = new Supervisor<Reader>({
+    const { link } = definition;
+    this.line = new SourceLine<C>({
       clock,
-      backoff: settings.reconnect,
-      connectTimeoutMs: settings.connectTimeoutMs,
+      settings,
       status: this.cell,
-      open: (lost) => link.open(lost, (connection) => definition.open(this.contextOf(lost), connection)),
-      close: (reader) => reader.close(),
+      link: typeof link === 'function' ? link() : link,
+      open: (lost, connection) => definition.open(this.contextOf(lost), connection),
       up: (reader) => {
         this.reader = reader;
         if (this.draining) reader.stop?.();
@@ -85,7 +81,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       down: (error) => this.down(error),
       fatal: (error) => this.fail(error),
     });
-    this.link = link;
     this.cleanups.push(() => this.stalls.stop());
   }
 
@@ -97,7 +92,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.endInterest = this.definition.subscribed?.();
     if (typeof credit !== 'number') this.cleanups.push(this.watchCredit(credit, (reason) => this.fail(reason)));
     if (settleWithinMs > 0) this.cleanups.push(this.reports.watchAge(settleWithinMs));
-    this.supervisor.start();
+    this.line.start();
   }
 
   get ready(): boolean {
@@ -125,7 +120,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       return false;
     }
     this.inbox.push(delivery);
-    if (this.inbox.length > this.settings.maxInbox || this.inbox.bytes > this.settings.maxInboxBytes) this.overflow();
+    if (this.isFlooded) this.overflow();
     this.wake();
     return false;
   }
@@ -166,7 +161,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       if (this.ready) this.reader?.resume();
       else if (this.isPaused() && !this.stopped && !this.ended) this.reader?.peek?.();
     } catch (error) {
-      this.supervisor.lose(error);
+      this.line.lose(error);
     }
     this.running = false;
     if (this.trampoline.isExhausted) this.wake();
@@ -314,6 +309,13 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.endInterest?.();
     this.endInterest = undefined;
     this.reader?.stop?.();
+    this.endLine();
+  }
+
+  /** Where settling reaches nobody and nothing more is taken in, another connection would be of no use. */
+  private endLine(): void {
+    const isLast = this.stopped || this.draining;
+    if (isLast && this.definition.local === true && this.reader === undefined) this.line.end();
   }
 
   private emptyInbox(): void {
@@ -352,12 +354,10 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.endInterest?.();
     this.emptyInbox();
     this.emptyParking();
-    const closing = this.supervisor.stop();
+    const left = this.line.end();
     for (const cleanup of this.cleanups) cleanup();
     this.waitingListeners.tell();
     this.waitingListeners.clear();
-    // The link comes last: what the reader still has to say goes over its connection.
-    const left = closing === undefined ? this.link.leave() : closing.then(() => this.link.leave());
     const end = (): void => {
       // Who unsubscribed while it closed hears nothing any more.
       if (tell !== undefined && (left === undefined || !this.unsubscribed)) this.inScope(tell);
@@ -378,23 +378,20 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
       this.lose(error);
     }
     if (this.leaving) this.stopIntake();
-    if (this.stopped) this.finishIfDone();
+    this.endLine();
+    // Inside the subscriber's `next` it is too early to finish.
+    if (this.stopped && this.busy) this.wake();
+    else if (this.stopped) this.finishIfDone();
   }
 
   protected openAnew(error: SluiceError, withLink: boolean): void {
-    if (!withLink || !this.link.renew(error)) this.supervisor.lose(error);
+    if (withLink) this.line.renew(error);
+    else this.line.lose(error);
   }
 
   private overflow(): void {
-    const { settings } = this;
-    if (settings.overflow === undefined || settings.overflow === 'close') {
-      this.supervisor.lose(this.flooded());
-      return;
-    }
-    while (this.inbox.length > settings.maxInbox || this.inbox.bytes > settings.maxInboxBytes) {
-      const dropped = settings.overflow === 'drop-oldest' ? this.inbox.shift() : this.inbox.pop();
-      this.reader?.settle(dropped?.position, 'drop', undefined, undefined);
-      this.reports.overflowed(settings.overflow);
-    }
+    const { overflow = 'close' } = this.settings;
+    if (overflow === 'close') this.line.lose(this.flooded());
+    else this.shed(overflow, (position) => this.reader?.settle(position, 'drop', undefined, undefined));
   }
 }

@@ -173,12 +173,14 @@ export class Supervisor<R> {
     const error = toSluiceError(reason, 'CONNECT_FAILED', 'The connection failed', { retriable: true });
     this.cancelTimer?.();
     this.isWaiting = false;
-    this.generation += 1;
+    const now = (this.generation += 1);
     this.abandon();
     const wasUp = this.resource !== undefined;
     if (wasUp && clock.elapsed() - this.upSinceMs >= backoff.stableMs) this.failures = 0;
     this.failures += 1;
     if (wasUp) this.plan.down(error);
+    // Taking the loss down may have stopped us, and even have us begun anew.
+    if (now !== this.generation) return;
     if (!error.retriable || this.failures >= backoff.tries) {
       const last = final(error, this.failures);
       this.end();
@@ -189,8 +191,7 @@ export class Supervisor<R> {
       return;
     }
     void this.closeResource();
-    // Taking the loss down may have stopped us.
-    if (this.stopped) return;
+    if (now !== this.generation) return;
     status.to('reconnecting', error);
     const waitMs = immediately ? 0 : backoff.delayMs(this.failures, clock);
     report({
