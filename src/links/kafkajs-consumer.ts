@@ -38,6 +38,8 @@ export class KafkaJsConsumer implements KafkaConsumer {
   /** What `run` waits for: only after it the client can be stopped. */
   private running: Promise<void> = Promise.resolve();
   private closing: Promise<void> | undefined;
+  /** How often the group has taken positions; this member commits one after the other. */
+  private commits = 0;
 
   constructor(
     kafka: Kafka,
@@ -72,12 +74,13 @@ export class KafkaJsConsumer implements KafkaConsumer {
 
   async start(): Promise<void> {
     const { consumer, events, plan } = this;
-    const { CRASH, GROUP_JOIN, REQUEST_TIMEOUT } = consumer.events;
+    const { COMMIT_OFFSETS, CRASH, GROUP_JOIN, REQUEST_TIMEOUT } = consumer.events;
     consumer.on(CRASH, ({ payload }) => events.lost(payload.error));
     consumer.on(REQUEST_TIMEOUT, () => {
       events.lost(new SluiceError('PEER_LOST', 'kafka: a request was not answered in time.', { retriable: true }));
     });
     consumer.on(GROUP_JOIN, ({ payload }) => this.joined(payload.memberId, payload.memberAssignment));
+    consumer.on(COMMIT_OFFSETS, () => void (this.commits += 1));
     await consumer.connect();
     this.sockets.ready();
     await consumer.subscribe({ topics: [...plan.topics], fromBeginning: true });
@@ -91,9 +94,12 @@ export class KafkaJsConsumer implements KafkaConsumer {
     this.running.catch(() => undefined);
   }
 
-  commit(offsets: readonly KafkaOffset[]): Promise<void> {
-    if (this.closing !== undefined) return Promise.reject(new Error('The consumer is closed.'));
-    return this.consumer.commitOffsets(offsets.map((one) => ({ ...one, offset: String(one.offset) })));
+  async commit(offsets: readonly KafkaOffset[]): Promise<void> {
+    if (this.closing !== undefined) throw new Error('The consumer is closed.');
+    const { commits } = this;
+    await this.consumer.commitOffsets(offsets.map((one) => ({ ...one, offset: String(one.offset) })));
+    // One that is about to end says yes as well, to what it has not sent or was not answered.
+    if (this.commits === commits) throw new Error('The consumer ended before it had committed.');
   }
 
   pause({ topic, partition }: KafkaPartitionName): void {

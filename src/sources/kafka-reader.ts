@@ -66,6 +66,8 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   private bytes = 0;
   /** The partitions are about to be given back: nothing more of them is emitted. */
   private isRevoking = false;
+  /** They are given back, and others are not there yet: what is committed now could reach the group after somebody else has them. */
+  private isBetween = false;
   private isStopped = false;
   /** Nothing more is emitted until more is committed. */
   private isHeld = false;
@@ -158,6 +160,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     await this.drain();
     await this.transactionsOver();
     await this.commits.flush().catch(() => undefined);
+    this.isBetween = true;
   }
 
   async assigned(partitions: readonly KafkaPartitionName[], isContinuous: boolean): Promise<void> {
@@ -166,6 +169,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     const kept = this.order.filter((log) => isContinuous && mine.has(nameOf(log)));
     this.drop(this.order.filter((log) => !kept.includes(log)));
     this.hold(kept);
+    this.isBetween = false;
     const places = await plan.start.placesOf(
       plan.client,
       partitions.filter((at) => !this.logs.has(nameOf(at))),
@@ -325,6 +329,8 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
 
   private async commit(offsets: readonly KafkaOffset[]): Promise<void> {
     if (offsets.length === 0 || this.plan.transactional) return;
+    if (this.isBetween)
+      throw new SluiceError('CONNECTION_LOST', 'kafka: partitions are being shared out', { retriable: true });
     await this.consumer?.commit(offsets);
     this.committed(offsets);
   }

@@ -1,5 +1,6 @@
 import { Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
 import { inspect } from 'node:util';
+import { filter, firstValueFrom } from 'rxjs';
 import zlib from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { backoff, isSluiceError, observe, run, systemClock, type Message, type SluiceEvent } from 'sluice';
@@ -12,7 +13,10 @@ import {
   type KafkaSourceOptions,
 } from 'sluice/kafka';
 import { faultProxy } from 'sluice/testing-node';
+import type { KafkaOffset } from '../../src/links/kafka-driver.js';
+import { DRIVERS, linkTo } from '../../src/links/kafka.js';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
+import { watchedKafka } from '../chaos/watched-kafka.js';
 import { collect, type Collected } from '../helpers/collect.js';
 import { lagOf, makeTopic } from '../helpers/kafka-admin.js';
 import { recorder } from '../helpers/message.js';
@@ -314,6 +318,37 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       expect(reader.messages).toHaveLength(total);
       expect(new Set(reader.payloads.map(text)).size).toBe(total);
       reader.subscription.unsubscribe();
+      await proxy.close();
+    });
+
+    it('takes nothing for committed that the group never heard of, when a member ends meanwhile (ACK-12)', async (context) => {
+      const behind = broker().behindProxy;
+      if (behind === undefined) context.skip(`${broker().how}: it has no listener for a proxy`);
+      const { port, advertisedPort } = behind as NonNullable<typeof behind>;
+      const name = await topic(1);
+      await write(
+        name,
+        ['a', 'b', 'c'].map((value) => ({ partition: 0, value })),
+      );
+      const proxy = await faultProxy({ port, listenPort: advertisedPort });
+      const heard: KafkaOffset[] = [];
+      const watched = watchedKafka(DRIVERS[driver], {
+        committed: (at) => void heard.push(at),
+        assigned: () => undefined,
+      });
+      const link = linkTo(watched, { brokers: [`127.0.0.1:${proxy.port}`], reconnect });
+      const reader = collect(
+        kafkaSource(link, { topics: [name], group: `${name}-unheard`, ...timing, commitEvery: 3 }),
+      );
+      await until(() => expect(reader.messages).toHaveLength(3));
+      const closed = firstValueFrom(link.status$.pipe(filter((status) => status === 'closed')));
+      const before = heard.length;
+      proxy.blackhole();
+      for (const message of reader.messages) message.ack();
+      reader.subscription.unsubscribe();
+      await closed;
+      expect(heard.slice(before)).toEqual([]);
+      expect(await committed(`${name}-unheard`, name)).toEqual([0]);
       await proxy.close();
     });
 

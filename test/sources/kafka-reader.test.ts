@@ -307,6 +307,24 @@ describe('the reader of a group', () => {
     expect(member().told.slice(-2)).toEqual(['commit a/0 2', 'commit a/1 1']);
   });
 
+  it('commits nothing between giving partitions back and having others (ACK-12)', async () => {
+    const { fetch, clock, messages, member, assign, kafka } = await open({ revokeTimeoutMs: 10 });
+    void fetch(0, 0, 'ab');
+    await clock.run(0);
+    messages[0]?.ack();
+    kafka.failCommit = no;
+    void member().events.revoking();
+    await clock.run(10);
+    kafka.failCommit = undefined;
+    member().told.length = 0;
+    messages[1]?.ack();
+    await clock.run(3_000);
+    expect(member().told).toEqual([]);
+    await assign([0], true);
+    await clock.run(1_000);
+    expect(member().told.at(-1)).toBe('commit a/0 2');
+  });
+
   it('waits no longer for that than revokeTimeoutMs', async () => {
     const { fetch, clock, member } = await open({ revokeTimeoutMs: 700 });
     void fetch(0, 0, 'a');
