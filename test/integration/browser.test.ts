@@ -96,6 +96,8 @@ brokerSuite('a WebSocket in Chromium', chromium, (browser) => {
     const order = came.flatMap((one) => (typeof one === 'string' ? [] : [one[0]]));
     expect(order).toEqual(Array.from({ length: frames }, (_, at) => at % 256));
 
+    // What the browser had not yet said that it wrote would be sent again over the next connection.
+    await until(() => expect(page.said('sent')).toEqual([frames]));
     await first.close();
     await until(() => expect(page.said('status').at(-1)).toBe('reconnecting'));
     await using second = await serve(3, 4);
