@@ -8,11 +8,13 @@ import type { Delivery, DeliveryFacts } from './delivery.js';
 import { describeAs } from './describe.js';
 import type { Flow } from './flow.js';
 import { called, checkArgument, someOptions } from './options.js';
+import type { Supply } from './reader-context.js';
 import { currentScope } from './scope.js';
 import { type SourceOptions, sourceSettings } from './source-options.js';
 import { SourceSession } from './source-session.js';
 
 export type { Delivery, DeliveryFacts } from './delivery.js';
+export { NO_MORE, type Supply } from './reader-context.js';
 export { SOURCE_RULES, type Overflow, type SourceOptions, type SourceSettings } from './source-options.js';
 
 /**
@@ -36,6 +38,8 @@ export interface ReaderContext<T> {
   offer(delivery: Delivery<T>): boolean;
   /** The same where many messages differ in nothing but the payload: `facts` is made once for all of them. */
   offerAs(payload: T, facts: DeliveryFacts): boolean;
+  /** Hands over what `supply` gives while there is credit, and says the end for it. `facts` is made once for all of them. */
+  offerEach(supply: Supply<T>, facts: DeliveryFacts): void;
   /**
    * Hands over what was read but has no payload of type T, with the raw input as payload. It counts against the credit
    * like any message, skips the flow, and goes to the stage downstream that keeps dead letters; without one it is settled

@@ -3,6 +3,24 @@ import type { SluiceError } from '../errors.js';
 import type { ReaderContext } from './define-source.js';
 import type { Delivery, DeliveryFacts } from './delivery.js';
 
+/**
+ * What a {@link Supply} gives in place of a payload when it has no more.
+ *
+ * @see Supply
+ */
+export const NO_MORE: unique symbol = Symbol('sluice.no-more');
+
+/**
+ * Payloads that are there when they are asked for. Asking must do nothing else: between the look at the credit and the
+ * delivery nobody else gets a turn.
+ *
+ * @see ReaderContext
+ */
+export interface Supply<T> {
+  /** The next one, or `NO_MORE`. */
+  take(): T | typeof NO_MORE;
+}
+
 /** What a session does for its reader. */
 type Session<T> = Omit<ReaderContext<T>, 'lost'>;
 
@@ -20,6 +38,7 @@ export class SessionContext<T> implements ReaderContext<T> {
   readonly lost: (error: unknown) => void;
   readonly offer: (delivery: Delivery<T>) => boolean;
   readonly offerAs: (payload: T, facts: DeliveryFacts) => boolean;
+  readonly offerEach: (supply: Supply<T>, facts: DeliveryFacts) => void;
   readonly refuse: (delivery: Delivery<unknown>, reason: SluiceError) => boolean;
   readonly takeBack: (isMeant: (position: unknown) => boolean, reason: SluiceError) => void;
   readonly end: () => void;
@@ -34,6 +53,9 @@ export class SessionContext<T> implements ReaderContext<T> {
     this.lost = lost;
     this.offer = (delivery) => isCurrent() && session.offer(delivery);
     this.offerAs = (payload, facts) => isCurrent() && session.offerAs(payload, facts);
+    this.offerEach = (supply, facts) => {
+      if (isCurrent()) session.offerEach(supply, facts);
+    };
     this.refuse = (delivery, reason) => isCurrent() && session.refuse(delivery, reason);
     this.takeBack = (isMeant, reason) => {
       if (isCurrent()) session.takeBack(isMeant, reason);

@@ -11,7 +11,7 @@ import { type Scope, type SourceCounts, type Unfinished, withScope } from './sco
 import { SourceReports } from './source-reports.js';
 import { StallWatch } from './stall-watch.js';
 import { StatusCell } from './status-cell.js';
-import { type Trampoline, trampolineOf } from './trampoline.js';
+import { type Runnable, type Trampoline, trampolineOf } from './trampoline.js';
 import { Unsettled } from './unsettled.js';
 
 /**
@@ -20,7 +20,8 @@ import { Unsettled } from './unsettled.js';
  *
  * @internal
  */
-export abstract class SourceBase<T> {
+export abstract class SourceBase<T> implements Runnable {
+  isDue = false;
   readonly connector: string;
   readonly clock: Clock;
   protected readonly settings: SourceSettings;
@@ -72,8 +73,13 @@ export abstract class SourceBase<T> {
   /** What waits without credit. */
   protected abstract readonly parking: Parking;
 
+  /** A turn of the trampoline. */
+  abstract run(): void;
+
   /** There may be something to emit: a turn is due. */
-  abstract wake(): void;
+  wake(): void {
+    this.trampoline.schedule(this);
+  }
 
   protected watchCredit(credit: Observable<number>, failed: (reason: SluiceError) => void): Cancel {
     const subscription = credit.subscribe({

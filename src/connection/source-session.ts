@@ -3,21 +3,14 @@ import { SluiceError } from '../errors.js';
 import { Envelope } from '../message/envelope.js';
 import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
 import type { Output } from './attach.js';
-import type {
-  Delivery,
-  DeliveryFacts,
-  Reader,
-  ReaderContext,
-  SourceDefinition,
-  SourceSettings,
-} from './define-source.js';
+import type { Reader, ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
+import type { Delivery, DeliveryFacts } from './delivery.js';
 import { deliverAgain } from './inbox.js';
 import { isLater, Parking } from './parking.js';
-import { SessionContext } from './reader-context.js';
+import { NO_MORE, SessionContext, type Supply } from './reader-context.js';
 import type { Scope, SourceHandle } from './scope.js';
 import { SourceBase } from './source-base.js';
 import { SourceLine } from './source-line.js';
-import type { Runnable } from './trampoline.js';
 
 /**
  * One subscription of a source: the window of credit, the inbox in front of it, the unsettled messages, and the reader
@@ -26,8 +19,7 @@ import type { Runnable } from './trampoline.js';
  *
  * @internal
  */
-export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runnable, SourceHandle {
-  isDue = false;
+export class SourceSession<T, C> extends SourceBase<T> implements Settler, SourceHandle {
   readonly parks: boolean = true;
   private readonly definition: SourceDefinition<T, C>;
   private readonly subscriber: Output<T>;
@@ -107,6 +99,17 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     return this.ready && this.fits(facts) ? this.emit(payload, facts) : this.queue({ ...facts, payload });
   }
 
+  offerEach(supply: Supply<T>, facts: DeliveryFacts): void {
+    for (let goesOn = this.ready; goesOn && this.fits(facts);) {
+      const payload = supply.take();
+      if (payload === NO_MORE) {
+        this.end();
+        return;
+      }
+      goesOn = this.emit(payload, facts);
+    }
+  }
+
   private emit(payload: T, facts: DeliveryFacts): boolean {
     this.deliver(payload, facts);
     // Requeued while it was delivered: it waits in the inbox now, and the reader will not call again by itself.
@@ -134,10 +137,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
     this.ended = true;
     this.waitingListeners.tell();
     this.wake();
-  }
-
-  wake(): void {
-    this.trampoline.schedule(this);
   }
 
   private contextOf(lost: (error: unknown) => void): ReaderContext<T> {
@@ -187,10 +186,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Runna
 
   private deliver(payload: T, facts: DeliveryFacts, refusedFor?: SluiceError): void {
     if (!this.running) this.stamp();
-    const message = new Envelope<T>(this, payload, facts);
-    message.stage = message.holder = this.connector;
+    const message = new Envelope<T>(this, payload, facts, this.connector, this.stampMs);
     this.reports.counts.emitted += 1;
-    message.emittedMs = this.stampMs;
     this.unsettledList.add(message);
     this.busy = true;
     try {

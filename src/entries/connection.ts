@@ -43,6 +43,8 @@ export {
   SOURCE_RULES,
   type Delivery,
   type DeliveryFacts,
+  NO_MORE,
+  type Supply,
   type Overflow,
   type Reader,
   type ReaderContext,

@@ -53,21 +53,23 @@ export class Envelope<T> implements Message<T> {
   /** OPEN, ACKED, NACKED or RELEASED. */
   state: number = OPEN;
   /** The last stage that held this object itself. */
-  stage = '';
+  stage: string;
   /** While it is open the last stage that held it or any copy, afterwards the one that settled it. */
-  holder = '';
+  holder: string;
   /** Neighbours in the source's list of unsettled messages, oldest first. */
   previous: Envelope<unknown> | undefined = undefined;
   next: Envelope<unknown> | undefined = undefined;
   /** When it was emitted, in whole milliseconds on its settler's scale. */
-  emittedMs = 0;
+  readonly emittedMs: number;
   private extras: Extras | undefined = undefined;
 
-  constructor(settler: Settler, payload: T, facts: MessageSource) {
+  constructor(settler: Settler, payload: T, facts: MessageSource, stage: string = '', emittedMs: number = 0) {
     this.settler = settler;
     this.payload = payload;
     this.facts = facts;
     this.attempt = facts.attempt ?? 1;
+    this.stage = this.holder = stage;
+    this.emittedMs = emittedMs;
   }
 
   get topic(): string {

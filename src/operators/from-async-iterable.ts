@@ -1,4 +1,10 @@
-import { defineSource, SOURCE_RULES, type ReaderContext, type SourceOptions } from '../connection/define-source.js';
+import {
+  defineSource,
+  NO_MORE,
+  SOURCE_RULES,
+  type ReaderContext,
+  type SourceOptions,
+} from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { toSluiceError, type SluiceError } from '../errors.js';
 import { checkArgument, checkOptions, type OptionRule, text } from '../options.js';
@@ -76,18 +82,21 @@ type OpenReader = ReturnType<Parameters<typeof defineSource>[0]['open']>;
 function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContext<T>): OpenReader {
   const values = valuesOf(iterable);
   const facts = { topic };
-  function ask(): void {
+  function within(work: () => void): void {
     try {
-      if (!values.offerTo(context, facts)) context.end();
+      work();
     } catch (error) {
       context.lost(sourceFailed(error));
     }
   }
   return {
-    resume() {
-      if (context.ready) ask();
-    },
-    peek: ask,
+    resume: () => within(() => values.offerTo(context, facts)),
+    peek: () =>
+      within(() => {
+        const value = values.take();
+        if (value === NO_MORE) context.end();
+        else context.offerAs(value, facts);
+      }),
     settle: () => undefined,
     close: () => values.close(),
   };

@@ -1,9 +1,9 @@
-import type { DeliveryFacts, ReaderContext } from '../connection/define-source.js';
+import { type DeliveryFacts, NO_MORE, type ReaderContext, type Supply } from '../connection/define-source.js';
 
 /** Values that are there when they are asked for. */
-export interface Values<T> {
-  /** Offers what comes next until an offer is refused. False at the end. */
-  offerTo(context: ReaderContext<T>, facts: DeliveryFacts): boolean;
+export interface Values<T> extends Supply<T> {
+  /** Offers what comes next until there is no credit, or says the end. */
+  offerTo(context: ReaderContext<T>, facts: DeliveryFacts): void;
   /** No further value is wanted. */
   close(): void;
 }
@@ -22,21 +22,22 @@ export function valuesOf<T>(iterable: Iterable<T>): Values<T> {
 
 class ArrayValues<T> implements Values<T> {
   private readonly array: readonly T[];
-  /** What is offered next. */
+  /** What comes next. */
   private at = 0;
 
   constructor(array: readonly T[]) {
     this.array = array;
   }
 
-  offerTo(context: ReaderContext<T>, facts: DeliveryFacts): boolean {
-    const { array } = this;
-    while (this.at < array.length) {
-      const value = array[this.at] as T;
-      this.at += 1;
-      if (!context.offerAs(value, facts)) return true;
-    }
-    return false;
+  offerTo(context: ReaderContext<T>, facts: DeliveryFacts): void {
+    context.offerEach(this, facts);
+  }
+
+  take(): T | typeof NO_MORE {
+    const { array, at } = this;
+    if (at >= array.length) return NO_MORE;
+    this.at = at + 1;
+    return array[at] as T;
   }
 
   close(): void {
@@ -51,13 +52,21 @@ class IteratorValues<T> implements Values<T> {
     this.iterator = iterable[Symbol.iterator]();
   }
 
-  offerTo(context: ReaderContext<T>, facts: DeliveryFacts): boolean {
-    let step = this.iterator.next();
-    while (step.done !== true) {
-      if (!context.offerAs(step.value, facts)) return true;
-      step = this.iterator.next();
+  /** One by one: a generator may do anything before it yields, also end the flow or take its credit. */
+  offerTo(context: ReaderContext<T>, facts: DeliveryFacts): void {
+    while (context.ready) {
+      const value = this.take();
+      if (value === NO_MORE) {
+        context.end();
+        return;
+      }
+      context.offerAs(value, facts);
     }
-    return false;
+  }
+
+  take(): T | typeof NO_MORE {
+    const step = this.iterator.next();
+    return step.done === true ? NO_MORE : step.value;
   }
 
   close(): void {

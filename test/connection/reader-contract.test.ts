@@ -1,8 +1,8 @@
 import { config } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { SluiceError, systemClock } from 'sluice';
+import { SluiceError, systemClock, type Message } from 'sluice';
 import { virtualClock } from 'sluice/testing';
-import { defineSource, type ReaderContext } from '../../src/connection/define-source.js';
+import { defineSource, NO_MORE, type ReaderContext } from '../../src/connection/define-source.js';
 import { withScope, type Scope, type SourceHandle } from '../../src/connection/scope.js';
 import type { Outcome } from '../../src/message/settlement.js';
 
@@ -60,6 +60,64 @@ describe('what a reader may rely on', () => {
       ['b', 't', 'k', 2],
     ]);
     expect(facts).toEqual({ topic: 't', key: 'k' });
+  });
+
+  it('has a supply asked for no more than the credit, and its end said for it', () => {
+    const clock = virtualClock();
+    const payloads = ['a', 'b', 'c'];
+    const left: number[] = [];
+    const held: Message<string>[] = [];
+    let isOver = false;
+    const flow = defineSource<string>(
+      {
+        connector: 'supplied',
+        credit: 2,
+        local: true,
+        open(context) {
+          const supply = { take: () => payloads.shift() ?? NO_MORE };
+          return {
+            resume: () => context.offerEach(supply, { topic: 't' }),
+            settle: () => undefined,
+            close: () => undefined,
+          };
+        },
+      },
+      { clock },
+    );
+    flow.subscribe({ next: (message) => held.push(message), complete: () => (isOver = true) });
+    for (let turn = 0; turn < 4; turn += 1) {
+      clock.advance(0);
+      left.push(payloads.length);
+      held[turn]?.ack();
+    }
+    expect(left).toEqual([1, 0, 0, 0]);
+    expect(held.map(({ payload, topic }) => payload + topic)).toEqual(['at', 'bt', 'ct']);
+    clock.advance(0);
+    expect(isOver).toBe(true);
+  });
+
+  it('has a supply asked no further once its flow has ended', () => {
+    const clock = virtualClock();
+    const payloads = ['a', 'b', 'c'];
+    const flow = defineSource<string>(
+      {
+        connector: 'supplied',
+        credit: 8,
+        local: true,
+        open: (context) => ({
+          resume: () => context.offerEach({ take: () => payloads.shift() ?? NO_MORE }, { topic: 't' }),
+          settle: () => undefined,
+          close: () => undefined,
+        }),
+      },
+      { clock },
+    );
+    const subscription = flow.subscribe((message) => {
+      message.ack();
+      if (message.payload === 'b') subscription.unsubscribe();
+    });
+    clock.advance(0);
+    expect(payloads).toEqual(['c']);
   });
 
   it('is not ready once it said that it has no more, so that a loop over ready ends', () => {

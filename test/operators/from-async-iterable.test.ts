@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { BehaviorSubject } from 'rxjs';
 import { fromAsyncIterable, type SluiceError } from 'sluice';
 import { virtualClock } from 'sluice/testing';
 import { collect } from '../helpers/collect.js';
@@ -44,6 +45,22 @@ describe('fromAsyncIterable', () => {
     for (const message of seen.messages) message.ack();
     await clock.run(10);
     expect(log.at(-1)).toBe('finally');
+  });
+
+  it('looks at the credit again when a generator has done something before it yields (law 2)', () => {
+    const clock = virtualClock();
+    const credit = new BehaviorSubject(8);
+    function* closing(): Generator<string> {
+      yield 'a';
+      credit.next(1);
+      yield 'b';
+    }
+    const seen = collect(fromAsyncIterable(closing(), { credit, clock }));
+    clock.advance(0);
+    expect(seen.payloads).toEqual(['a']);
+    seen.messages[0]?.ack();
+    clock.advance(0);
+    expect(seen.payloads).toEqual(['a', 'b']);
   });
 
   it('emits a requeued value again with its attempt raised, and completes at once when there is none', async () => {
