@@ -1,48 +1,31 @@
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { dockerStandIn } from '../helpers/docker-stand-in.js';
 import { temporaryFolder, type Folder } from '../helpers/folder.js';
 import { until } from '../helpers/until.js';
-import { composed } from './composed.js';
+import { BrokerMissing } from './broker.js';
+import { composed, type ComposedBroker, type Prepared } from './composed.js';
 
-/**
- * A stand-in for docker: `up` runs a process of its own group as the container until a signal reaches that, and each call is
- * noted. It shows that the right orders are given; not that an engine follows them.
- */
-const DOCKER = `#!/usr/bin/env bash
-cd "$(dirname "$0")"
-[[ $* == 'compose version' ]] || [[ $1 == info ]] || echo "$*" >>calls
-case "$2" in
-  version) [[ ! -e without-compose ]] ;;
-  up)
-    [[ -n $MOSQUITTO_PORT && -f $COMPOSE_FILE && $COMPOSE_PROJECT_NAME == sluice-tests-$MOSQUITTO_PORT ]] || exit 9
-    set -m
-    sleep 1000 &
-    set +m
-    echo $! >container
-    wait $!
-    ;;
-  kill) kill -s "$4" "$(<container)" ;;
-  stop | down) kill "$(<container)" ;;
-  pause) kill -s STOP "$(<container)" ;;
-  unpause) kill -s CONT "$(<container)" ;;
-  *) [[ ! -e without-engine ]] ;;
-esac
-`;
-
-async function docker(folder: Folder): Promise<void> {
-  await folder.write('docker', DOCKER);
-  await chmod(folder.of('docker'), 0o755);
-  vi.stubEnv('PATH', `${folder.path}:${process.env['PATH'] ?? ''}`);
-}
+const UP = 'up --pull never --no-log-prefix mosquitto';
+const DOWN = 'down --volumes --timeout 0';
 
 const calls = async (folder: Folder): Promise<string[]> => (await folder.read('calls')).trim().split('\n');
 
-function mosquitto(folder: Folder): ReturnType<ReturnType<typeof composed>> {
-  const ready = async (): Promise<void> => {
-    const pid = Number(await readFile(folder.of('container'), 'utf8'));
-    process.kill(pid, 0);
-  };
-  return composed({ service: 'mosquitto', urlOf: (port) => `mqtt://127.0.0.1:${port}`, ready })();
+const runs = async (folder: Folder): Promise<void> =>
+  void process.kill(Number(await readFile(folder.of('container'), 'utf8')), 0);
+
+async function mosquitto(folder: Folder, changed: Partial<Prepared<ComposedBroker>> = {}): Promise<ComposedBroker> {
+  const found = await composed<ComposedBroker>('mosquitto', async (port) => ({
+    url: `mqtt://127.0.0.1:${port}`,
+    ready: () => runs(folder),
+    opened: (broker) => broker,
+    ...changed,
+  }))();
+  if (typeof found === 'string') throw new Error(found);
+  return found.open();
 }
 
 describe('a broker in Docker', () => {
@@ -50,19 +33,26 @@ describe('a broker in Docker', () => {
 
   it('is not there without Compose or an engine', async () => {
     await using folder = await temporaryFolder();
-    await docker(folder);
+    await dockerStandIn(folder);
     await writeFile(folder.of('without-engine'), '');
-    expect(await mosquitto(folder)).toBe('no Docker engine answers');
+    await expect(mosquitto(folder)).rejects.toThrow('no Docker engine answers');
     await writeFile(folder.of('without-compose'), '');
-    expect(await mosquitto(folder)).toBe('docker has no Compose');
+    await expect(mosquitto(folder)).rejects.toThrow('docker has no Compose');
+  });
+
+  it('is missing without its image, and says why', async () => {
+    await using folder = await temporaryFolder();
+    await dockerStandIn(folder);
+    await writeFile(folder.of('without-image'), '');
+    const opening = mosquitto(folder);
+    await expect(opening).rejects.toBeInstanceOf(BrokerMissing);
+    await expect(opening).rejects.toThrow(/^The image of mosquitto did not come.[^]*no such image/);
   });
 
   it('is started, held, killed, started and taken away by orders to its container', async () => {
     await using folder = await temporaryFolder();
-    await docker(folder);
-    const found = await mosquitto(folder);
-    if (typeof found === 'string') throw new Error(found);
-    const broker = await found.open();
+    await dockerStandIn(folder);
+    const broker = await mosquitto(folder);
     expect(broker).toMatchObject({ isOwn: true, url: `mqtt://127.0.0.1:${broker.port}` });
     await broker.kill('SIGSTOP');
     await broker.kill('SIGCONT');
@@ -71,17 +61,69 @@ describe('a broker in Docker', () => {
     await broker.stop();
     await broker.start();
     await broker.close();
-    await until(async () => expect((await calls(folder)).at(-1)).toContain('down'));
-    expect((await calls(folder)).map((call) => call.replace(/^compose /, ''))).toEqual([
-      'up --no-log-prefix mosquitto',
+    const [pull, ...others] = await calls(folder);
+    expect(pull).toBe('pull --quiet --policy missing mosquitto');
+    // How often it is taken away depends on when the last `up` has ended.
+    expect([...new Set(others.slice(others.indexOf(DOWN)))]).toEqual([DOWN]);
+    expect(others.slice(0, others.indexOf(DOWN))).toEqual([
+      UP,
       'pause',
       'unpause',
       'unpause',
       'kill -s KILL',
-      'up --no-log-prefix mosquitto',
-      'stop',
-      'up --no-log-prefix mosquitto',
-      'down --volumes --timeout 0',
+      UP,
+      'stop --timeout 30',
+      UP,
     ]);
+    await expect(runs(folder)).rejects.toThrow('ESRCH');
+  });
+
+  it('has what it was prepared with, takes orders, and is made into what it was prepared for', async () => {
+    await using folder = await temporaryFolder();
+    await dockerStandIn(folder);
+    const environment = { WORD: '$1' };
+    const opened: Prepared<ComposedBroker>['opened'] = (broker) => ({ ...broker, url: 'changed' });
+    await using broker = await mosquitto(folder, { parts: { environment }, opened });
+    expect(JSON.parse(await folder.read('added'))).toEqual({
+      services: { mosquitto: { environment: { WORD: '$$1' } } },
+    });
+    expect(await broker.exec('tool', 'word')).toBe('said by mosquitto tool word\n');
+    expect(broker.url).toBe('changed');
+  });
+
+  it('is taken away when it cannot be made into that', async () => {
+    await using folder = await temporaryFolder();
+    await dockerStandIn(folder);
+    const opened: Prepared<ComposedBroker>['opened'] = () => Promise.reject(new Error('no tool'));
+    await expect(mosquitto(folder, { opened })).rejects.toThrow('no tool');
+    await expect(runs(folder)).rejects.toThrow('ESRCH');
+  });
+
+  it('leaves no container when the test is killed while an engine is still making it', async () => {
+    await using folder = await temporaryFolder();
+    await dockerStandIn(folder);
+    await writeFile(folder.of('slow'), '');
+    const program = `
+      const { composed } = await import('./test/brokers/composed.ts');
+      const ready = () => Promise.reject(new Error('not yet'));
+      const found = await composed('mosquitto', async () => ({ url: '', ready, opened: (broker) => broker }))();
+      await found.open();`;
+    const args = ['--import', 'tsx', '--input-type=module', '-e', program];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const own = dirname((await until(() => folder.read('file'))).trim());
+    child.kill('SIGKILL');
+    // Its own folder goes last.
+    await until(() => expect(existsSync(own)).toBe(false));
+    await expect(runs(folder)).rejects.toThrow('ESRCH');
+  });
+
+  it('gives up when there is no engine any more to take it away', async () => {
+    await using folder = await temporaryFolder();
+    await dockerStandIn(folder);
+    const broker = await mosquitto(folder);
+    await writeFile(folder.of('without-engine'), '');
+    await broker.close();
+    expect((await calls(folder)).filter((call) => call === DOWN)).toHaveLength(20);
+    process.kill(Number(await folder.read('container')));
   });
 });

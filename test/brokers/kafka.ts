@@ -50,6 +50,10 @@ export async function kafka(): Promise<KafkaBroker> {
 
 /** Which one {@link kafka} gives. */
 export function findKafka(): Promise<Found<KafkaBroker>> {
-  const inDocker = composed({ service: 'kafka', urlOf, ready: kafkaReady });
+  const inDocker = composed('kafka', async (port) => ({
+    url: urlOf(port),
+    ready: () => kafkaReady(port),
+    opened: (broker) => broker,
+  }));
   return findBroker('Kafka', [real(environment('TEST_KAFKA_BROKERS')), kafkaJars, real(inDocker), kafkaMock]);
 }

@@ -33,7 +33,8 @@ send() {
   case $1 in
     STOP) "$BROKER_DOCKER" compose pause ;;
     CONT) "$BROKER_DOCKER" compose unpause ;;
-    TERM) "$BROKER_DOCKER" compose stop ;;
+    # As long as any other broker has; after that Compose kills it.
+    TERM) "$BROKER_DOCKER" compose stop --timeout 30 ;;
     *)
       "$BROKER_DOCKER" compose unpause
       "$BROKER_DOCKER" compose kill -s "$1"
@@ -41,9 +42,25 @@ send() {
   esac </dev/null >/dev/null
 }
 
+runs() { [[ -n $runner ]] && kill -0 "$runner"; }
+
+# An engine goes on making what `up` has asked for, also when nobody waits for it any more. So `up` is not killed: it ends
+# when what it has made is taken away, and what is taken away after that stays away. Where there is no engine any more, all
+# that can be ended is `up`.
+remove() {
+  local over= failed=0
+  until [[ -n $over ]] || ((failed == 20)); do
+    runs || over=yes
+    "$BROKER_DOCKER" compose down --volumes --timeout 0 </dev/null >/dev/null && continue
+    over=
+    ((failed++))
+    sleep 0.1
+  done
+}
+
 finish() {
-  [[ -z $BROKER_DOCKER ]] || "$BROKER_DOCKER" compose down --volumes --timeout 0 </dev/null >/dev/null
-  while [[ -n $runner ]] && kill -0 "$runner"; do
+  [[ -z $BROKER_DOCKER ]] || remove
+  while runs; do
     [[ -s $folder/group ]] && kill -KILL -- "-$(<"$folder/group")"
     sleep 0.01
   done

@@ -8,6 +8,7 @@ import { environment } from './environment.js';
 import { findBroker } from './find-broker.js';
 import { findCommand } from './find-command.js';
 import { freePort } from './free-port.js';
+import { mosquittoParts } from './mosquitto-parts.js';
 import { ownBroker } from './own-broker.js';
 
 const urlOf = (port: number): string => `mqtt://127.0.0.1:${port}`;
@@ -29,7 +30,12 @@ export async function mosquitto(settings: readonly string[] = []): Promise<Broke
 
 /** Which one {@link mosquitto} gives. */
 export function findMosquitto(settings: readonly string[] = []): Promise<Found> {
-  const inDocker = composed({ service: 'mosquitto', urlOf, ready });
+  const inDocker = composed('mosquitto', async (port) => ({
+    url: urlOf(port),
+    ready: () => ready(port),
+    parts: mosquittoParts(settings),
+    opened: (broker) => broker,
+  }));
   return findBroker('Mosquitto', [environment('TEST_MQTT_URL'), () => installed(settings), inDocker]);
 }
 

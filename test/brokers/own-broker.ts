@@ -24,8 +24,6 @@ export interface Launch {
   readonly url: string;
   /** Resolves when clients are served; rejects when not yet. Asked again and again. */
   readonly ready: () => Promise<unknown>;
-  /** How long `ready` may take at most. Default 120000. */
-  readonly startMs?: number;
   /** The `docker` to signal and remove a container with, when the command is `docker compose up`. */
   readonly composed?: string;
 }
@@ -54,12 +52,12 @@ export async function ownBroker(launch: Launch): Promise<Broker> {
     const started = once(keeper, 'started');
     order('start');
     await started;
-    await within(launch.startMs ?? START_MS, launch.ready, () =>
-      state.isRunning ? undefined : `It ended with ${state.code}.`,
-    ).catch(async (cause: unknown) => {
-      const log = await readFile(join(folder, 'log'), 'utf8').catch(() => '');
-      throw new BrokerMissing(`${name} did not start. ${String(cause)}\n${log.slice(-2_000)}`, { cause });
-    });
+    await within(START_MS, launch.ready, () => (state.isRunning ? undefined : `It ended with ${state.code}.`)).catch(
+      async (cause: unknown) => {
+        const log = await readFile(join(folder, 'log'), 'utf8').catch(() => '');
+        throw new BrokerMissing(`${name} did not start. ${String(cause)}\n${log.slice(-2_000)}`, { cause });
+      },
+    );
   }
 
   async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

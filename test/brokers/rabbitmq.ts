@@ -15,6 +15,9 @@ import { ownBroker } from './own-broker.js';
 // Erlang's port mapper, in the foreground and before the server looks for one: it would leave a daemon behind.
 const START = 'epmd -port "$ERL_EPMD_PORT" & until epmd -names >/dev/null; do sleep 0.02; done; exec "$@"';
 
+// The machine has other things to do than to spin for a message that may come.
+const WITHOUT_SPINNING = { RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+sbwt none +sbwtdcpu none +sbwtdio none' };
+
 const run = promisify(execFile);
 const urlOf = (port: number): string => `amqp://guest:guest@127.0.0.1:${port}`;
 const ready = async (port: number): Promise<void> => (await connect(urlOf(port))).close();
@@ -36,9 +39,15 @@ export async function rabbitmq(): Promise<Rabbitmq> {
 
 /** Which one {@link rabbitmq} gives. */
 export function findRabbitmq(): Promise<Found<Rabbitmq>> {
-  const inDocker = composed({ service: 'rabbitmq', urlOf, ready });
   return findBroker('RabbitMQ', [environment('TEST_AMQP_URL'), installed, inDocker]);
 }
+
+const inDocker = composed<Rabbitmq>('rabbitmq', async (port) => ({
+  url: urlOf(port),
+  ready: () => ready(port),
+  parts: { environment: WITHOUT_SPINNING },
+  opened: (broker) => ({ ...broker, control: (...words) => broker.exec('rabbitmqctl', '--quiet', ...words) }),
+}));
 
 async function installed(): Promise<Found<Rabbitmq> | string> {
   // Not what Debian puts on the PATH: that changes to the user of the service.
@@ -74,8 +83,7 @@ async function start(server: string): Promise<Rabbitmq> {
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
     RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
     RABBITMQ_CONF_ENV_FILE: '/dev/null',
-    // The machine has other things to do than to spin for a message that may come.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+sbwt none +sbwtdcpu none +sbwtdio none',
+    ...WITHOUT_SPINNING,
     // The script becomes the server, instead of waiting for it and translating signals.
     RUNNING_UNDER_SYSTEMD: 'true',
   };
