@@ -15,9 +15,6 @@ const COMPOSE_FILE = fileURLToPath(new URL('../../compose.yaml', import.meta.url
 const PULL_MS = 600_000;
 const EXEC_MS = 60_000;
 
-/** How a broker was found that {@link composed} starts. */
-export const IN_DOCKER = 'Docker Compose';
-
 /** Parts of a service, as Compose names them. */
 export interface ServiceParts {
   readonly ports?: readonly string[];
@@ -57,7 +54,7 @@ export function composed<B extends Broker>(
     const timeout = 20_000;
     if (await fails(run(docker, ['compose', 'version'], { timeout }))) return 'docker has no Compose';
     if (await fails(run(docker, ['info'], { timeout }))) return 'no Docker engine answers';
-    return { how: IN_DOCKER, open: () => start(docker, service, prepare) };
+    return { how: 'Docker Compose', open: () => start(docker, service, prepare) };
   };
 }
 

@@ -1,10 +1,9 @@
 import type { Broker, Found, Way } from './broker.js';
-import { composed } from './composed.js';
 import { environment } from './environment.js';
 import { findBroker } from './find-broker.js';
+import { kafkaComposed } from './kafka-composed.js';
 import { kafkaJars } from './kafka-jars.js';
 import { kafkaMock } from './kafka-mock.js';
-import { kafkaReady } from './kafka-ready.js';
 
 /** A Kafka for a test. */
 export interface KafkaBroker extends Broker {
@@ -27,8 +26,6 @@ export interface KafkaLogin {
   readonly password: string;
 }
 
-const urlOf = (port: number): string => `127.0.0.1:${port}`;
-
 /** What is reached over an address is a real one. */
 function real(way: Way): Way<KafkaBroker> {
   return async () => {
@@ -50,10 +47,5 @@ export async function kafka(): Promise<KafkaBroker> {
 
 /** Which one {@link kafka} gives. */
 export function findKafka(): Promise<Found<KafkaBroker>> {
-  const inDocker = composed('kafka', async (port) => ({
-    url: urlOf(port),
-    ready: () => kafkaReady(port),
-    opened: (broker) => broker,
-  }));
-  return findBroker('Kafka', [real(environment('TEST_KAFKA_BROKERS')), kafkaJars, real(inDocker), kafkaMock]);
+  return findBroker('Kafka', [real(environment('TEST_KAFKA_BROKERS')), kafkaJars, kafkaComposed, kafkaMock]);
 }

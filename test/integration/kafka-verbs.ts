@@ -1,5 +1,4 @@
 import type { Verb } from 'sluice/testing';
-import { IN_DOCKER } from '../brokers/composed.js';
 
 /** What a bench over a Kafka can do. */
 export interface KafkaVerbs {
@@ -25,9 +24,6 @@ const OF_ITS_OWN: readonly Verb[] = ['broker.stop', 'broker.start', 'broker.kill
 export function kafkaVerbs(how: string, isOwn: boolean, canMakeCertificates: boolean): KafkaVerbs {
   if (!isOwn) return { can: [], lacks: `${how}: it is neither ended nor started, and sends clients past a proxy` };
   const can = [...ANYWHERE, ...OF_ITS_OWN];
-  if (how === IN_DOCKER) {
-    return { can, lacks: `${how}: compose.yaml has no listener behind a proxy, and none with TLS and a login` };
-  }
   if (!canMakeCertificates) return { can: [...BEHIND_PROXY, ...can], lacks: 'openssl is not installed' };
   return { can: [...BEHIND_PROXY, ...can, 'auth.deny', 'auth.grant'] };
 }
