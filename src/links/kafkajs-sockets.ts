@@ -28,7 +28,7 @@ export class KafkaJsSockets {
   }
 
   readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
-    if (this.isOver) return new Socket().destroy(new Error('The client is closed.'));
+    if (this.isOver) return gone(new Socket().destroy(new Error('The client is closed.')));
     const name = isIP(host) === 0 ? { servername: host } : {};
     const socket = (ssl as ConnectionOptions | undefined)
       ? connectSecure({ host, port, ...name, ...ssl }, onConnect)
@@ -93,6 +93,15 @@ export class KafkaJsSockets {
         heardMs = clock.elapsed();
         events.alive();
       })
-      .on('close', () => void this.open.delete(socket));
+      .on('close', () => void this.open.delete(gone(socket)));
   }
+}
+
+/**
+ * The client ends its sockets again with each further try. Node defers an `unref` without a connection until there is one, which
+ * leaves a listener behind each time.
+ */
+function gone(socket: Socket): Socket {
+  socket.unref = () => socket;
+  return socket;
 }
