@@ -1,92 +1,30 @@
-import { Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
-import { inspect } from 'node:util';
 import { filter, firstValueFrom } from 'rxjs';
-import zlib from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { backoff, isSluiceError, observe, run, systemClock, type Message, type SluiceEvent } from 'sluice';
-import {
-  kafkaLink,
-  kafkaSink,
-  kafkaSource,
-  type KafkaDriverName,
-  type KafkaLink,
-  type KafkaSourceOptions,
-} from 'sluice/kafka';
+import { run, systemClock, type Message } from 'sluice';
+import { kafkaSink, kafkaSource, type KafkaDriverName, type KafkaSourceOptions } from 'sluice/kafka';
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaOffset } from '../../src/links/kafka-driver.js';
 import { DRIVERS, linkTo } from '../../src/links/kafka.js';
-import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
+import type { KafkaBroker } from '../brokers/kafka.js';
 import { watchedKafka } from '../chaos/watched-kafka.js';
 import { collect, type Collected } from '../helpers/collect.js';
-import { lagOf, makeTopic } from '../helpers/kafka-admin.js';
+import { lagOf } from '../helpers/kafka-admin.js';
+import { kafkaHands, reconnect, text, timing } from '../helpers/kafka-hands.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
 
 const utf8 = new TextEncoder();
-const text = (payload: Uint8Array | null): string => (payload === null ? 'null' : Buffer.from(payload).toString());
 const pause = (ms: number): Promise<void> => new Promise((resolve) => void systemClock.timer(ms, resolve));
-/** Quick enough for a test: defaults are for the long run. */
-const timing = { sessionTimeoutMs: 6_000, groupHeartbeatMs: 150, revokeTimeoutMs: 3_000, maxWaitMs: 30 };
-const reconnect = backoff({ initialMs: 20, maxMs: 200, minMs: 5 });
-let names = 0;
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
-/** What a real broker shows beyond the cases that every connector has. */
+/** What a real broker shows of groups, positions and order, beyond the cases that every connector has. */
 export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverName): void {
   describe(`Kafka over ${driver}, on a real broker`, () => {
     beforeEach((context) => {
       if (!broker().isReal)
         context.skip(`${broker().how}: it makes no topics on demand, and has neither limits nor logins`);
     });
-    const client = (): Kafka => new Kafka({ brokers: [broker().url], logLevel: logLevel.NOTHING });
-    const linkOf = (options: object = {}): KafkaLink =>
-      kafkaLink({
-        driver,
-        brokers: [broker().url],
-        reconnect,
-        requestTimeoutMs: 2_000,
-        heartbeatMs: 1_000,
-        ...options,
-      });
-
-    async function topic(partitions = 3, config: Readonly<Record<string, string>> = {}): Promise<string> {
-      const name = `b${process.pid}-${(names += 1)}`;
-      await makeTopic(broker(), name, partitions, config);
-      return name;
-    }
-
-    /** Writes beside the connector. */
-    async function write(name: string, messages: readonly KafkaMessage[]): Promise<void> {
-      const producer: Producer = client().producer({
-        createPartitioner:
-          () =>
-          ({ message }) =>
-            message.partition ?? 0,
-      });
-      await producer.connect();
-      await producer.send({ topic: name, messages: [...messages] });
-      await producer.disconnect();
-    }
-
-    async function committed(group: string, name: string): Promise<readonly number[]> {
-      const admin = client().admin();
-      await admin.connect();
-      const [told] = await admin.fetchOffsets({ groupId: group, topics: [name] });
-      await admin.disconnect();
-      return (told?.partitions ?? [])
-        .sort((a, b) => a.partition - b.partition)
-        .map(({ offset }) => Math.max(0, Number(offset)));
-    }
-
-    function read(
-      name: string,
-      options: Partial<KafkaSourceOptions>,
-      settle?: (message: Message<Uint8Array>) => void,
-    ): Collected<Uint8Array> {
-      const all = { topics: [name], group: `${name}-group`, ...timing, reconnect, ...options };
-      return collect(kafkaSource(linkOf(), all), settle ?? ((message) => void message.ack()));
-    }
-
-    const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+    const { linkOf, topic, write, committed, read } = kafkaHands(broker, driver);
 
     it('keeps every message and the order of each key while members come and go under load (S3.22, REC-10)', async () => {
       const name = await topic(6);
@@ -194,22 +132,6 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       reader.subscription.unsubscribe();
     });
 
-    it('gives what came with each record: tombstones, keys that are no text, headers twice, no headers (B22)', async () => {
-      const name = await topic(1);
-      await write(name, [
-        { partition: 0, key: 'k', value: null },
-        { partition: 0, key: Buffer.of(255), value: '', headers: { a: ['1', '2'], b: Buffer.of(255) } },
-        { partition: 0, key: null, value: 'v', timestamp: '1234567890123' },
-      ]);
-      const { messages, payloads, subscription } = read(name, { tombstones: true });
-      await until(() => expect(messages).toHaveLength(3));
-      expect(payloads.map(text)).toEqual(['null', '', 'v']);
-      expect(messages.map(({ key }) => key)).toEqual(['k', 'ff', undefined]);
-      expect({ ...messages[1]?.headers }).toEqual({ a: ['1', '2'], b: Buffer.of(255) });
-      expect([messages[2]?.timeMs, messages[2]?.id]).toEqual([1_234_567_890_123, `${name}-0-2`]);
-      subscription.unsubscribe();
-    });
-
     it('begins where it is told to, and once more with replay (S3.19, DEL-07)', async () => {
       const name = await topic(1);
       const at = 1_700_000_000_000;
@@ -267,24 +189,6 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       );
       reader.subscription.unsubscribe();
       letters.subscription.unsubscribe();
-    });
-
-    it('fails only the message that is at fault: one too large for the topic, one for a topic that is not there', async () => {
-      const name = await topic(1);
-      const sink = kafkaSink(linkOf(), { maxBytes: 2_000_000, reconnect });
-      const { message, log } = recorder();
-      sink.next(message(utf8.encode('one'), { topic: name }));
-      sink.next(message(new Uint8Array(1_500_000), { topic: name }));
-      sink.next(message(utf8.encode('two'), { topic: name }));
-      sink.next(message(utf8.encode('lost'), { topic: 'nowhere' }));
-      sink.complete();
-      await sink.closed;
-      const outcomes = log.map((line) => line.replace(/^[\d,]+ /, ''));
-      expect(outcomes.sort()).toEqual(['ack', 'ack', 'dead PAYLOAD_TOO_LARGE', 'dead UNROUTABLE']);
-      const reader = read(name, {});
-      await until(() => expect(reader.payloads.map(text).sort().join()).toContain('one'));
-      expect(new Set(reader.payloads.map(text))).toEqual(new Set(['one', 'two']));
-      reader.subscription.unsubscribe();
     });
 
     it('copies in transactions, each message once, while connections break (DEL-08)', async (context) => {
@@ -349,110 +253,6 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       await closed;
       expect(heard.slice(before)).toEqual([]);
       expect(await committed(`${name}-unheard`, name)).toEqual([0]);
-      await proxy.close();
-    });
-
-    it('writes each key where the Java client does, compressed where it is asked to', async () => {
-      const name = await topic(3);
-      const sink = kafkaSink(linkOf(), { topic: name, compression: 'gzip' });
-      const { message } = recorder();
-      // What kafka-clients 4.1.1 gives for three partitions.
-      const expected = new Map([
-        ['21', 0],
-        ['ä', 2],
-        ['漢字😀', 1],
-      ]);
-      for (const key of expected.keys()) sink.next(message(utf8.encode(key), { key }));
-      sink.complete();
-      await sink.closed;
-      const reader = read(name, {});
-      await until(() => expect(reader.messages).toHaveLength(3));
-      for (const { key, meta } of reader.messages)
-        expect(`${key} ${(meta as { partition: number }).partition}`).toBe(`${key} ${expected.get(key as string)}`);
-      reader.subscription.unsubscribe();
-    });
-
-    it('reads what a broker has packed in a way that the driver knows, and ends on what it does not', async () => {
-      const ways = { gzip: true, snappy: false, lz4: false, zstd: false };
-      if (driver !== 'kafkajs') Object.assign(ways, { snappy: true, lz4: true, zstd: 'zstdDecompressSync' in zlib });
-      for (const [way, isKnown] of Object.entries(ways)) {
-        const name = await topic(1, { 'compression.type': way });
-        const values = Array.from({ length: 50 }, (_, at) => `${at} ${'text '.repeat(at)}`);
-        await write(
-          name,
-          values.map((value) => ({ partition: 0, value })),
-        );
-        const reader = read(name, {});
-        if (isKnown) await until(() => expect(reader.payloads.map(text)).toEqual(values));
-        else await until(() => expect(reader.errors).toMatchObject([{ code: 'PROTOCOL_ERROR', retriable: false }]));
-        reader.subscription.unsubscribe();
-      }
-    });
-
-    it.for(['plain', 'scram-sha-256'] as const)(
-      'logs in with %s over TLS, and says so when it is refused',
-      async (mechanism, context) => {
-        if (broker().secured === undefined)
-          context.skip('no broker of this test, or no openssl to make certificates with');
-        const { url, ca, username, password } = broker().secured as KafkaLogin;
-        const secure = (options: object): KafkaLink => linkOf({ brokers: [url], tls: { ca }, ...options });
-        const name = await topic(1);
-        const sink = kafkaSink(secure({ sasl: { mechanism, username, password } }), { topic: name });
-        const { message, log } = recorder();
-        sink.next(message(utf8.encode('secret'), { topic: name }));
-        sink.complete();
-        await sink.closed;
-        expect(log).toHaveLength(1);
-        expect(log[0]).toMatch(/ack$/);
-        const refused = collect(
-          kafkaSource(secure({ sasl: { mechanism, username, password: 'guessed-wrong' } }), {
-            topics: [name],
-            group: 'g',
-          }),
-        );
-        await until(() => expect(refused.errors).toHaveLength(1));
-        expect(refused.errors[0]).toMatchObject({ code: 'AUTH_FAILED', retriable: false });
-        expect(inspect(refused.errors[0], { depth: 10 })).not.toContain('guessed-wrong');
-        const untrusted = collect(
-          kafkaSource(secure({ tls: true, sasl: { mechanism, username, password } }), { topics: [name], group: 'g' }),
-        );
-        await until(() => expect(untrusted.errors).toMatchObject([{ code: 'AUTH_FAILED' }]));
-      },
-    );
-
-    it('finds a peer that is gone without a word within 15 s at default options, idle and busy (G8)', async (context) => {
-      const behind = broker().behindProxy;
-      if (behind === undefined) context.skip(`${broker().how}: it has no listener for a proxy`);
-      const { port, advertisedPort } = behind as NonNullable<typeof behind>;
-      const name = await topic(1);
-      const proxy = await faultProxy({ port, listenPort: advertisedPort });
-      const link = kafkaLink({ driver, brokers: [`127.0.0.1:${proxy.port}`] });
-      const idle = collect(kafkaSource(link, { topics: [name], group: `${name}-idle` }));
-      const sink = kafkaSink(kafkaLink({ driver, brokers: [`127.0.0.1:${proxy.port}`] }), { topic: name });
-      const { message, log } = recorder();
-      sink.next(message(utf8.encode('before'), { topic: name }));
-      await until(() => expect(idle.messages).toHaveLength(1));
-      const events: SluiceEvent[] = [];
-      const stop = observe((event) => void events.push(event));
-      proxy.blackhole();
-      const fromMs = systemClock.elapsed();
-      sink.next(message(utf8.encode('after'), { topic: name }));
-      const lost = (): number =>
-        events.filter(
-          (event) =>
-            event.type === 'status.changed' &&
-            event.to === 'reconnecting' &&
-            (isSluiceError(event.reason, 'PEER_LOST') || isSluiceError(event.reason, 'CONFIRM_TIMEOUT')),
-        ).length;
-      // The links of both, the source, and the sink.
-      await until(() => expect(lost()).toBeGreaterThanOrEqual(3));
-      expect(systemClock.elapsed() - fromMs).toBeLessThan(15_000);
-      stop();
-      proxy.heal();
-      await until(() => expect(log).toHaveLength(2));
-      idle.subscription.unsubscribe();
-      sink.complete();
-      await sink.closed;
       await proxy.close();
     });
   });

@@ -14,6 +14,7 @@ import { brokerSuite } from '../brokers/broker-suite.js';
 import { proven } from '../helpers/connector-record.js';
 import { until } from '../helpers/until.js';
 import { kafkaBehaviour } from './kafka-behaviour.js';
+import { kafkaRecords } from './kafka-records.js';
 import { kafkaVerbs } from './kafka-verbs.js';
 import { findCommand } from '../brokers/find-command.js';
 import { findKafka, kafka, type KafkaBroker } from '../brokers/kafka.js';
@@ -236,5 +237,6 @@ export function kafkaContract(driver: KafkaDriverName): void {
     };
     proven(harness, { isRecorded: lacks === undefined && !isLong });
     kafkaBehaviour(broker, driver);
+    kafkaRecords(broker, driver);
   });
 }

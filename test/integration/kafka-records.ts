@@ -1,0 +1,162 @@
+import { inspect } from 'node:util';
+import zlib from 'node:zlib';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { isSluiceError, observe, systemClock, type SluiceEvent } from 'sluice';
+import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
+import { faultProxy } from 'sluice/testing-node';
+import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
+import { collect } from '../helpers/collect.js';
+import { kafkaHands, reconnect, text } from '../helpers/kafka-hands.js';
+import { recorder } from '../helpers/message.js';
+import { until } from '../helpers/until.js';
+
+const utf8 = new TextEncoder();
+
+/** What a real broker shows of records and connections, beyond the cases that every connector has. */
+export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName): void {
+  describe(`Kafka records over ${driver}, on a real broker`, () => {
+    beforeEach((context) => {
+      if (!broker().isReal)
+        context.skip(`${broker().how}: it makes no topics on demand, and has neither limits nor logins`);
+    });
+    const { linkOf, topic, write, read } = kafkaHands(broker, driver);
+
+    it('gives what came with each record: tombstones, keys that are no text, headers twice, no headers (B22)', async () => {
+      const name = await topic(1);
+      await write(name, [
+        { partition: 0, key: 'k', value: null },
+        { partition: 0, key: Buffer.of(255), value: '', headers: { a: ['1', '2'], b: Buffer.of(255) } },
+        { partition: 0, key: null, value: 'v', timestamp: '1234567890123' },
+      ]);
+      const { messages, payloads, subscription } = read(name, { tombstones: true });
+      await until(() => expect(messages).toHaveLength(3));
+      expect(payloads.map(text)).toEqual(['null', '', 'v']);
+      expect(messages.map(({ key }) => key)).toEqual(['k', 'ff', undefined]);
+      expect({ ...messages[1]?.headers }).toEqual({ a: ['1', '2'], b: Buffer.of(255) });
+      expect([messages[2]?.timeMs, messages[2]?.id]).toEqual([1_234_567_890_123, `${name}-0-2`]);
+      subscription.unsubscribe();
+    });
+
+    it('fails only the message that is at fault: one too large for the topic, one for a topic that is not there', async () => {
+      const name = await topic(1);
+      const sink = kafkaSink(linkOf(), { maxBytes: 2_000_000, reconnect });
+      const { message, log } = recorder();
+      sink.next(message(utf8.encode('one'), { topic: name }));
+      sink.next(message(new Uint8Array(1_500_000), { topic: name }));
+      sink.next(message(utf8.encode('two'), { topic: name }));
+      sink.next(message(utf8.encode('lost'), { topic: 'nowhere' }));
+      sink.complete();
+      await sink.closed;
+      const outcomes = log.map((line) => line.replace(/^[\d,]+ /, ''));
+      expect(outcomes.sort()).toEqual(['ack', 'ack', 'dead PAYLOAD_TOO_LARGE', 'dead UNROUTABLE']);
+      const reader = read(name, {});
+      await until(() => expect(reader.payloads.map(text).sort().join()).toContain('one'));
+      expect(new Set(reader.payloads.map(text))).toEqual(new Set(['one', 'two']));
+      reader.subscription.unsubscribe();
+    });
+
+    it('writes each key where the Java client does, compressed where it is asked to', async () => {
+      const name = await topic(3);
+      const sink = kafkaSink(linkOf(), { topic: name, compression: 'gzip' });
+      const { message } = recorder();
+      // What kafka-clients 4.1.1 gives for three partitions.
+      const expected = new Map([
+        ['21', 0],
+        ['ä', 2],
+        ['漢字😀', 1],
+      ]);
+      for (const key of expected.keys()) sink.next(message(utf8.encode(key), { key }));
+      sink.complete();
+      await sink.closed;
+      const reader = read(name, {});
+      await until(() => expect(reader.messages).toHaveLength(3));
+      for (const { key, meta } of reader.messages)
+        expect(`${key} ${(meta as { partition: number }).partition}`).toBe(`${key} ${expected.get(key as string)}`);
+      reader.subscription.unsubscribe();
+    });
+
+    it('reads what a broker has packed in a way that the driver knows, and ends on what it does not', async () => {
+      const ways = { gzip: true, snappy: false, lz4: false, zstd: false };
+      if (driver !== 'kafkajs') Object.assign(ways, { snappy: true, lz4: true, zstd: 'zstdDecompressSync' in zlib });
+      for (const [way, isKnown] of Object.entries(ways)) {
+        const name = await topic(1, { 'compression.type': way });
+        const values = Array.from({ length: 50 }, (_, at) => `${at} ${'text '.repeat(at)}`);
+        await write(
+          name,
+          values.map((value) => ({ partition: 0, value })),
+        );
+        const reader = read(name, {});
+        if (isKnown) await until(() => expect(reader.payloads.map(text)).toEqual(values));
+        else await until(() => expect(reader.errors).toMatchObject([{ code: 'PROTOCOL_ERROR', retriable: false }]));
+        reader.subscription.unsubscribe();
+      }
+    });
+
+    it.for(['plain', 'scram-sha-256'] as const)(
+      'logs in with %s over TLS, and says so when it is refused',
+      async (mechanism, context) => {
+        if (broker().secured === undefined)
+          context.skip('no broker of this test, or no openssl to make certificates with');
+        const { url, ca, username, password } = broker().secured as KafkaLogin;
+        const secure = (options: object): KafkaLink => linkOf({ brokers: [url], tls: { ca }, ...options });
+        const name = await topic(1);
+        const sink = kafkaSink(secure({ sasl: { mechanism, username, password } }), { topic: name });
+        const { message, log } = recorder();
+        sink.next(message(utf8.encode('secret'), { topic: name }));
+        sink.complete();
+        await sink.closed;
+        expect(log).toHaveLength(1);
+        expect(log[0]).toMatch(/ack$/);
+        const refused = collect(
+          kafkaSource(secure({ sasl: { mechanism, username, password: 'guessed-wrong' } }), {
+            topics: [name],
+            group: 'g',
+          }),
+        );
+        await until(() => expect(refused.errors).toHaveLength(1));
+        expect(refused.errors[0]).toMatchObject({ code: 'AUTH_FAILED', retriable: false });
+        expect(inspect(refused.errors[0], { depth: 10 })).not.toContain('guessed-wrong');
+        const untrusted = collect(
+          kafkaSource(secure({ tls: true, sasl: { mechanism, username, password } }), { topics: [name], group: 'g' }),
+        );
+        await until(() => expect(untrusted.errors).toMatchObject([{ code: 'AUTH_FAILED' }]));
+      },
+    );
+
+    it('finds a peer that is gone without a word within 15 s at default options, idle and busy (G8)', async (context) => {
+      const behind = broker().behindProxy;
+      if (behind === undefined) context.skip(`${broker().how}: it has no listener for a proxy`);
+      const { port, advertisedPort } = behind as NonNullable<typeof behind>;
+      const name = await topic(1);
+      const proxy = await faultProxy({ port, listenPort: advertisedPort });
+      const link = kafkaLink({ driver, brokers: [`127.0.0.1:${proxy.port}`] });
+      const idle = collect(kafkaSource(link, { topics: [name], group: `${name}-idle` }));
+      const sink = kafkaSink(kafkaLink({ driver, brokers: [`127.0.0.1:${proxy.port}`] }), { topic: name });
+      const { message, log } = recorder();
+      sink.next(message(utf8.encode('before'), { topic: name }));
+      await until(() => expect(idle.messages).toHaveLength(1));
+      const events: SluiceEvent[] = [];
+      const stop = observe((event) => void events.push(event));
+      proxy.blackhole();
+      const fromMs = systemClock.elapsed();
+      sink.next(message(utf8.encode('after'), { topic: name }));
+      const lost = (): number =>
+        events.filter(
+          (event) =>
+            event.type === 'status.changed' &&
+            event.to === 'reconnecting' &&
+            (isSluiceError(event.reason, 'PEER_LOST') || isSluiceError(event.reason, 'CONFIRM_TIMEOUT')),
+        ).length;
+      // The links of both, the source, and the sink.
+      await until(() => expect(lost()).toBeGreaterThanOrEqual(3));
+      expect(systemClock.elapsed() - fromMs).toBeLessThan(15_000);
+      stop();
+      proxy.heal();
+      await until(() => expect(log).toHaveLength(2));
+      idle.subscription.unsubscribe();
+      sink.complete();
+      await sink.closed;
+      await proxy.close();
+    });
+  });
+}
