@@ -1,3 +1,4 @@
+import type { Subscribable } from 'rxjs';
 import type { Output } from '../connection/attach.js';
 import type { Clock } from '../clock.js';
 import { Ring } from '../connection/ring.js';
@@ -134,17 +135,19 @@ export class EachRunner<I, O> implements StageObserver<I> {
       return;
     }
     let result: Work<O>;
+    let isThere: boolean;
     try {
       result = this.work(message.payload, message, new PlainTry(message));
+      isThere = isValue(result);
     } catch (error) {
       this.fail(message, error);
       this.leave(message);
       return;
     }
-    if (isValue(result)) {
-      this.emit(message, result);
+    if (isThere) {
+      this.emit(message, result as O);
       this.leave(message);
-    } else this.borrow(message).follow(result);
+    } else this.borrow(message).follow(result as PromiseLike<O> | Subscribable<O>);
   }
 
   private borrow(message: Message<I>): EachTask<I, O> {

@@ -4,6 +4,7 @@ import { isSluiceError, SluiceError } from '../errors.js';
 import { isOpen } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { Fork } from '../message/settlement.js';
+import { report } from '../observability/observe.js';
 import type { EachRunner } from './each-runner.js';
 import type { Try, Work } from './each.js';
 
@@ -86,19 +87,21 @@ export class EachTask<I, O> {
     this.tries += 1;
     this.current = new TimedTry(message, this.tries);
     let result: Work<O>;
+    let isThere: boolean;
     try {
       result = runner.work(message.payload, message, this.current);
+      isThere = isValue(result);
     } catch (error) {
       this.failed(error);
       return;
     }
-    if (isValue(result)) {
-      this.finish(result);
+    if (isThere) {
+      this.finish(result as O);
       return;
     }
     const { timeoutMs } = runner.options;
     if (timeoutMs !== undefined) this.cancelTimer = runner.clock.timer(timeoutMs, () => this.tooLate(timeoutMs));
-    this.follow(result);
+    this.follow(result as PromiseLike<O> | Subscribable<O>);
   }
 
   /** Waits for a result. */
@@ -234,8 +237,14 @@ export class EachTask<I, O> {
     this.generation += 1;
     this.cancelTimer?.();
     this.cancelTimer = undefined;
-    this.inner?.unsubscribe();
+    const { inner } = this;
     this.inner = undefined;
+    try {
+      inner?.unsubscribe();
+    } catch (reason) {
+      // What was worked out counts all the same, and whoever ends the try has more to do.
+      report({ type: 'stage.failed', stage: this.runner.name, reason });
+    }
   }
 
   private end(): void {
@@ -247,7 +256,7 @@ export class EachTask<I, O> {
   }
 }
 
-/** True for a result that is there. An array or another iterable is a value like any other. @internal */
+/** True for a result that is there. An array or another iterable is a value like any other. Throws where asking does. @internal */
 export function isValue<O>(result: Work<O>): result is O {
   if (typeof result !== 'object' || result === null) return true;
   return typeof (result as { then?: unknown }).then !== 'function' && !isSubscribable(result);

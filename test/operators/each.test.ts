@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { concat, EMPTY, NEVER, Observable, of, take, throwError } from 'rxjs';
-import { describe, expect, it } from 'vitest';
-import { backoff, type Clock, each, type EachOptions, type Message, SluiceError, useClock } from 'sluice';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  backoff,
+  type Clock,
+  currentClock,
+  each,
+  type EachOptions,
+  type Message,
+  observe,
+  SluiceError,
+  useClock,
+} from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Envelope } from '../../src/message/envelope.js';
 import type { Settler } from '../../src/message/settlement.js';
@@ -373,6 +383,56 @@ describe('each with retry and timeout', () => {
       log: ['a dead HANDLER_FAILED', 'b dead HANDLER_FAILED'],
       end: 'complete',
     });
+  });
+
+  it.each<[string, EachOptions<string>]>([
+    ['at once', {}],
+    ['in a lane', { lane: () => 'one' }],
+    ['timed', { timeoutMs: 10 }],
+  ])('nacks a message whose result cannot even be asked what it is, %s (law 5)', (_name, options) => {
+    const result = {
+      get then(): never {
+        throw new Error('no');
+      },
+    };
+    const run = runStage(
+      each(() => result as unknown as string, { onError: 'dead', ...options }),
+      { values: ['a', 'b'] },
+    );
+    run.clock.advance(0);
+    expect(run).toMatchObject({ log: ['a dead HANDLER_FAILED', 'b dead HANDLER_FAILED'], end: 'complete' });
+  });
+
+  it('goes on when the teardown of an Observable throws, tells it, and counts what had come out (law 5)', () => {
+    const told: string[] = [];
+    onTestFinished(
+      observe((event) => void (event.type === 'stage.failed' && told.push(`${event.stage} ${codeOf(event.reason)}`))),
+    );
+    const torn = (ms: number): Observable<number> =>
+      new Observable((results) => {
+        const cancel = currentClock().timer(ms, () => {
+          results.next(ms);
+          results.complete();
+        });
+        return () => {
+          cancel();
+          throw new Error('no teardown');
+        };
+      });
+    const stage = each((ms: number) => torn(ms), { timeoutMs: 50, onError: 'dead', name: 'torn' });
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const source = testSource<number>({ clock });
+    const log: string[] = [];
+    source.events$.subscribe(({ type, record, reason }) => {
+      if (type !== 'delivered') log.push(`${record.value} ${type}${reason === undefined ? '' : ` ${codeOf(reason)}`}`);
+    });
+    for (const ms of [10, 90, 20]) source.offer(ms);
+    const subscription = stage(source.flow).subscribe((message) => message.ack());
+    onTestFinished(() => subscription.unsubscribe());
+    clock.advance(100);
+    expect(log.filter((line) => !line.includes('waiting'))).toEqual(['10 ack', '90 dead HANDLER_TIMEOUT', '20 ack']);
+    expect(told).toEqual(Array.from({ length: 3 }, () => expect.stringContaining('torn') as string));
   });
 
   it('does not try again what cannot help, nor what was taken back meanwhile', () => {
