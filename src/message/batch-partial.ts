@@ -1,10 +1,11 @@
 import { isSluiceError, SluiceError } from '../errors.js';
-import { called, checkArgument } from '../options.js';
+import { called, checkArgument, type OptionRule } from '../options.js';
 import type { Outcome } from './settler.js';
 
 /**
  * The reason to nack a joined message with when only some of its members failed: those are nacked, each with its own
- * reason, and the others are acked.
+ * reason, and the others are acked. One that names a position the batch does not have says nothing sure of any member: all
+ * are nacked.
  *
  * @example
  * import { batchPartial } from 'sluice';
@@ -14,11 +15,18 @@ import type { Outcome } from './settler.js';
  * @see join
  */
 export function batchPartial(failed: ReadonlyMap<number, unknown>): SluiceError {
-  checkArgument('batchPartial', 'failed', failed, called('a Map of reasons by position', 'size', 'get'));
+  checkArgument('batchPartial', 'failed', failed, REASONS);
   return new SluiceError('BATCH_PARTIAL', `${failed.size} of the batch failed; the others are done.`, {
     details: { failed },
   });
 }
+
+const A_MAP = called('a Map of reasons by position', 'size', 'get', 'keys');
+const REASONS: OptionRule = (value) =>
+  A_MAP(value) ??
+  ([...(value as ReadonlyMap<unknown, unknown>).keys()].every((at) => Number.isSafeInteger(at) && (at as number) >= 0)
+    ? undefined
+    : 'expected positions in the batch, whole numbers from 0, as its keys');
 
 /** How one member of a batch ended. @internal */
 export interface MemberEnd {
@@ -38,9 +46,15 @@ export function batchEnded(ends: MemberEnds): SluiceError {
   return new SluiceError(error.code, error.message, { details: { failed, ends } });
 }
 
-/** What a settlement says of each member; `undefined` when it says the same of all. @internal */
-export function memberEnds(outcome: Outcome, reason: unknown): MemberEnds | undefined {
+/**
+ * What a settlement says of each member; `undefined` when it says the same of all, also because it is of another batch than
+ * one of `count` members.
+ *
+ * @internal
+ */
+export function memberEnds(outcome: Outcome, reason: unknown, count: number = Infinity): MemberEnds | undefined {
   if (!isSluiceError(reason, 'BATCH_PARTIAL')) return undefined;
   const { failed, ends } = reason.details as { failed: ReadonlyMap<number, unknown>; ends?: MemberEnds };
+  for (const at of failed.keys()) if (at >= count) return undefined;
   return ends ?? new Map([...failed].map(([at, why]) => [at, { outcome, reason: why }]));
 }

@@ -117,7 +117,7 @@ export function apart(batch: Message<unknown>, outcome: Outcome, reason: unknown
   const members = joinedIn(batch);
   const { payload } = batch;
   if (members === undefined || !Array.isArray(payload) || payload.length !== members.length) return undefined;
-  const ends = memberEnds(outcome, reason);
+  const ends = memberEnds(outcome, reason, members.length);
   const all = new Members(batch, members);
   const parts = payload.map((item: unknown, at) => ({
     part: all.take(at, [item]),

@@ -54,7 +54,8 @@ export class Fork extends Parts {
 
   protected decides(_part: Envelope<unknown>, outcome: Outcome, reason: unknown): boolean {
     if (outcome === 'ack') return this.settleWhen === 'any';
-    const isPartial = this.membersOf() !== undefined && memberEnds(outcome, reason) !== undefined;
+    const members = this.membersOf();
+    const isPartial = members !== undefined && memberEnds(outcome, reason, members.length) !== undefined;
     if (this.settleWhen === 'all' && !isPartial) return true;
     this.nack = this.merged({ outcome, reason });
     return false;
@@ -105,7 +106,7 @@ export class Join implements Settler {
   }
 
   settle(joined: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
-    const ends = memberEnds(outcome, reason);
+    const ends = memberEnds(outcome, reason, this.messages.length);
     for (let index = 0; index < this.messages.length; index += 1) {
       const message = this.messages[index] as Envelope<unknown>;
       if (message.root.state !== OPEN) continue;

@@ -195,6 +195,20 @@ describe('join', () => {
     expect(batchPartial(new Map([[1, 'bad']])).code).toBe('BATCH_PARTIAL');
   });
 
+  it('nacks all members when a partial failure names one that is not there: none is known to be done', () => {
+    const { messages, log } = messagesOf('a', 'b');
+    // Counted from 1: what is named as the second was the first.
+    join(messages).nack(batchPartial(new Map([[2, 'bad']])), 'dead');
+    expect(outcomes(log)).toEqual(['dead', 'dead']);
+    const parts = messagesOf('a', 'b');
+    const [left, right] = fork(join(parts.messages), 2) as [Message<string[]>, Message<string[]>];
+    left.nack(batchPartial(new Map([[7, 'bad']])), 'dead');
+    right.ack();
+    expect(outcomes(parts.log)).toEqual(['dead', 'dead']);
+    for (const at of [-1, 0.5, '1'])
+      expect(() => batchPartial(new Map([[at as number, 'bad']]))).toThrow('positions in the batch');
+  });
+
   it('leaves members alone that were settled or taken back before', () => {
     const { messages, log } = messagesOf('a', 'b');
     const batch = join(messages);
