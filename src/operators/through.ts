@@ -1,8 +1,10 @@
 import { type Observable, of } from 'rxjs';
 import type { Stage } from '../connection/flow.js';
 import { callable, checkArgument, someOptions } from '../connection/options.js';
+import { SluiceError } from '../errors.js';
 import type { Message } from '../message/message.js';
 import { each, type EachOptions } from './each.js';
+import { isValue } from './each-task.js';
 
 /**
  * Each message's payload sent through a chain of RxJS operators of its own: `retry`, `timeout`, `delay`, `filter`,
@@ -27,6 +29,15 @@ export function through<I, O>(
 ): Stage<I, O> {
   checkArgument('through', 'chain', chain, callable);
   checkArgument('through', 'options', options, someOptions);
-  const work = (payload: I, message: Message<I>): Observable<O> => chain(of(payload), message);
+  const work = (payload: I, message: Message<I>): Observable<O> => {
+    const results = chain(of(payload), message);
+    // `undefined` would be no result, and ack the message: most likely a `return` was forgotten.
+    if (isValue<unknown>(results)) throw noObservable();
+    return results;
+  };
   return each(work, { name: 'through', ...options }) as Stage<I, unknown> as Stage<I, O>;
+}
+
+function noObservable(): SluiceError {
+  return new SluiceError('HANDLER_FAILED', 'through: the chain gave no Observable. Return the piped one from it.');
 }

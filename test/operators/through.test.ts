@@ -27,6 +27,11 @@ describe('through', () => {
     expect(run.log).toEqual(['1 ack', '2 ack', '3 dead HANDLER_FAILED', '4 ack']);
   });
 
+  it('acks nothing when the chain gives no Observable: a forgotten return would otherwise lose every message', () => {
+    const forgotten = through<number, number>(() => undefined as never, { onError: 'dead' });
+    expect(runStage(forgotten, { values: [1, 2] }).log).toEqual(['1 dead HANDLER_FAILED', '2 dead HANDLER_FAILED']);
+  });
+
   it('refuses the options that each refuses', () => {
     expect(() => through(pipe(map(String)), { concurrency: 0 })).toThrow(/concurrency/);
   });

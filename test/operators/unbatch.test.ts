@@ -56,6 +56,23 @@ const pairs = (source: Flow<number>): Flow<number> =>
 describe('unbatch', () => {
   stageLaws<number, number>(() => pairs, [1, 2, 3, 4, 5]);
 
+  it('nacks what is no list, and goes on, whoever called it (law 5)', () => {
+    const stage = (source: Flow<number>): Flow<unknown> =>
+      flow(
+        source,
+        batch({ size: 2, maxWaitMs: 10 }),
+        payload((all) => (all[0] === 1 ? ({ length: 2 } as unknown as number[]) : all)),
+        unbatch(),
+      );
+    const run = runStage(stage, { values: [1, 2, 3], open: true });
+    run.clock.advance(10);
+    expect(run).toMatchObject({
+      out: [3],
+      log: ['1 dead HANDLER_FAILED', '2 dead HANDLER_FAILED', '3 ack'],
+      end: 'open',
+    });
+  });
+
   it('gives each member of a batch its own settlement back', () => {
     const run = runStage(pairs, {
       values: [1, 2, 3, 4],
