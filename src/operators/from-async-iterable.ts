@@ -118,10 +118,15 @@ function readAsync<T>(iterable: AsyncIterable<T>, topic: string, context: Reader
   function take(step: IteratorResult<T>): void {
     asking = false;
     if (over) return;
-    if (step.done === true) {
-      over = true;
-      context.end();
-    } else if (context.offerAs(step.value, facts)) ask();
+    try {
+      if (step.done === true) {
+        over = true;
+        context.end();
+      } else if (context.offerAs(step.value, facts)) ask();
+    } catch (error) {
+      // An iterator of somebody else's may answer with what is no step at all.
+      failed(error);
+    }
   }
   function failed(error: unknown): void {
     context.lost(sourceFailed(error));

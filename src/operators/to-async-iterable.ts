@@ -13,7 +13,7 @@ interface Waiting<T> {
 /**
  * The messages of a flow for a `for await` loop. A message is acked when the loop asks for the next one, unless the loop
  * settled it itself; so what a loop body holds is never more than one message, and what waits before it never more than
- * the credit.
+ * the credit. Who asks ahead, before the answer has come, has each message but the last asked for acked as it is handed out.
  *
  * Leaving the loop by `break`, `return` or a throw gives the message of that round and everything that waits back to the
  * source, untouched. The loop ends when the flow completes and throws when it errors. Each loop is a subscription of its
@@ -43,7 +43,6 @@ function iterate<T>(flow: Flow<T>): AsyncIterator<Message<T>, undefined> {
     for (let first = buffer.peek(); first !== undefined && !isOpen(first); first = buffer.peek()) buffer.shift();
     while (askers.length > 0 && (buffer.length > 0 || end !== undefined)) {
       const asker = askers.shift() as Waiting<T>;
-      // Who asked twice in a row is done with the first when the second comes.
       done();
       inHand = buffer.shift();
       if (inHand !== undefined) asker.resolve({ done: false, value: inHand });
@@ -52,6 +51,8 @@ function iterate<T>(flow: Flow<T>): AsyncIterator<Message<T>, undefined> {
         end = {};
       } else asker.resolve({ done: true, value: undefined });
     }
+    // Whoever waits has asked for the next one already, and that may come only once this one is settled.
+    if (askers.length > 0) done();
   }
 
   function done(): void {

@@ -100,6 +100,14 @@ describe('fromAsyncIterable', () => {
     }
   });
 
+  it('errors with SOURCE_FAILED when an iterator answers with what is no step', async () => {
+    const clock = virtualClock();
+    const iterable = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve(undefined as never) }) };
+    const seen = collect(fromAsyncIterable(iterable, { clock }));
+    await clock.run(10);
+    expect(seen.errors).toEqual([expect.objectContaining({ code: 'SOURCE_FAILED' })]);
+  });
+
   it('iterates anew for each subscription', () => {
     const clock = virtualClock();
     const flow = fromAsyncIterable(['a', 'b'], { clock });

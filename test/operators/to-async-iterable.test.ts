@@ -100,6 +100,12 @@ describe('toAsyncIterable', () => {
     await iterator.return?.();
   });
 
+  it('answers who asks ahead of the credit, and past the end', async () => {
+    const iterator = toAsyncIterable(fromAsyncIterable([1, 2], { credit: 1 }))[Symbol.asyncIterator]();
+    const got = await Promise.all([iterator.next(), iterator.next(), iterator.next(), iterator.next()]);
+    expect(got.map(({ done, value }) => (done === true ? 'done' : value.payload))).toEqual([1, 2, 'done', 'done']);
+  });
+
   it('gives nothing to the loop that its source took back while it waited', async () => {
     const clock = virtualClock();
     const source = testSource<number>({ clock, credit: 4 });
