@@ -142,6 +142,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
   private contextOf(lost: (error: unknown) => void): ReaderContext<T> {
     this.generation += 1;
     this.ended = this.draining;
+    // What came while another opening was lost can be settled over that one alone, and comes again.
+    if (this.definition.local !== true) this.inbox.clear();
     const generation = this.generation;
     return new SessionContext<T>(this, () => generation === this.generation, lost);
   }

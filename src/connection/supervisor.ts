@@ -61,8 +61,9 @@ export class Supervisor<R> {
   start(): void {
     this.stopped = false;
     this.failures = 0;
+    const { generation } = this;
     this.plan.status.to('connecting');
-    this.attempt();
+    if (generation === this.generation) this.attempt();
   }
 
   /** What is open is not usable any more: opens it again. */
@@ -164,7 +165,8 @@ export class Supervisor<R> {
     this.resource = { value };
     this.upSinceMs = this.plan.clock.elapsed();
     this.plan.status.to('connected');
-    this.plan.up(value);
+    // Who heard of it may have stopped us for it.
+    if (generation === this.generation) this.plan.up(value);
   }
 
   private lost(generation: number, reason: unknown, immediately = false): void {
@@ -201,7 +203,8 @@ export class Supervisor<R> {
       retryInMs: waitMs,
       reason: error,
     });
-    this.cancelTimer = clock.timer(waitMs, () => this.attempt());
+    // Who heard of it may have stopped us for it.
+    if (now === this.generation) this.cancelTimer = clock.timer(waitMs, () => this.attempt());
   }
 
   private closeResource(): PromiseLike<void> | undefined {

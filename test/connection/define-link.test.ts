@@ -127,6 +127,24 @@ describe('defineLink', () => {
     expect(losses).toEqual([100, 200, 400, 100]);
   });
 
+  it.each(['connected', 'reconnecting'] as const)('stays closed when it is left for being %s', async (when) => {
+    const r = rig({ ping: true, heartbeatMs: 1_000 });
+    r.answer = (attempt) => Promise.resolve(attempt);
+    const leave = r.use();
+    r.link.status$.subscribe((status) => {
+      if (status === when) leave();
+    });
+    await r.clock.run(1);
+    r.context().lost(new Error('cut'));
+    await r.clock.run(600_000);
+    expect([r.walk.at(-1), r.attemptsMs.length, r.closed, r.clock.pendingTimers]).toEqual(['closed', 1, [1], 0]);
+    assertLegal(r.walk);
+    const again = r.use();
+    await r.clock.run(1);
+    expect([r.walk.at(-1), r.link.connection()]).toEqual(['connected', 2]);
+    again();
+  });
+
   it('ends for good on an error that is not retriable, and tells its users (REC-12)', () => {
     const r = rig();
     r.answer = () => {

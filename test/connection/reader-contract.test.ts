@@ -31,6 +31,36 @@ describe('what a reader may rely on', () => {
     expect(settled).toEqual([[1, 'ack']]);
   });
 
+  it('never settles over one opening what came during another that was lost before it was done', async () => {
+    const clock = virtualClock();
+    const settled: [number, unknown][] = [];
+    let opened = 0;
+    const flow = defineSource<string>(
+      {
+        connector: 'eager',
+        credit: 4,
+        async open(context) {
+          const number = (opened += 1);
+          context.offer({ payload: `${number}`, topic: 't', position: number });
+          if (number === 1) context.lost(new Error('closed in the middle of it'));
+          return {
+            resume: () => undefined,
+            settle: (position) => settled.push([number, position]),
+            close: () => undefined,
+          };
+        },
+      },
+      { clock },
+    );
+    const seen: string[] = [];
+    flow.subscribe((message) => {
+      seen.push(message.payload);
+      message.ack();
+    });
+    await clock.run(60_000);
+    expect([seen, settled]).toEqual([['2'], [[2, 2]]]);
+  });
+
   it('offers a payload with the facts of many: what waits keeps its own, and comes again as it was', () => {
     const clock = virtualClock();
     const facts = { topic: 't', key: 'k' };
