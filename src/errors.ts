@@ -110,6 +110,18 @@ export function isSluiceError(error: unknown, code?: ErrorCode): error is Sluice
 }
 
 /**
+ * The error, with the connector that met it in its `details`, unless one is named there.
+ *
+ * @internal
+ */
+export function metBy(connector: string, error: SluiceError): SluiceError {
+  if (error.details['connector'] === undefined) {
+    (error as { details: ErrorDetails }).details = { connector, ...error.details };
+  }
+  return error;
+}
+
+/**
  * The error itself when it is a {@link SluiceError}, otherwise a new one of `code` that keeps it as `cause`. What was
  * thrown is never lost, also when it is not an Error.
  *

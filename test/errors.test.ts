@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES, isSluiceError, SluiceError } from 'sluice';
+import { metBy } from '../src/errors.js';
 
 describe('SluiceError', () => {
   it('keeps code, cause and details, and is not retriable by default', () => {
@@ -19,6 +20,12 @@ describe('SluiceError', () => {
     expect(isSluiceError(foreign, 'UNROUTED')).toBe(true);
     expect(isSluiceError(foreign, 'OVERFLOW')).toBe(false);
     expect(isSluiceError(new Error('x'))).toBe(false);
+  });
+
+  it('names the connector that met it, unless it names one itself', () => {
+    const error = new SluiceError('CONNECTION_LOST', 'gone', { details: { port: 1 } });
+    expect(metBy('amqp', error)).toBe(error);
+    expect(metBy('amqp source', error).details).toEqual({ connector: 'amqp', port: 1 });
   });
 
   it('has no code twice', () => {

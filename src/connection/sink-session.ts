@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Cancel } from '../clock.js';
-import { isSluiceError, SluiceError } from '../errors.js';
+import { isSluiceError, metBy, SluiceError } from '../errors.js';
 import { handBack, isOpen, mark } from '../message/envelope.js';
 import type { Message, NackThen } from '../message/message.js';
 import { report } from '../observability/observe.js';
@@ -101,7 +101,7 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
     }
     if (this.waiting.length >= this.settings.maxQueued) {
       const text = `More than ${this.settings.maxQueued} messages wait (maxQueued).`;
-      message.nack(new SluiceError('OVERFLOW', text, { retriable: true }));
+      message.nack(this.failureOf(new SluiceError('OVERFLOW', text, { retriable: true })));
       return;
     }
     this.waiting.push(message);
@@ -117,10 +117,8 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   private refuseClosed(message: Message<T>): void {
     if (!this.toldClosed) {
       this.toldClosed = true;
-      const reason = new SluiceError(
-        'SINK_CLOSED',
-        `The ${this.connector} sink was completed and takes nothing any more.`,
-      );
+      const text = `The ${this.connector} sink was completed and takes nothing any more.`;
+      const reason = this.failureOf(new SluiceError('SINK_CLOSED', text));
       report({ type: 'stage.failed', stage: this.connector, reason });
     }
     handBack(message, COME_AGAIN_MS);
@@ -133,7 +131,8 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
     this.completing = true;
     const { clock, closeTimeoutMs } = this.settings;
     this.cancelClose = clock.timer(closeTimeoutMs, () => {
-      this.abandon(new SluiceError('CONFIRM_TIMEOUT', `Not confirmed within closeTimeoutMs after complete.`));
+      const text = `Not confirmed within closeTimeoutMs after complete.`;
+      this.abandon(this.failureOf(new SluiceError('CONFIRM_TIMEOUT', text)));
     });
     if (this.started) this.pump();
     else this.close();
@@ -158,9 +157,10 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   }
 
   private failureOf(reason: unknown): SluiceError {
-    if (isSluiceError(reason)) return reason;
+    if (isSluiceError(reason)) return metBy(this.connector, reason);
     return new SluiceError('SINK_FAILED', `The ${this.connector} sink could not send.`, {
       retriable: true,
+      details: { connector: this.connector },
       cause: reason,
     });
   }

@@ -151,6 +151,12 @@ export abstract class SourceBase<T> implements Runnable {
     }
   }
 
+  protected exhausted(root: Envelope<unknown>, cause: unknown): SluiceError {
+    const { topic, attempt } = root;
+    const details = { connector: this.connector, topic, attempt };
+    return new SluiceError('ATTEMPTS_EXHAUSTED', `Failed ${attempt} times (maxAttempts).`, { details, cause });
+  }
+
   protected flooded(): SluiceError {
     const text = `${this.connector} brought more than ${this.settings.maxInbox} messages beyond its credit.`;
     return new SluiceError('OVERFLOW', text, { retriable: true });

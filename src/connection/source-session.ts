@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.js';
-import { SluiceError } from '../errors.js';
+import { metBy, SluiceError } from '../errors.js';
 import { Envelope } from '../message/envelope.js';
 import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
 import type { Output } from './attach.js';
@@ -228,7 +228,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     let why = reason;
     if (outcome === 'requeue' && this.isLastAttempt(root)) {
       final = 'dead';
-      why = new SluiceError('ATTEMPTS_EXHAUSTED', `Failed ${root.attempt} times (maxAttempts).`, { cause: reason });
+      why = this.exhausted(root, reason);
     }
     this.reports.settled(root, final, why);
     if (!this.unsettledList.remove(root)) this.parking.drop(root);
@@ -290,7 +290,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
       return;
     }
     const late = new SluiceError('SETTLE_LOST', `Not settled within closeTimeoutMs after the flow was unsubscribed.`);
-    this.cleanups.push(this.clock.timer(this.settings.closeTimeoutMs, () => this.release(late), true));
+    const release = (): void => this.release(metBy(this.connector, late));
+    this.cleanups.push(this.clock.timer(this.settings.closeTimeoutMs, release, true));
   }
 
   release(reason: unknown): void {
@@ -334,7 +335,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
   }
 
   private fail(error: SluiceError): void {
-    this.lose(error);
+    this.lose(metBy(this.connector, error));
     this.finish(() => this.subscriber.error(error));
   }
 

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.js';
-import { isSluiceError, SluiceError, toSluiceError } from '../errors.js';
+import { isSluiceError, metBy, SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Backoff } from './backoff.js';
 import type { StatusCell } from './status-cell.js';
@@ -172,7 +172,10 @@ export class Supervisor<R> {
   private lost(generation: number, reason: unknown, immediately = false): void {
     if (generation !== this.generation) return;
     const { clock, backoff, status } = this.plan;
-    const error = toSluiceError(reason, 'CONNECT_FAILED', 'The connection failed', { retriable: true });
+    const error = metBy(
+      status.connector,
+      toSluiceError(reason, 'CONNECT_FAILED', 'The connection failed', { retriable: true }),
+    );
     this.cancelTimer?.();
     this.isWaiting = false;
     const now = (this.generation += 1);

@@ -87,7 +87,7 @@ describe('a source whose settlements stay local', () => {
     ]);
     expect(events.filter(({ type }) => type === 'message.nacked')).toMatchObject([
       { then: 'requeue' },
-      { then: 'dead', reason: { code: 'ATTEMPTS_EXHAUSTED' } },
+      { then: 'dead', reason: { code: 'ATTEMPTS_EXHAUSTED', details: { connector: 'feed', topic: 't', attempt: 2 } } },
     ]);
   });
 

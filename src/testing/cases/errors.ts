@@ -34,6 +34,7 @@ export const ERROR_CASES: readonly ConformanceCase[] = [
       if (!isSluiceError(error)) return;
       t.same(error.retriable, false, 'whether trying again could help');
       t.holds(error.message.length > 10, 'it says what happened');
+      t.holds(typeof error.details['connector'] === 'string', 'its details name the connector');
       const shown = inspected(error);
       t.same(
         (t.harness.secrets ?? []).some((secret) => shown.includes(secret)),
