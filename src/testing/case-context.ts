@@ -58,13 +58,15 @@ export class CaseContext {
   readonly history: History = history('run');
   /** Everything reported during the case. */
   readonly events: SluiceEvent[] = [];
+  /** When each of them came, in real time. */
+  readonly heardMs: number[] = [];
   readonly violations: string[] = [];
   private readonly virtual: VirtualClock | undefined;
   private readonly compare: (actual: unknown, expected: unknown, what: string) => void;
   private readonly cleanups: Cancel[] = [];
-  private readonly consumers: CaseConsumer[] = [];
+  readonly consumers: CaseConsumer[] = [];
   /** Those that are not closed yet. */
-  private readonly sinks = new Set<Sink<Uint8Array>>();
+  readonly sinks: Set<Sink<Uint8Array>> = new Set();
   private readonly writers = new Map<string, () => string>();
 
   constructor(
@@ -80,6 +82,11 @@ export class CaseContext {
     this.random = () => clock.random();
     this.virtual = virtual;
     this.compare = compare;
+  }
+
+  hear(event: SluiceEvent): void {
+    this.events.push(event);
+    this.heardMs.push(systemClock.elapsed());
   }
 
   get features(): Features {

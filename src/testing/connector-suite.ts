@@ -3,6 +3,7 @@ import { called, callable, checkArgument, checkOptions, integer, type OptionRule
 import { observe } from '../observability/observe.js';
 import { CaseContext } from './case-context.js';
 import type { CaseId } from './case-id.js';
+import { caseStory } from './case-story.js';
 import { CREDIT_CASES } from './cases/credit.js';
 import { ERROR_CASES } from './cases/errors.js';
 import { LINKAGE_CASES } from './cases/linkage.js';
@@ -100,7 +101,7 @@ export interface ConformanceOptions {
 /**
  * Registers the conformance cases with a test runner, one test per case. A case whose flags are not set, or whose verbs
  * the bench does not have, is skipped and says why; so is one that the harness skips with a reason of its own. A case that
- * fails names the seed that repeats it. Returns the record of what applies, from which the table of connectors is made.
+ * fails names the seed that repeats it, or in real time how sources, sinks and the far side stood. Returns the record of what applies, from which the table of connectors is made.
  *
  * @example
  * import { describe, expect, it } from 'vitest';
@@ -174,17 +175,18 @@ export async function runCase(harness: Harness, id: CaseId, options: RunCaseOpti
   try {
     bench = await harness.open({ clock, random: () => clock.random(), seed });
     context = new CaseContext(harness, bench, clock, virtual, options.equal ?? mustEqual);
-    const { events } = context;
-    stopObserving = observe((event) => void events.push(event));
-    await one.run(context);
-    context.audit();
+    const running = context;
+    stopObserving = observe((event) => running.hear(event));
+    await one.run(running);
+    running.audit();
     // RxJS reports what it swallowed in a timer of its own.
     await new Promise<void>((resolve) => void systemClock.timer(1, resolve));
-    context.same([...context.violations, ...stray.found].join('; '), '', 'what no connector may do');
+    running.same([...running.violations, ...stray.found].join('; '), '', 'what no connector may do');
     return { status: 'passed' };
   } catch (error) {
     const failure = error instanceof Error ? error : new Error(String(error));
     if (virtual !== undefined) failure.message += ` (${id} of ${harness.name}, seed ${seed})`;
+    else if (context !== undefined) failure.message += `\n${await caseStory(context, context.bench)}`;
     return { status: 'failed', error: failure, seed: virtual?.seed };
   } finally {
     await context?.end();

@@ -208,6 +208,11 @@ export interface Bench {
   copy?(from: string, to: string): { stop(): Done };
   /** Proves one secure default each; throws where it does not hold. */
   readonly defaults?: Readonly<Partial<Record<DefaultRow, () => Done>>>;
+  /**
+   * What the far side says of itself, for the message of a case that failed in real time: alarms, queues, the end of its
+   * log. What a failure may have been caused by is gone once the bench is closed.
+   */
+  explain?(): string | Promise<string>;
   /** Ends what the bench started. Called once, after the case. */
   close?(): Done;
 }

@@ -16,6 +16,8 @@ export interface Broker {
   stop(): Promise<void>;
   /** Starts it again on the same port and data; resolves once it serves clients. */
   start(): Promise<void>;
+  /** The end of its log, where it writes one that is at hand. */
+  readonly log?: () => Promise<string>;
   /** Ends it and takes its data away. Also at the end of `await using`. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

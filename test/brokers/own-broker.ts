@@ -47,6 +47,8 @@ export async function ownBroker(launch: Launch): Promise<Broker> {
   });
   const order = (line: string): void => void keeper.stdin.write(`${line}\n`);
 
+  const log = async (): Promise<string> => (await readFile(join(folder, 'log'), 'utf8').catch(() => '')).slice(-2_000);
+
   async function start(): Promise<void> {
     if (state.isRunning) return;
     const started = once(keeper, 'started');
@@ -87,5 +89,5 @@ export async function ownBroker(launch: Launch): Promise<Broker> {
   }
   const how = `${name}, started in ${Date.now() - from} ms`;
   const { url, port } = launch;
-  return { url, port, how, isOwn: true, start, kill, stop, close, [Symbol.asyncDispose]: close };
+  return { url, port, how, isOwn: true, start, kill, stop, log, close, [Symbol.asyncDispose]: close };
 }

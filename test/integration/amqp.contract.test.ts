@@ -174,6 +174,18 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
       },
       depth: (queue) => asked(broker, async (channel) => (await channel.checkQueue(queue)).messageCount),
     },
+    async explain() {
+      const { control, log } = broker;
+      // An order to a broker that does not answer ends by itself, after a minute.
+      const say = async (...words: string[]): Promise<string> =>
+        control?.(...words).catch((error: unknown) => String(error)) ?? '';
+      return [
+        `passed on ${proxy.passed.up} bytes up and ${proxy.passed.down} down, ${proxy.open} connections of ${proxy.accepted} open`,
+        await say('eval', 'rabbit_alarm:get_alarms().'),
+        await say('list_queues', 'name', 'state', 'messages_ready', 'messages_unacknowledged', 'consumers'),
+        (await log?.()) ?? '',
+      ].join('\n');
+    },
     async close() {
       await proxy.close();
       // The next case has it again, whatever this one ended with.

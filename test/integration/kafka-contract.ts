@@ -171,6 +171,7 @@ async function open(broker: KafkaBroker, driver: KafkaDriverName): Promise<Bench
           return (told?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0);
         }),
     },
+    explain: async () => (await broker.log?.()) ?? '',
     async close() {
       net.heal();
       isDenied = false;

@@ -150,6 +150,7 @@ async function open(broker: Broker, protocolVersion: Version): Promise<Bench> {
       sink: () => mqttSink(mqttLink(settings), { topic: 'limit' }),
       farLink: (word) => mqttLink({ url: 'mqtt://broker.example', username: 'user', password: word }),
     }),
+    explain: async () => (await broker.log?.()) ?? '',
     async close() {
       // The next case has it again, whatever this one ended with.
       if (broker.isOwn) await broker.start();
