@@ -21,6 +21,8 @@ export function amqpError(error: unknown, what: string, otherwise: ErrorCode = '
   const told = { cause: error, details: typeof code === 'number' || typeof code === 'string' ? { code } : {} };
   if (/heartbeat timeout/i.test(message)) return new SluiceError('PEER_LOST', said, { ...told, retriable: true });
   if (isFarewell(error)) return new SluiceError('AUTH_FAILED', `${what}: the broker refused the virtual host.`, told);
+  // The client itself refuses what cannot be written: a name that is too long, an argument of a kind that AMQP has not.
+  if (error instanceof TypeError || error instanceof RangeError) return new SluiceError('CONFIG_INVALID', said, told);
   if (isUntrusted(code)) return new SluiceError('AUTH_FAILED', said, told);
   const reply = replyCode(code, message);
   // Somebody else reads it, perhaps this process before it lost its connection: they go.

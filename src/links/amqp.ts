@@ -75,8 +75,10 @@ export interface AmqpLink {
 /** An open connection to the broker. @internal */
 export interface AmqpConnection {
   readonly model: ChannelModel;
-  /** The broker is short of memory or disk and reads nothing that is published. */
-  isBlocked: boolean;
+  /** What the broker is short of, while it reads nothing that is published. */
+  blockedFor: string | undefined;
+  /** Told when that begins and ends: one listener at the client for all, who may be many. */
+  readonly writers: Set<(blockedFor: string | undefined) => void>;
   /** It is of no use any more. */
   readonly lost: (error: unknown) => void;
 }
@@ -196,13 +198,18 @@ async function connect(
   let failure: unknown;
   const connection: AmqpConnection = {
     model,
-    isBlocked: false,
+    blockedFor: undefined,
+    writers: new Set(),
     lost: (error) => context.lost(amqpLost(failure ?? error, 'amqp connection closed')),
   };
   // Without a listener the process would end; `close` always comes after it.
   model.on('error', (error) => (failure = error));
   model.on('close', connection.lost);
-  model.on('blocked', () => (connection.isBlocked = true));
-  model.on('unblocked', () => (connection.isBlocked = false));
+  const blocked = (blockedFor: string | undefined): void => {
+    connection.blockedFor = blockedFor;
+    for (const writer of [...connection.writers]) writer(blockedFor);
+  };
+  model.on('blocked', (reason: string) => blocked(reason));
+  model.on('unblocked', () => blocked(undefined));
   return connection;
 }

@@ -29,8 +29,11 @@ export class AmqpWriter implements Writer<Uint8Array> {
   /** Everything it needs was there: from now on opening again may put right what goes. */
   private isOpen = false;
   private isOver = false;
-  private readonly blocked = (reason: string): void => this.setBlocked(true, reason);
-  private readonly unblocked = (): void => this.setBlocked(false);
+  private readonly blocked = (blockedFor: string | undefined): void => {
+    this.isBlocked = blockedFor !== undefined;
+    this.context.blocked(this.isBlocked, blockedFor);
+    if (!this.isBlocked) this.context.resume();
+  };
 
   constructor(channel: ConfirmChannel, connection: AmqpConnection, context: WriterContext, options: AmqpSinkOptions) {
     this.channel = channel;
@@ -42,9 +45,7 @@ export class AmqpWriter implements Writer<Uint8Array> {
     channel.on('close', () => this.lost(failure));
     channel.on('drain', () => this.context.resume());
     channel.on('return', (message) => this.returned(message));
-    connection.model.on('blocked', this.blocked);
-    connection.model.on('unblocked', this.unblocked);
-    if (connection.isBlocked) this.setBlocked(true);
+    connection.writers.add(this.blocked);
   }
 
   /** The exchange and the topology are there. */
@@ -53,7 +54,9 @@ export class AmqpWriter implements Writer<Uint8Array> {
   }
 
   refused(error: unknown): never {
-    this.isOver = true;
+    this.end();
+    // What this side refused has left the channel open.
+    void closeAmqp(this.channel);
     throw amqpError(error, `amqp exchange '${this.options.exchange}' and topology`);
   }
 
@@ -76,7 +79,7 @@ export class AmqpWriter implements Writer<Uint8Array> {
       return goOn && !this.isBlocked;
     } catch (error) {
       this.out.delete(out);
-      if (!this.isOver && (error as Error).name !== 'IllegalOperationError') throw error;
+      if (!this.isOver && (error as Error).name !== 'IllegalOperationError') throw unfit(error);
       // The channel has just closed: it is sent again over the next one.
       return false;
     }
@@ -87,10 +90,8 @@ export class AmqpWriter implements Writer<Uint8Array> {
   }
 
   async close(): Promise<void> {
-    this.connection.model.off('blocked', this.blocked);
-    this.connection.model.off('unblocked', this.unblocked);
     if (this.isOver) return;
-    this.isOver = true;
+    this.end();
     await closeAmqp(this.channel);
   }
 
@@ -118,17 +119,22 @@ export class AmqpWriter implements Writer<Uint8Array> {
     }
   }
 
-  private setBlocked(isBlocked: boolean, reason?: string): void {
-    this.isBlocked = isBlocked;
-    this.context.blocked(isBlocked, reason);
-    if (!isBlocked) this.context.resume();
+  private end(): void {
+    this.isOver = true;
+    this.connection.writers.delete(this.blocked);
   }
 
   private lost(failure: unknown): void {
     if (this.isOver) return;
-    this.isOver = true;
+    this.end();
     // The client tells this before it rejects the call that the broker closed the channel for.
     const told = this.isOpen ? amqpLost : amqpError;
     this.context.lost(told(failure, 'amqp channel closed'));
   }
+}
+
+/** The client says what it cannot write, a name of more than 255 bytes for example: sending it again would not help. */
+function unfit(cause: unknown): SluiceError {
+  const text = `AMQP cannot carry this message: ${(cause as Error).message.slice(0, 200)}.`;
+  return new SluiceError('ENCODE_FAILED', text, { cause });
 }

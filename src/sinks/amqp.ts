@@ -11,6 +11,7 @@ import {
   required,
   text,
 } from '../connection/options.js';
+import { SluiceError } from '../errors.js';
 import { openChannel } from '../links/amqp-channel.js';
 import { declareTopology } from '../links/amqp-topology.js';
 import type { AmqpConnection, AmqpLink } from '../links/amqp.js';
@@ -68,6 +69,12 @@ export function amqpSink(link: AmqpLink, options: AmqpSinkOptions): Sink<Uint8Ar
       link: link.take('writing'),
       maxUnconfirmed: 500,
       async open(context, connection) {
+        const { blockedFor } = connection;
+        // It would not even read that a channel is wanted.
+        if (blockedFor !== undefined)
+          throw new SluiceError('CONNECT_FAILED', `The broker takes nothing for now: ${blockedFor}.`, {
+            retriable: true,
+          });
         const channel = await openChannel(connection, 'createConfirmChannel');
         const writer = new AmqpWriter(channel, connection, context, options);
         try {

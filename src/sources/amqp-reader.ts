@@ -64,6 +64,8 @@ export class AmqpReader implements Reader {
   /** The broker refused what has to be there: trying again does not help. */
   refused(error: unknown): never {
     this.isOver = true;
+    // What this side refused has left the channel open.
+    void closeAmqp(this.channel);
     throw amqpError(error, `amqp queue ${this.options.queue}`);
   }
 

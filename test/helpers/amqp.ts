@@ -99,7 +99,8 @@ export function fakeLink(
   const model = Object.assign(new EventEmitter(), { createChannel: next, createConfirmChannel: next });
   const connection: AmqpConnection = {
     model: model as unknown as AmqpConnection['model'],
-    isBlocked: false,
+    blockedFor: undefined,
+    writers: new Set(),
     lost: () => undefined,
   };
   const link = (): AmqpLink['reading'] =>

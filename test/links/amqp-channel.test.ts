@@ -7,7 +7,10 @@ const named = (name: string): Error => Object.assign(new Error('Connection close
 function connection(error: Error): { readonly lost: unknown[]; readonly connection: AmqpConnection } {
   const lost: unknown[] = [];
   const model = { createChannel: () => Promise.reject(error) } as unknown as AmqpConnection['model'];
-  return { lost, connection: { model, isBlocked: false, lost: (reason) => void lost.push(reason) } };
+  return {
+    lost,
+    connection: { model, blockedFor: undefined, writers: new Set(), lost: (reason) => void lost.push(reason) },
+  };
 }
 
 describe('openChannel', () => {

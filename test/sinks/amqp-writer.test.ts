@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { WriterContext } from 'sluice/connection';
 import type { AmqpSinkOptions } from 'sluice/amqp';
@@ -12,13 +11,14 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 function open(options: Partial<AmqpSinkOptions> = {}, failing: Readonly<Record<string, unknown>> = {}) {
   const fake = fakeChannel(failing);
   const events: string[] = [];
-  const model = new EventEmitter();
+  const model = {};
   const context = {
     resume: () => void events.push('resume'),
     blocked: (isBlocked: boolean) => void events.push(isBlocked ? 'blocked' : 'unblocked'),
     lost: ({ code }: { code: string }) => void events.push(`lost ${code}`),
   } as unknown as WriterContext;
-  const connection = { model, isBlocked: false } as unknown as AmqpConnection;
+  const connection = { model, blockedFor: undefined, writers: new Set() } as unknown as AmqpConnection;
+  const block = (reason?: string): void => connection.writers.forEach((writer) => writer(reason));
   const writer = new AmqpWriter(fake.channel, connection, context, { exchange: 'x', ...options });
   const { message } = recorder();
   let sent = 0;
@@ -30,7 +30,7 @@ function open(options: Partial<AmqpSinkOptions> = {}, failing: Readonly<Record<s
       fail: (reason) => void events.push(`${at} ${(reason as { code: string }).code}`),
     });
   };
-  return { ...fake, fake, events, model, writer, send };
+  return { ...fake, fake, events, connection, block, writer, send };
 }
 
 describe('the writer of an exchange', () => {
@@ -78,19 +78,34 @@ describe('the writer of an exchange', () => {
   });
 
   it('pauses while the socket is full, and while the broker is short of memory (SNK-04)', () => {
-    const { send, fake, model, events, writer } = open();
+    const { send, fake, connection, block, events, writer } = open();
     fake.isWritable = false;
     expect(send()).toBe(false);
     fake.isWritable = true;
     fake.emit('drain');
     expect(events.splice(0)).toEqual(['resume']);
-    model.emit('blocked', 'low on memory');
+    block('low on memory');
     expect(send()).toBe(false);
-    model.emit('unblocked');
+    block();
     expect(send()).toBe(true);
     expect(events).toEqual(['blocked', 'unblocked', 'resume']);
     void writer.close();
-    expect(model.listenerCount('blocked')).toBe(0);
+    expect(connection.writers.size).toBe(0);
+  });
+
+  it('fails for good what the client cannot write', () => {
+    const { send } = open({}, { publish: new TypeError(`Field 'routingKey' is the wrong type`) });
+    expect(() => send()).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED', retriable: false }) as Error);
+  });
+
+  it('leaves nothing behind when it is refused or lost', () => {
+    const refused = open();
+    expect(() => refused.writer.refused(new TypeError('no'))).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error,
+    );
+    const lost = open();
+    lost.fake.emit('close');
+    expect([refused.connection.writers.size, lost.connection.writers.size]).toEqual([0, 0]);
   });
 
   it('is lost when the channel closed, and what it had just taken is not failed', () => {

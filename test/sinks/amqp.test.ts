@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { observe } from 'sluice';
 import { amqpSink } from 'sluice/amqp';
 import { virtualClock } from 'sluice/testing';
 import { fakeChannel, fakeLink } from '../helpers/amqp.js';
@@ -68,5 +69,43 @@ describe('amqpSink', () => {
     sink.next(message(bytes));
     await clock.run(10);
     expect(settled).toMatchObject([{ code: 'CONFIG_INVALID' }]);
+  });
+
+  it('opens no channel while the broker is short of memory, and says why', async () => {
+    const clock = virtualClock();
+    const fake = fakeChannel();
+    const link = fakeLink([fake], { clock });
+    link.connection.blockedFor = 'low on memory';
+    const said: string[] = [];
+    const stop = observe((event) => {
+      if (event.type === 'connect.failed') said.push((event.reason as Error).message);
+    });
+    const sink = amqpSink(link, { exchange: '', clock });
+    const { message, log } = recorder();
+    sink.next(message(bytes, { topic: 'q' }));
+    await clock.run(10_000);
+    expect([new Set(said), fake.told]).toEqual([new Set(['The broker takes nothing for now: low on memory.']), []]);
+    link.connection.blockedFor = undefined;
+    await clock.run(4_000);
+    fake.confirms[0]?.(null);
+    expect(log).toEqual(['112 ack']);
+    stop();
+    sink.complete();
+    await clock.run(60_000);
+  });
+
+  it('ends, and leaves no channel, for a declaration that the client cannot write', async () => {
+    const clock = virtualClock();
+    const fake = fakeChannel();
+    const wrong = new TypeError('Unknown type to encode: undefined');
+    fake.channel.assertExchange = () => Promise.reject(wrong);
+    const sink = amqpSink(fakeLink([fake], { clock, topology: { exchanges: [{ name: 'x' }] } }), {
+      exchange: 'x',
+      clock,
+    });
+    const { message, settled } = recorder();
+    sink.next(message(bytes));
+    await clock.run(10);
+    expect([settled[0]?.code, fake.told]).toEqual(['CONFIG_INVALID', ['close']]);
   });
 });
