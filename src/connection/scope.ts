@@ -47,8 +47,11 @@ export interface SourceHandle {
   /** So many wait that nothing new is taken. */
   readonly isParkingFull: boolean;
   readonly oldestUnsettledMs: number;
-  /** Stops intake; the flow completes once everything emitted was settled. */
-  drain(): void;
+  /**
+   * Stops intake; the flow completes once everything emitted was settled. Without `goesOn`, what is given back to a source whose
+   * transport cannot bring it again is not emitted again either: there is nobody left who takes it.
+   */
+  drain(goesOn?: boolean): void;
   unfinished(): readonly Unfinished[];
   /** Takes back what is unsettled, so that a drain ends now. */
   release(reason: unknown): void;

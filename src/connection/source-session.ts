@@ -269,13 +269,14 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     return this.inbox.length === 0 && this.ended && !this.parking.isWanted;
   }
 
-  drain(): void {
-    if (this.stopped || this.draining) return;
-    if (this.definition.local === true) {
+  drain(goesOn: boolean = true): void {
+    if (this.stopped || (this.draining && goesOn)) return;
+    const isLocal = this.definition.local === true;
+    if (isLocal && goesOn) {
       this.draining = true;
       this.ended = true;
       this.stopReader();
-    } else if (!(this.leaving = this.reader?.leave?.() === true)) this.stopIntake();
+    } else if (isLocal || !(this.leaving = this.reader?.leave?.() === true)) this.stopIntake();
     this.waitingListeners.tell();
     this.wake();
   }

@@ -62,6 +62,12 @@ export class FlowScope implements Scope {
     for (const source of this.sources) source.drain();
   }
 
+  /** The same when nobody is left who takes what they emit. */
+  cease(): void {
+    this.isDraining = true;
+    for (const source of this.sources) source.drain(false);
+  }
+
   end(): void {
     this.isOver = true;
     for (const watcher of [...this.watchers]) watcher.complete();

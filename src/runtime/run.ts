@@ -87,9 +87,11 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
       complete: () => end(),
     }),
   );
-  // A sink that gave up by itself would refuse everything that still comes.
+  // A sink that gave up by itself would refuse everything that still comes, also what is emitted again because it did.
   void sink.closed?.then(() => {
-    if (sink.failure !== undefined) drainUnasked();
+    if (sink.failure === undefined) return;
+    scope.cease();
+    drainUnasked();
   });
 
   watchLoop(clock, name, status.value$);

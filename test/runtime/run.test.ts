@@ -2,13 +2,14 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { concat, defer, EMPTY, lastValueFrom, NEVER, Observable, of, retry, throwError } from 'rxjs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
   deadLetter,
   deliver,
   each,
   fanout,
+  fromAsyncIterable,
   memoryBroker,
   memorySink,
   memorySource,
@@ -115,6 +116,21 @@ describe('run', () => {
     await failed;
     restore();
     expect(source.queued).toEqual([1]);
+  });
+
+  it('fails at once with its sink, also where what the sink refused would be emitted again', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const broken = defineSink<number>({
+      connector: 'broken',
+      maxUnconfirmed: 4,
+      open: () => Promise.reject(new SluiceError('AUTH_FAILED', 'no')),
+    });
+    const running = run(fromAsyncIterable([1, 2, 3], { credit: 2 }), broken);
+    const failed = expect(running.done).rejects.toMatchObject({ code: 'AUTH_FAILED' });
+    await clock.run(500);
+    await failed;
+    expect(running.health()).toMatchObject({ sources: [{ status: 'closed', unsettled: 0 }] });
   });
 
   it('refuses a sink that was completed before', () => {
