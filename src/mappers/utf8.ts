@@ -31,16 +31,15 @@ export function decodeUtf8(bytes: Uint8Array, mark: 'keep' | 'strip'): string {
  * @internal
  */
 export function encodeUtf8(text: string): Uint8Array {
+  return encoder.encode(wellFormed(text));
+}
+
+/** The same text, when it has UTF-8 bytes of its own. @throws SluiceError `ENCODE_FAILED` @internal */
+export function wellFormed(text: string): string {
   const at = loneSurrogateAt(text);
-  if (at !== -1)
-    throw new SluiceError(
-      'ENCODE_FAILED',
-      `the text has half a surrogate pair at character ${at}: it has no UTF-8 form.`,
-      {
-        details: { character: at },
-      },
-    );
-  return encoder.encode(text);
+  if (at === -1) return text;
+  const says = `the text has half a surrogate pair at character ${at}: it has no UTF-8 form.`;
+  throw new SluiceError('ENCODE_FAILED', says, { details: { character: at } });
 }
 
 /** Position of a surrogate without its pair, or -1. @internal */

@@ -15,6 +15,7 @@ import {
 import { SluiceError } from '../errors.js';
 import { resolveInside } from '../links/file.js';
 import type { RecordMapper } from '../mappers/codec.js';
+import { wellFormed } from '../mappers/utf8.js';
 import type { Message } from '../message/message.js';
 import type { FileSync } from './file-sync.js';
 import { FileTarget } from './file-target.js';
@@ -145,28 +146,32 @@ function planOf<T>(options: AllOptions<T>): WriterPlan<T> {
     onFull: options.onFull ?? 'nack',
     record:
       format === undefined
-        ? ended(lineEnd, record ?? ((message) => plain(message.payload)))
+        ? ended(lineEnd, record ?? (({ payload }) => payload as string), record === undefined ? PAYLOAD : RECORD)
         : (message) => format.encodeRecord(message.payload),
   };
 }
 
-function plain(payload: unknown): string | Uint8Array {
-  if (typeof payload === 'string' || payload instanceof Uint8Array) return payload;
-  const text = `fileSink: the payload is neither text nor bytes. Give 'format', for example ndjson(), or 'record'.`;
-  throw new SluiceError('ENCODE_FAILED', text);
-}
+const PAYLOAD = `the payload is neither text nor bytes. Give 'format', for example ndjson(), or 'record'.`;
+const RECORD = `'record' gave neither text nor bytes. Return a string or a Uint8Array from it.`;
 
 function ended<T>(
   lineEnd: string,
   recordOf: (message: Message<T>) => string | Uint8Array,
+  unfit: string,
 ): (message: Message<T>) => string | Uint8Array {
   const end = new TextEncoder().encode(lineEnd);
   return (message) => {
     const content = recordOf(message);
-    if (typeof content === 'string') return content + lineEnd;
+    if (typeof content === 'string') return wellFormed(content) + lineEnd;
+    if (!isBytes(content)) throw new SluiceError('ENCODE_FAILED', `fileSink: ${unfit}`);
     const record = new Uint8Array(content.length + end.length);
     record.set(content);
     record.set(end, content.length);
     return record;
   };
+}
+
+/** By tag, not instanceof: an array of another realm holds bytes all the same. */
+function isBytes(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object Uint8Array]';
 }

@@ -121,6 +121,22 @@ describe('fileSink', () => {
     ]);
   });
 
+  it('writes no other text than it was given, and acks nothing that was not written (DEL-02)', async () => {
+    await using folder = await temporaryFolder();
+    const { sink, at } = bench(folder);
+    sink.next(at.message('half \ud83d of one'));
+    sink.next(at.message('whole \u{1f600}'));
+    const given: unknown[] = ['half \ud83d', 7, undefined, [1, 2], new Uint16Array([1])];
+    const record = ({ payload }: Message<number>): string => given[payload] as string;
+    const odd = fileSink({ path: folder.of('odd.txt'), lineEnd: '', record });
+    for (const [index] of given.entries()) odd.next(at.message(index));
+    await Promise.all([end(sink), end(odd)]);
+    expect([await folder.read('out.txt'), await folder.read('odd.txt')]).toEqual(['whole \u{1f600}\n', '']);
+    expect(at.settled.filter(({ outcome }) => outcome !== 'ack').map(({ code }) => code)).toEqual(
+      Array.from({ length: 6 }, () => 'ENCODE_FAILED'),
+    );
+  });
+
   describe('when it acks', () => {
     /** Runs 5 messages that come together, and tells what the disk and the messages saw. */
     async function order(folder: Folder, fsync: FileSinkOptions['fsync']): Promise<string> {
