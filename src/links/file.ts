@@ -126,6 +126,8 @@ const KNOWN: Readonly<Record<string, Known>> = {
   // What should be a folder on the way is a file.
   ENOTDIR: MISSING,
   ENAMETOOLONG: MISSING,
+  // A path with a NUL in it, which Node refuses before it asks the system.
+  ERR_INVALID_ARG_VALUE: MISSING,
   EACCES: DENIED,
   EPERM: DENIED,
   EROFS: DENIED,

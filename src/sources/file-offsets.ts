@@ -51,7 +51,8 @@ export interface OffsetStore {
  * import { fileOffsets, fileSource } from 'sluice/file';
  * fileSource({ path: 'orders.csv', offsets: fileOffsets('orders.offset') });
  * @param path the file to keep it in; the same name with `.tmp` is used too
- * @throws SluiceError from `load`: `OFFSET_INVALID` when the file holds something else, `FILE_…`
+ * @throws SluiceError from `load`: `OFFSET_INVALID` when the file holds something else, `FILE_…`; from `save`: `OFFSET_INVALID`
+ *   when somebody else saves to it as well, `FILE_…`
  * @see fileSource
  */
 export function fileOffsets(path: string): OffsetStore {
@@ -108,7 +109,13 @@ async function write(path: string, offset: FileOffset): Promise<void> {
   } finally {
     await handle.close();
   }
-  await rename(draft, path);
+  try {
+    await rename(draft, path);
+  } catch (error) {
+    // Another source renamed it, or took it for what a killed process left.
+    if (codeOf(error) === 'ENOENT') throw shared(path, error);
+    throw error;
+  }
 }
 
 /** Never through a link and never into a file of somebody else: what a killed process left is removed first. */
@@ -131,12 +138,21 @@ function invalid(path: string, cause?: unknown): SluiceError {
   );
 }
 
-function isOffset(value: unknown): value is FileOffset {
+function shared(path: string, cause: unknown): SluiceError {
+  return new SluiceError(
+    'OFFSET_INVALID',
+    `Somebody else saves to '${path}' as well. Give each source a file of its own as 'offsets'.`,
+    { details: { path }, cause },
+  );
+}
+
+/** True for what a store may load. @internal */
+export function isOffset(value: unknown): value is FileOffset {
   if (!isObject(value) || !isObject(value['file'])) return false;
   const { inode, headBytes, headHash } = value['file'];
   // The number of a file can be larger than what a double holds exactly; it is only compared.
   return (
-    [value['offset'], value['line'], headBytes].every(Number.isSafeInteger) &&
+    [value['offset'], value['line'], headBytes].every((count) => Number.isSafeInteger(count) && Number(count) >= 0) &&
     Number.isFinite(inode) &&
     typeof headHash === 'string'
   );

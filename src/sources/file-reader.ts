@@ -120,10 +120,13 @@ export class FileReader<T> implements Reader {
 
   async close(): Promise<void> {
     this.stop();
+    // Beside the last save: a store that never answers must not keep the file open.
+    const closing = this.walk.close();
+    closing.catch(() => undefined);
     try {
       await this.commits.close();
     } finally {
-      await this.walk.close();
+      await closing;
     }
   }
 

@@ -16,7 +16,7 @@ import { MAX_PAYLOAD_BYTES, type Splitter } from '../mappers/codec.js';
 import { lines } from '../mappers/lines.js';
 import { report } from '../observability/observe.js';
 import { BLOCKS } from './file-blocks.js';
-import { fileOffsets, memoryOffsets, type OffsetStore } from './file-offsets.js';
+import { fileOffsets, isOffset, memoryOffsets, type OffsetStore } from './file-offsets.js';
 import { FileReader, type FilePlan } from './file-reader.js';
 import type { FileFormat } from './file-record.js';
 import { findRotated } from './file-rotation.js';
@@ -150,7 +150,11 @@ async function open(plan: FilePlan<unknown>, context: ReaderContext<unknown>): P
 /** The file and place to go on at. */
 async function locate(plan: FilePlan<unknown>): Promise<FileStart> {
   const { path, root, follow, store } = plan;
-  const saved = await store.load();
+  const saved: unknown = await store.load();
+  if (saved !== undefined && !isOffset(saved)) {
+    const text = `The store given as 'offsets' loaded what is no offset. Give what was saved, or undefined for nothing.`;
+    throw new SluiceError('OFFSET_INVALID', text);
+  }
   const file = await openWhenThere(plan);
   try {
     if (saved === undefined) {

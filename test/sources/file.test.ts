@@ -1,5 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, link, mkdir, open, readFile, rename, stat, symlink, truncate, unlink } from 'node:fs/promises';
+import {
+  chmod,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  stat,
+  symlink,
+  truncate,
+  unlink,
+} from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import process from 'node:process';
@@ -430,10 +443,50 @@ describe('fileSource', () => {
     it('is refused when the file holds something else: reading all again would not be noticed', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.txt', 'a\n');
-      for (const content of ['', 'null', '{}', '{"file":{"inode":1},"offset":0,"line":1}', '{"offset":-']) {
+      const negative = '{"file":{"inode":1,"headBytes":0,"headHash":""},"offset":-2,"line":1}';
+      for (const content of ['', 'null', '{}', '{"file":{"inode":1},"offset":0,"line":1}', '{"offset":-', negative]) {
         const offsets = await folder.write('offset', content);
         expect(await failure(fileSource({ path, offsets }))).toBe('OFFSET_INVALID');
       }
+    });
+
+    it('is refused when a store of somebody’s own loads something else, as null for nothing', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', 'a\n');
+      for (const loaded of [null, 5, { offset: 0 }]) {
+        const offsets = { load: () => loaded as never, save: () => undefined };
+        expect(await failure(fileSource({ path, offsets }))).toBe('OFFSET_INVALID');
+      }
+    });
+
+    it('fails with what is wrong when somebody else saves to the same file', async () => {
+      await using folder = await temporaryFolder();
+      const store = fileOffsets(folder.of('offset'));
+      const prototype = (await handles()) as unknown as { datasync(): Promise<void> };
+      vi.spyOn(prototype, 'datasync').mockImplementation(() => unlink(folder.of('offset.tmp')));
+      const saved = { file: { inode: 1, headBytes: 0, headHash: '' }, offset: 0, line: 1 };
+      await expect(Promise.resolve(store.save(saved))).rejects.toMatchObject({
+        code: 'OFFSET_INVALID',
+        message: expect.stringContaining('Somebody else') as string,
+      });
+    });
+
+    it('leaves no file open when its store never answers', async ({ skip }) => {
+      if (process.platform !== 'linux') skip('what a process has open is looked up in /proc');
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', linesOf(numbers(0, 9)));
+      let saves = 0;
+      const save = (): Promise<void> | undefined => ((saves += 1) > 1 ? new Promise(() => undefined) : undefined);
+      const store: OffsetStore = { load: () => undefined, save: () => save() };
+      const consumer = consume(fileSource({ path, offsets: store, commitEvery: 2 }));
+      await vi.waitFor(() => expect(consumer.messages).toHaveLength(2));
+      const isOpen = async (): Promise<boolean> => {
+        const all = await readdir('/proc/self/fd');
+        return (await Promise.all(all.map((at) => readlink(`/proc/self/fd/${at}`).catch(() => '')))).includes(path);
+      };
+      expect(await isOpen()).toBe(true);
+      consumer.unsubscribe();
+      await vi.waitFor(async () => expect(await isOpen()).toBe(false));
     });
 
     it('ends the flow before the first record when it cannot be saved', async () => {
@@ -519,6 +572,7 @@ describe('fileSource', () => {
       await once(server, 'listening');
       await symlink(folder.of('loop'), folder.of('loop'));
       expect(await failure(fileSource({ path: folder.of('none') }))).toBe('FILE_MISSING');
+      expect(await failure(fileSource({ path: folder.of('no\0ne') }))).toBe('FILE_MISSING');
       expect(await failure(fileSource({ path: folder.of('dir') }))).toBe('FILE_IS_DIRECTORY');
       expect(await failure(fileSource({ path: folder.of('pipe') }))).toBe('FILE_NOT_REGULAR');
       expect(await failure(fileSource({ path: folder.of('socket') }))).toBe('FILE_NOT_REGULAR');
