@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors.js';
-import { readCell } from './csv-cell.js';
+import { guardFormula, readCell } from './csv-cell.js';
 import type { CsvColumnType, CsvRules } from './csv-columns.js';
 
 const MAX_COLUMNS = 10_000;
@@ -84,7 +84,8 @@ export function checkNames(names: readonly string[]): void {
   }
 }
 
-function fieldsOf(names: readonly string[], { columns, extra, delimiter }: CsvRules): Field[] {
+function fieldsOf(names: readonly string[], rules: CsvRules): Field[] {
+  const { columns, extra, delimiter } = rules;
   const hint = otherDelimiter(names, delimiter);
   if (columns === undefined) {
     if (hint !== undefined)
@@ -93,7 +94,7 @@ function fieldsOf(names: readonly string[], { columns, extra, delimiter }: CsvRu
       });
     return names.map((name, index) => ({ name, type: 'string', index }));
   }
-  const fields = Object.entries(columns).map(([name, type]) => ({ name, type, index: names.indexOf(name) }));
+  const fields = Object.entries(columns).map(([name, type]) => ({ name, type, index: indexOf(names, name, rules) }));
   const missing = fields.filter(({ index }) => index === -1).map(({ name }) => shown(name));
   if (missing.length > 0) {
     const also = hint === undefined ? '' : ` It has one column with ${hint}`;
@@ -101,7 +102,8 @@ function fieldsOf(names: readonly string[], { columns, extra, delimiter }: CsvRu
       details: { column: 1, missing },
     });
   }
-  const more = names.findIndex((name) => !Object.hasOwn(columns, name));
+  const used = new Set(fields.map(({ index }) => index));
+  const more = names.findIndex((_name, index) => !used.has(index));
   if (extra === 'error' && more !== -1)
     throw new SluiceError(
       'SCHEMA_INVALID',
@@ -109,6 +111,12 @@ function fieldsOf(names: readonly string[], { columns, extra, delimiter }: CsvRu
       { details: { column: more + 1 } },
     );
   return fields;
+}
+
+/** Also under the name that writing with `guardFormulas` gives it: what was written has to be readable again. */
+function indexOf(names: readonly string[], name: string, { guardFormulas }: CsvRules): number {
+  const index = names.indexOf(name);
+  return index === -1 && guardFormulas ? names.indexOf(guardFormula(name)) : index;
 }
 
 /** One column that has another delimiter in its name is most likely several. */

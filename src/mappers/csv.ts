@@ -1,9 +1,9 @@
-import { SluiceError } from '../errors.js';
+import { SluiceError, toSluiceError } from '../errors.js';
 import { checkOptions, configInvalid, flag, integer, oneOf, type OptionRule } from '../options.js';
 import { MAX_PAYLOAD_BYTES, type RecordMapper, type SplitStart } from './codec.js';
 import { cellText, guardFormula } from './csv-cell.js';
 import type { CsvColumns, CsvOptions, CsvRow, CsvRules } from './csv-columns.js';
-import { CsvPlan, type CsvObject } from './csv-plan.js';
+import { checkNames, CsvPlan, type CsvObject } from './csv-plan.js';
 import { CsvSplitter } from './csv-splitter.js';
 import { recordMapper } from './record-mapper.js';
 import { encodeUtf8 } from './utf8.js';
@@ -53,7 +53,7 @@ export function csv(options: CsvOptions = {}): RecordMapper<CsvObject> | RecordM
       const [first] = rows;
       if (writer !== undefined) return [head, ...rows.map(writer)];
       if (first === undefined) return [];
-      const names = Object.keys(first);
+      const names = namesOf(first);
       return [headerLine(names, rules), ...rows.map(rowWriter(names, rules))];
     },
     splitter(start: SplitStart = {}) {
@@ -103,11 +103,26 @@ function csvRules(options: CsvOptions): CsvRules {
   try {
     // Names that no file can have are a fault of the options.
     const names = rules.header ?? (rules.columns === undefined ? undefined : Object.keys(rules.columns));
-    if (names !== undefined) new CsvPlan(names, rules);
+    if (names !== undefined) {
+      new CsvPlan(names, rules);
+      headerLine(names, rules);
+    }
   } catch (error) {
     throw configInvalid('csv', [error instanceof Error ? error.message : String(error)]);
   }
   return rules;
+}
+
+/** The names a file has without `columns` and `header`. */
+function namesOf(row: CsvObject): string[] {
+  const names = Object.keys(row);
+  if (names.length === 0) throw new SluiceError('ENCODE_FAILED', 'csv: the first row has no columns.');
+  try {
+    checkNames(names);
+  } catch (error) {
+    throw new SluiceError('ENCODE_FAILED', `csv: ${toSluiceError(error, 'ENCODE_FAILED', 'names').message}`);
+  }
+  return names;
 }
 
 function headerLine(names: readonly string[], rules: CsvRules): Uint8Array {

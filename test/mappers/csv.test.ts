@@ -427,6 +427,25 @@ describe('csv encodes (S2.24, S2.51)', () => {
     expect(textOf(open.encodeRecord({ t: text, n: -5 })).startsWith(`'${text}`)).toBe(false);
   });
 
+  it('reads what it wrote, also where the names of its columns were guarded', () => {
+    const named = csv({ columns: { '@timestamp': 'string', '-x': 'number' }, extra: 'error' });
+    const row = { '@timestamp': 'noon', '-x': 1 };
+    expect(textOf(named.encode(row))).toBe(`'@timestamp,'-x\r\nnoon,1\r\n`);
+    expect(named.decode(named.encode(row))).toStrictEqual(row);
+    expect(named.decode(utf8('-x,@timestamp\n1,noon\n'))).toStrictEqual(row);
+    expect(codeOf(() => csv({ columns: { '@x': 'string' }, guardFormulas: false }).decode(utf8(`'@x\n1`)))).toBe(
+      'SCHEMA_INVALID',
+    );
+  });
+
+  it('refuses rows whose names no file can have', () => {
+    expect(codeOf(() => plain.all.encode([{}, {}]))).toBe('ENCODE_FAILED');
+    expect(codeOf(() => plain.all.encode([JSON.parse('{"__proto__":"1"}') as Record<string, string>]))).toBe(
+      'ENCODE_FAILED',
+    );
+    expect(codeOf(() => csv({ columns: { '\uD800': 'string' } }))).toBe('CONFIG_INVALID');
+  });
+
   it('B14: guards names too, and reading strips nothing', () => {
     expect(textOf(plain.all.encode([{ '=a': '@b' }]))).toBe(`'=a\r\n'@b\r\n`);
     expect(plain.all.decode(utf8(`a\n'=1`))).toStrictEqual([{ a: `'=1` }]);
