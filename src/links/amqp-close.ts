@@ -1,3 +1,8 @@
+import type { Clock } from '../clock.js';
+
+/** How long a broker may take to answer that something is closed. One that is short of memory does not even read it. */
+const CLOSE_MS = 5_000;
+
 /** A channel or a connection of the client. */
 interface Closable {
   close(): Promise<void>;
@@ -5,17 +10,22 @@ interface Closable {
 }
 
 /**
- * Closes it, whatever state it is in. The client's own promise stays open for ever when the connection goes first, and is
- * rejected when it had gone before.
+ * Closes it, whatever state it is in, and gives whether it is closed: false where the broker gave no answer in time. The
+ * client's own promise stays open for ever then, and when the connection goes first; it is rejected when it had gone before.
  *
  * @internal
  */
-export function closeAmqp(closable: Closable): Promise<void> {
+export function closeAmqp(closable: Closable, clock: Clock): Promise<boolean> {
   return new Promise((resolve) => {
-    closable.on('close', resolve);
+    const cancel = clock.timer(CLOSE_MS, () => resolve(false));
+    const closed = (): void => {
+      cancel();
+      resolve(true);
+    };
+    closable.on('close', closed);
     // Some of its states throw instead of rejecting.
     Promise.resolve()
       .then(() => closable.close())
-      .then(resolve, () => resolve());
+      .then(closed, closed);
   });
 }

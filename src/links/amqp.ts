@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import { defineLink, type Link, type LinkContext, type LinkOptions } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
@@ -81,6 +82,8 @@ export interface AmqpConnection {
   readonly writers: Set<(blockedFor: string | undefined) => void>;
   /** It is of no use any more. */
   readonly lost: (error: unknown) => void;
+  /** Leaves no socket behind, whatever the broker does. */
+  readonly close: () => Promise<void>;
 }
 
 /**
@@ -130,7 +133,7 @@ export function amqpLink(options: AmqpLinkOptions): AmqpLink {
       {
         connector: 'amqp',
         connect: (context) => connect(options, target, role, dialled, context),
-        disconnect: ({ model }) => closeAmqp(model),
+        disconnect: ({ close }) => close(),
       },
       options,
     );
@@ -169,14 +172,11 @@ async function connect(
   context: LinkContext,
 ): Promise<AmqpConnection> {
   const { connect: dial } = await import('amqplib').catch(peerMissing('amqplib', '^2.0.0'));
-  const attempt: { isAbandoned: boolean; model: ChannelModel | undefined } = { isAbandoned: false, model: undefined };
-  const drop = (): void => void attempt.model?.close().catch(() => undefined);
-  context.abandoned(() => {
-    attempt.isAbandoned = true;
-    drop();
-  });
+  const attempt = new AbortController();
+  context.abandoned(() => attempt.abort());
   const settings = {
     ...tls,
+    signal: attempt.signal,
     noDelay: true,
     keepAlive: true,
     timeout: connectTimeoutMs,
@@ -192,15 +192,19 @@ async function connect(
     if (dialled.farewells === 1) throw new SluiceError('CONNECT_FAILED', FAREWELL, { retriable: true, cause: error });
     throw amqpError(error, 'amqp could not connect', 'CONNECT_FAILED');
   }
-  attempt.model = model;
-  gatherWrites((model.connection as unknown as { readonly stream: AmqpStream }).stream, context.clock);
-  if (attempt.isAbandoned) drop();
+  const { stream } = model.connection as unknown as { readonly stream: AmqpStream & Socket };
+  gatherWrites(stream, context.clock);
   let failure: unknown;
   const connection: AmqpConnection = {
     model,
     blockedFor: undefined,
     writers: new Set(),
     lost: (error) => context.lost(amqpLost(failure ?? error, 'amqp connection closed')),
+    async close() {
+      // The client only ends its half: a broker that does not read would keep the socket, and with it the process.
+      if (await closeAmqp(model, context.clock)) stream.destroySoon();
+      else stream.destroy(new Error('The broker did not answer that the connection is closed.'));
+    },
   };
   // Without a listener the process would end; `close` always comes after it.
   model.on('error', (error) => (failure = error));

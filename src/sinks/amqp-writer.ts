@@ -56,7 +56,7 @@ export class AmqpWriter implements Writer<Uint8Array> {
   refused(error: unknown): never {
     this.end();
     // What this side refused has left the channel open.
-    void closeAmqp(this.channel);
+    void closeAmqp(this.channel, this.context.clock);
     throw amqpError(error, `amqp exchange '${this.options.exchange}' and topology`);
   }
 
@@ -92,7 +92,9 @@ export class AmqpWriter implements Writer<Uint8Array> {
   async close(): Promise<void> {
     if (this.isOver) return;
     this.end();
-    await closeAmqp(this.channel);
+    const closed = closeAmqp(this.channel, this.context.clock);
+    // A broker that does not read would not answer: the connection ends without that.
+    if (!this.isBlocked) await closed;
   }
 
   private answered(out: Out, error: unknown): void {

@@ -15,7 +15,7 @@ export class AmqpAttempts {
     const { headers, messageId } = properties as { headers?: Record<string, unknown>; messageId?: string };
     const counted = headers?.['x-delivery-count'];
     if (typeof counted === 'number') return counted + 1;
-    const known = messageId === undefined ? undefined : this.counts.get(messageId);
+    const known = messageId === undefined || messageId === '' ? undefined : this.counts.get(messageId);
     return known ?? (fields.redelivered ? 2 : 1);
   }
 

@@ -65,7 +65,7 @@ export class AmqpReader implements Reader {
   refused(error: unknown): never {
     this.isOver = true;
     // What this side refused has left the channel open.
-    void closeAmqp(this.channel);
+    void closeAmqp(this.channel, this.context.clock);
     throw amqpError(error, `amqp queue ${this.options.queue}`);
   }
 
@@ -111,7 +111,7 @@ export class AmqpReader implements Reader {
     this.acks.flush();
     this.acks.end();
     // What is unsettled goes back with the channel.
-    await closeAmqp(this.channel);
+    await closeAmqp(this.channel, this.context.clock);
   }
 
   private take(message: ConsumeMessage | null): void {
@@ -123,7 +123,8 @@ export class AmqpReader implements Reader {
     }
     const { content, fields, properties } = message;
     const { messageId, timestamp, replyTo, correlationId } = properties as unknown as Record<string, unknown>;
-    const id = typeof messageId === 'string' ? messageId : undefined;
+    // An empty one is none: it would be that of every message of its sender.
+    const id = typeof messageId === 'string' && messageId !== '' ? messageId : undefined;
     const attempt = this.attempts.of(message);
     const { deliveryTag: tag, exchange, routingKey, redelivered } = fields;
     this.acks.delivered(tag);

@@ -102,6 +102,7 @@ export function fakeLink(
     blockedFor: undefined,
     writers: new Set(),
     lost: () => undefined,
+    close: async () => undefined,
   };
   const link = (): AmqpLink['reading'] =>
     defineLink<AmqpConnection>(

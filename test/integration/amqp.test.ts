@@ -267,6 +267,23 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     expect([new Set(out.settled), at.status]).toEqual([new Set(['ack']), 'connected']);
   });
 
+  it('ends in time while the broker is short of memory, and leaves no connection (SHU-02)', async (context) => {
+    const { control } = broker();
+    if (control === undefined) context.skip(`${broker().how} takes no orders`);
+    const { link, proxy } = await bench(broker());
+    const out = write(link({ queues: [{ name: 'e', type: 'classic' }] }), { closeTimeoutMs: 300 });
+    out.send('e');
+    await until(() => expect(out.settled).toEqual(['ack']));
+    onTestFinished(async () => void (await control?.('set_vm_memory_high_watermark', '0.4')));
+    await control?.('set_vm_memory_high_watermark', '0.0000001');
+    out.send('e');
+    await until(() => expect((out.sink as unknown as { status: Status }).status).toBe('degraded'));
+    out.sink.complete();
+    await out.sink.closed;
+    expect(out.settled).toEqual(['ack', 'CONFIRM_TIMEOUT']);
+    await until(() => expect(proxy.open).toBe(0));
+  });
+
   it('sends again with the same id what was not confirmed when its connection was lost (SNK-02, SNK-05)', async () => {
     const { admin, link, proxy } = await bench(broker());
     const one = link({ queues: [{ name: 'r', type: 'classic' }] });

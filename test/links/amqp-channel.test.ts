@@ -9,7 +9,13 @@ function connection(error: Error): { readonly lost: unknown[]; readonly connecti
   const model = { createChannel: () => Promise.reject(error) } as unknown as AmqpConnection['model'];
   return {
     lost,
-    connection: { model, blockedFor: undefined, writers: new Set(), lost: (reason) => void lost.push(reason) },
+    connection: {
+      model,
+      blockedFor: undefined,
+      writers: new Set(),
+      close: async () => undefined,
+      lost: (reason) => void lost.push(reason),
+    },
   };
 }
 

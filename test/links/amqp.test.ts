@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { backoff, observe } from 'sluice';
+import { backoff, observe, systemClock, type Clock } from 'sluice';
 import { amqpLink, amqpSource, type AmqpLink } from 'sluice/amqp';
 import { collect } from '../helpers/collect.js';
 import { until } from '../helpers/until.js';
@@ -57,6 +57,9 @@ async function welcoming(last: Buffer): Promise<{ readonly port: number; readonl
   return { port, tries: () => tries };
 }
 
+/** A second takes 10 ms. */
+const hurried: Clock['timer'] = (delayMs, work, background) => systemClock.timer(delayMs / 100, work, background);
+
 const reconnect = backoff({ initialMs: 5, maxMs: 10, minMs: 1 });
 
 describe('amqpLink', () => {
@@ -103,6 +106,42 @@ describe('amqpLink', () => {
     use.stop();
     await until(() => expect(open).toBe(0));
     expect(use.fatal).toEqual([]);
+  });
+
+  it('leaves no socket of a try that nobody waits for any more', async () => {
+    let open = 0;
+    const port = await server((socket) => {
+      open += 1;
+      socket.resume().on('close', () => (open -= 1));
+    });
+    const use = used(amqpLink({ url: `amqp://127.0.0.1:${port}`, connectTimeoutMs: 600_000 }));
+    await until(() => expect(open).toBe(1));
+    use.stop();
+    await until(() => expect(open).toBe(0));
+  });
+
+  it('leaves no socket of a broker that does not answer its farewell', async () => {
+    let open = 0;
+    const port = await server((socket) => {
+      open += 1;
+      const answers = [START, TUNE, OPEN_OK];
+      socket.on('data', () => socket.write(answers.shift() ?? ''));
+      // One half that is ended says nothing of the other: what is written to a socket that is gone tells.
+      socket.allowHalfOpen = true;
+      const beats = setInterval(() => socket.readableEnded && socket.write(START), 5);
+      socket.on('close', () => {
+        clearInterval(beats);
+        open -= 1;
+      });
+    });
+    const clock = { ...systemClock, timer: hurried };
+    const link = amqpLink({ url: `amqp://127.0.0.1:${port}`, connectTimeoutMs: 1_000_000, clock });
+    const use = used(link);
+    const walk: string[] = [];
+    link.reading.status$.subscribe((status) => walk.push(status));
+    await until(() => expect(walk.at(-1)).toBe('connected'));
+    use.stop();
+    await until(() => expect([walk.at(-1), open]).toEqual(['closed', 0]));
   });
 
   it('goes on after a peer that speaks something else (F11)', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { WriterContext } from 'sluice/connection';
 import type { AmqpSinkOptions } from 'sluice/amqp';
 import type { AmqpConnection } from '../../src/links/amqp.js';
+import { virtualClock } from 'sluice/testing';
 import { AmqpWriter } from '../../src/sinks/amqp-writer.js';
 import { fakeChannel } from '../helpers/amqp.js';
 import { recorder } from '../helpers/message.js';
@@ -13,6 +14,7 @@ function open(options: Partial<AmqpSinkOptions> = {}, failing: Readonly<Record<s
   const events: string[] = [];
   const model = {};
   const context = {
+    clock: virtualClock(),
     resume: () => void events.push('resume'),
     blocked: (isBlocked: boolean) => void events.push(isBlocked ? 'blocked' : 'unblocked'),
     lost: ({ code }: { code: string }) => void events.push(`lost ${code}`),
@@ -106,6 +108,13 @@ describe('the writer of an exchange', () => {
     const lost = open();
     lost.fake.emit('close');
     expect([refused.connection.writers.size, lost.connection.writers.size]).toEqual([0, 0]);
+  });
+
+  it('does not wait for the answer of a broker that reads nothing', async () => {
+    const { fake, writer, block } = open();
+    fake.channel.close = () => new Promise(() => undefined);
+    block('low on memory');
+    await expect(writer.close()).resolves.toBeUndefined();
   });
 
   it('is lost when the channel closed, and what it had just taken is not failed', () => {

@@ -39,6 +39,12 @@ describe('the reader of a queue', () => {
     expect(offered[0]?.meta).toMatchObject({ correlationId: 'c', replyTo: 'r' });
   });
 
+  it('takes an empty message id for none', async () => {
+    const { fake, offered } = await open();
+    fake.deliver(delivered(1, { messageId: '' }));
+    expect(offered[0]?.id).toBeUndefined();
+  });
+
   it('tells each outcome in the words of AMQP (MSG-01)', async () => {
     const { fake, settle, told, clock } = await open();
     for (const tag of [1, 2, 3, 4]) fake.deliver(delivered(tag));
