@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Cancel } from '../clock.js';
 import { isSluiceError, metBy, SluiceError } from '../errors.js';
-import { handBack, isOpen, mark } from '../message/envelope.js';
+import { handBack, isOpen, isTakenBack, mark } from '../message/envelope.js';
 import type { Message, NackThen } from '../message/message.js';
 import { report } from '../observability/observe.js';
 import type { Status } from '../observability/status.js';
@@ -134,9 +134,17 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
       const text = `Not confirmed within closeTimeoutMs after complete.`;
       this.abandon(this.failureOf(new SluiceError('CONFIRM_TIMEOUT', text)));
     });
-    if (this.started) this.pump();
-    else this.close();
+    this.forgetTakenBack();
+    if (!this.started) this.close();
+    else if (this.writer === undefined) this.closeIfDone();
+    else this.pump();
   };
+
+  /** Nobody hears any more what becomes of what its source took back: it comes again, and is not worth waiting for. */
+  private forgetTakenBack(): void {
+    for (const flight of this.flights.toArray()) if (isTakenBack(flight.message)) this.flights.end(flight);
+    for (const message of this.waiting.clear()) if (!isTakenBack(message)) this.waiting.push(message);
+  }
 
   confirmed(flight: Flight<T>): void {
     if (!this.flights.end(flight)) return;

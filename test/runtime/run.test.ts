@@ -27,7 +27,7 @@ import {
   type Stage,
   type Status,
 } from 'sluice';
-import { defineSink } from 'sluice/connection';
+import { defineSink, type Writer } from 'sluice/connection';
 import { testSource, type TestSource, virtualClock } from 'sluice/testing';
 import { childProgram } from '../helpers/child-program.js';
 import { codeOf } from '../helpers/stage.js';
@@ -154,6 +154,31 @@ describe('run', () => {
     await clock.run(60_000);
     await expect(running.done).resolves.toMatchObject({ clean: false });
   });
+
+  it.each(['confirms nothing', 'is not connected'])(
+    'waits no longer for a sink that %s once the deadline of a drain has passed (SHU-06)',
+    async (how) => {
+      const clock = virtualClock();
+      onTestFinished(useClock(clock));
+      const away = new SluiceError('CONNECT_FAILED', 'away', { retriable: true });
+      const open = (): Promise<Writer<number>> =>
+        how === 'confirms nothing'
+          ? Promise.resolve({ send: () => undefined, close: () => undefined })
+          : Promise.reject(away);
+      const sink = defineSink<number>({ connector: 'slow', maxUnconfirmed: 1, open }, { closeTimeoutMs: 30_000 });
+      let closedMs = Infinity;
+      void sink.closed?.then(() => (closedMs = clock.elapsed()));
+      const source = testSource<number>({ clock });
+      for (const value of [1, 2]) source.offer(value);
+      const running = run(source.flow, sink, { drainTimeoutMs: 100 });
+      await clock.run(1);
+      void running.stop();
+      await clock.run(200);
+      await expect(running.done).resolves.toMatchObject({ clean: false });
+      expect(closedMs).toBe(101);
+      expect(source.queued).toEqual([1, 2]);
+    },
+  );
 
   it('reports each unfinished message with the stage that held it at the deadline (SHU-06)', async () => {
     const clock = virtualClock();
