@@ -79,13 +79,17 @@ function above(problem: Problem, parent: object, key: PropertyKey): Problem {
 
 const EMPTIED = new Set(['Map', 'Set', 'WeakMap', 'WeakSet', 'Promise', 'RegExp', 'Error', 'ArrayBuffer', 'DataView']);
 
+/** Without properties of its own, nothing of an object of any other class would be written. */
+const SHOWN = new Set(['Object', 'Number', 'String', 'Boolean', 'BigInt', 'Date', 'Arguments']);
+
 /** What is wrong with an object of a class, nothing, or that it is to be looked at like a plain one. */
 function ofClass(value: object): Problem | 'plain' | undefined {
   const tag = Object.prototype.toString.call(value).slice(8, -1);
   if (tag === 'Date' && Number.isNaN((value as Date).getTime()))
     return said('JSON would write null for an invalid Date');
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function' && !ArrayBuffer.isView(value)) return undefined;
-  if (EMPTIED.has(tag)) return said(`JSON would lose the content of the ${tag}: map it to an array or object`);
+  if (EMPTIED.has(tag) || (!SHOWN.has(tag) && Object.keys(value).length === 0))
+    return said(`JSON would lose the content of the ${tag}: map it to an array or object`);
   if (ArrayBuffer.isView(value)) return said('JSON has no bytes: map them to text, for example base64');
   return 'plain';
 }

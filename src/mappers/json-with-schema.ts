@@ -1,13 +1,13 @@
 import build from 'fast-json-stringify';
 import { SluiceError } from '../errors.js';
-import { checkOptions, configInvalid, having } from '../options.js';
+import { checkOptions, configInvalid } from '../options.js';
 import type { Mapper } from './codec.js';
 import { decodeJson } from './json-decode.js';
 import { whyNotJson } from './json-encodable.js';
 import { JSON_LIMIT_RULES, jsonRules, type JsonOptions } from './json-rules.js';
 import { checkSize } from './size.js';
 import type { SchemaOutput, StandardSchemaV1 } from './standard-schema.js';
-import { validate } from './validate.js';
+import { schemaLike, validate } from './validate.js';
 
 /**
  * A JSON Schema (draft 7) as plain data: `{ type: 'object', properties: { … } }`.
@@ -51,7 +51,7 @@ export function jsonWithSchema<T = unknown>(
   options?: JsonOptions & { readonly schema?: undefined },
 ): Mapper<T>;
 export function jsonWithSchema(jsonSchema: JsonSchema, options: JsonOptions = {}): Mapper<unknown> {
-  checkOptions('jsonWithSchema', options, { ...JSON_LIMIT_RULES, schema: having('~standard') });
+  checkOptions('jsonWithSchema', options, { ...JSON_LIMIT_RULES, schema: schemaLike });
   const rules = jsonRules(options);
   const check = options.schema === undefined ? undefined : validate(options.schema);
   const write = compiled(jsonSchema);

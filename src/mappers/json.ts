@@ -1,12 +1,12 @@
 import { SluiceError, toSluiceError } from '../errors.js';
-import { checkOptions, having } from '../options.js';
+import { checkOptions } from '../options.js';
 import type { Mapper } from './codec.js';
 import { decodeJson } from './json-decode.js';
 import { whyNotJson } from './json-encodable.js';
 import { JSON_LIMIT_RULES, jsonRules, type JsonOptions, type JsonRules } from './json-rules.js';
 import { checkSize } from './size.js';
 import type { SchemaOutput, StandardSchemaV1 } from './standard-schema.js';
-import { validate } from './validate.js';
+import { schemaLike, validate } from './validate.js';
 
 const encoder = new TextEncoder();
 // Typed to give a text always, but a toJSON may have nothing to write.
@@ -36,7 +36,7 @@ export function json<S extends StandardSchemaV1>(
 ): Mapper<SchemaOutput<S>>;
 export function json<T = unknown>(options?: JsonOptions & { readonly schema?: undefined }): Mapper<T>;
 export function json(options: JsonOptions = {}): Mapper<unknown> {
-  checkOptions('json', options, { ...JSON_LIMIT_RULES, schema: having('~standard') });
+  checkOptions('json', options, { ...JSON_LIMIT_RULES, schema: schemaLike });
   const rules = jsonRules(options);
   const check = options.schema === undefined ? undefined : validate(options.schema);
   return {

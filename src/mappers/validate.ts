@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors.js';
-import { checkOptions, having, required } from '../options.js';
+import { checkOptions, type OptionRule, required } from '../options.js';
 import { jsonPointer } from './json-pointer.js';
 import type { SchemaResult, StandardSchemaV1 } from './standard-schema.js';
 
@@ -35,9 +35,15 @@ export function validate<Output>(schema: StandardSchemaV1<unknown, Output>): (pa
   };
 }
 
+/** An object, or as with ArkType a function, that can be asked. @internal */
+export const schemaLike: OptionRule = (value) => {
+  const { validate: asked } = ((value ?? {}) as Partial<StandardSchemaV1>)['~standard'] ?? {};
+  return typeof asked === 'function' ? undefined : 'expected an object with ~standard, as Standard Schema v1 has it';
+};
+
 /** @internal */
 export function checkSchema(owner: string, schema: StandardSchemaV1): void {
-  checkOptions(owner, { schema }, { schema: required(having('~standard')) });
+  checkOptions(owner, { schema }, { schema: required(schemaLike) });
 }
 
 /** Puts the question; what the validator throws is told as a refusal, with the cause kept. @internal */
@@ -45,11 +51,14 @@ export function ask<Output>(
   schema: StandardSchemaV1<unknown, Output>,
   payload: unknown,
 ): SchemaResult<Output> | Promise<SchemaResult<Output>> {
+  let answer: unknown;
   try {
-    return schema['~standard'].validate(payload);
+    answer = schema['~standard'].validate(payload);
   } catch (cause) {
     throw new SluiceError('SCHEMA_INVALID', 'the schema threw instead of answering: see the cause.', { cause });
   }
+  if (typeof answer === 'object' && answer !== null) return answer as SchemaResult<Output>;
+  throw new SluiceError('SCHEMA_INVALID', `the schema answered with ${typeof answer}, and neither value nor issues.`);
 }
 
 /** True for a promise of any library or realm. @internal */
@@ -63,15 +72,10 @@ export function isPromise<Output>(
 export function output<Output>(result: SchemaResult<Output>): Output {
   if (result.issues === undefined) return result.value;
   // The messages of the issues stay inside: validators quote the value in them.
-  const paths = result.issues.map(({ path = [] }) =>
-    jsonPointer(path.map((part) => (typeof part === 'object' ? part.key : part))),
+  const paths = result.issues.map(({ path }) =>
+    jsonPointer((path ?? []).map((part) => (typeof part === 'object' ? part.key : part))),
   );
   const more = paths.length > 5 ? ` and ${paths.length - 5} more` : '';
-  throw new SluiceError(
-    'SCHEMA_INVALID',
-    `the payload does not fit the schema at ${paths.slice(0, 5).join(', ')}${more}.`,
-    {
-      details: { paths },
-    },
-  );
+  const where = paths.length === 0 ? '' : ` at ${paths.slice(0, 5).join(', ')}${more}`;
+  throw new SluiceError('SCHEMA_INVALID', `the payload does not fit the schema${where}.`, { details: { paths } });
 }

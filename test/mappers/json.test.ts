@@ -340,6 +340,7 @@ describe('json encodes (S2.23, S2.50)', () => {
     ['a Buffer', { m: Buffer.from('x') }, '/m'],
     ['an Error', { e: new TypeError('x') }, '/e'],
     ['a promise', { e: Promise.resolve(1) }, '/e'],
+    ['an object that keeps its content inside', { q: new URLSearchParams('a=1') }, '/q'],
     ['nesting of 65', deep(65), '/a/a/a'],
     ['nesting of 100,000', Array.from({ length: 100_000 }).reduce<unknown>((inner) => [inner], 1), '/0/0/0'],
   ])('B12: refuses %s and names the path', (_, value, path) => {

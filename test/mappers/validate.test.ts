@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { validate, type SchemaResult, type StandardSchemaV1 } from 'sluice';
+import { json, validate, type SchemaResult, type StandardSchemaV1 } from 'sluice';
 import { codeOf, refusal } from '../helpers/payloads.js';
 
 function schema<O>(
@@ -52,7 +52,25 @@ describe('validate', () => {
     await new Promise(setImmediate);
   });
 
+  it('takes a schema that is a function, as those of ArkType are', () => {
+    const callable = Object.assign(
+      () => undefined,
+      schema((value) => ({ value: String(value) })),
+    );
+    expect(validate(callable)(1)).toBe('1');
+    expect(json({ schema: callable }).decode(new TextEncoder().encode('1'))).toBe('1');
+  });
+
+  it('refuses a payload whose schema gives no answer, and one with issues that name no place', () => {
+    for (const answer of [undefined, null, 'yes', { issues: [] }, { issues: [{ message: 'canary', path: null }] }]) {
+      const error = refusal(() => validate(schema(() => answer as unknown as SchemaResult<string>))({}));
+      expect(error.code).toBe('SCHEMA_INVALID');
+      expect(error.message).not.toContain('canary');
+    }
+  });
+
   it('B32: refuses what is no schema when it is handed over', () => {
+    expect(codeOf(() => validate({ '~standard': {} } as unknown as StandardSchemaV1))).toBe('CONFIG_INVALID');
     expect(codeOf(() => validate({} as unknown as StandardSchemaV1))).toBe('CONFIG_INVALID');
     expect(codeOf(() => validate(undefined as unknown as StandardSchemaV1))).toBe('CONFIG_INVALID');
   });
