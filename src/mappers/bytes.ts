@@ -26,8 +26,7 @@ export function bytes(options: BytesOptions = {}): Mapper<Uint8Array> {
     name: 'bytes',
     contentType: 'application/octet-stream',
     encode(value) {
-      // By tag, not instanceof: an array of another frame or realm holds bytes all the same.
-      if (Object.prototype.toString.call(value) !== '[object Uint8Array]')
+      if (!isBytes(value))
         throw new SluiceError(
           'ENCODE_FAILED',
           `bytes: expected a Uint8Array, got ${typeof value}. Encode the payload with json() or text() first.`,
@@ -36,4 +35,9 @@ export function bytes(options: BytesOptions = {}): Mapper<Uint8Array> {
     },
     decode: (value) => checkSize('bytes', value, maxBytes),
   };
+}
+
+/** By tag, not instanceof: an array of another frame or realm holds bytes all the same. @internal */
+export function isBytes(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object Uint8Array]';
 }

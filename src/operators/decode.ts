@@ -1,8 +1,10 @@
 import type { Stage } from '../connection/flow.js';
 import { called, checkArgument } from '../connection/options.js';
+import { isBytes } from '../mappers/bytes.js';
 import type { Mapper } from '../mappers/codec.js';
 import { mark } from '../message/envelope.js';
-import { toSluiceError } from '../errors.js';
+import type { Message } from '../message/message.js';
+import { SluiceError, toSluiceError } from '../errors.js';
 import { defineStage } from './define-stage.js';
 
 /**
@@ -30,7 +32,10 @@ export function decode<T>(mapper: Pick<Mapper<T>, 'decode' | 'name'>): Stage<Uin
         try {
           value = mapper.decode(message.payload);
         } catch (error) {
-          message.nack(toSluiceError(error, 'DECODE_FAILED', `${name} failed`), 'dead');
+          message.nack(
+            toSluiceError(isBytes(message.payload) ? error : noBytes(message), 'DECODE_FAILED', `${name} failed`),
+            'dead',
+          );
           return;
         }
         output.next(message.with(value));
@@ -38,5 +43,14 @@ export function decode<T>(mapper: Pick<Mapper<T>, 'decode' | 'name'>): Stage<Uin
     }),
     undefined,
     { atMostOne: true, stateless: true },
+  );
+}
+
+/** What a mapper says of something else than bytes would lead astray: that a text is no UTF-8, for example. */
+function noBytes({ payload }: Message<unknown>): SluiceError {
+  const kind = payload === null ? 'null' : typeof payload;
+  return new SluiceError(
+    'DECODE_FAILED',
+    `expected bytes (a Uint8Array), got ${kind}: leave decode out, or handle it before.`,
   );
 }

@@ -14,6 +14,7 @@ import {
 } from '../connection/options.js';
 import { SluiceError } from '../errors.js';
 import { resolveInside } from '../links/file.js';
+import { isBytes } from '../mappers/bytes.js';
 import type { RecordMapper } from '../mappers/codec.js';
 import { wellFormed } from '../mappers/utf8.js';
 import type { Message } from '../message/message.js';
@@ -169,9 +170,4 @@ function ended<T>(
     record.set(end, content.length);
     return record;
   };
-}
-
-/** By tag, not instanceof: an array of another realm holds bytes all the same. */
-function isBytes(value: unknown): boolean {
-  return Object.prototype.toString.call(value) === '[object Uint8Array]';
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decode, json, type Mapper } from 'sluice';
+import { decode, json, type Flow, type Mapper, type SluiceError } from 'sluice';
+import { testSource, virtualClock } from 'sluice/testing';
 import { collect } from '../helpers/collect.js';
 import { recorder } from '../helpers/message.js';
 
@@ -28,6 +29,17 @@ describe('decode', () => {
     const seen = collect(flow([bytes('{'), bytes('1')]).pipe(decode(json())), (message) => message.ack());
     expect(seen.payloads).toEqual([1]);
     expect(settled).toMatchObject([{ outcome: 'dead', code: 'DECODE_FAILED', by: 'decode(json)' }, { outcome: 'ack' }]);
+  });
+
+  it('says of a payload that is no bytes what it is', () => {
+    const clock = virtualClock();
+    const source = testSource<unknown>({ clock });
+    const said: string[] = [];
+    source.events$.subscribe(({ reason }) => reason !== undefined && said.push((reason as SluiceError).message));
+    for (const payload of ['{"a":1}', null]) source.offer(payload);
+    collect((source.flow as Flow<Uint8Array>).pipe(decode(json())));
+    clock.advance(0);
+    expect(said).toEqual([expect.stringContaining('got string'), expect.stringContaining('got null')]);
   });
 
   it('gives any other throw of a mapper the code DECODE_FAILED', () => {
