@@ -52,7 +52,7 @@ async function savedLine(folder: Folder): Promise<number> {
 
 /** Starts a copy that does at most so many lines before it waits for its end. */
 async function bench(folder: Folder, count: number): Promise<(most?: number) => Child> {
-  const program = await childProgram(COPY, folder.of('program.mjs'));
+  const program = await childProgram(COPY);
   await folder.write('from', numbers(count).join('\n'));
   return (most = Infinity) => program.start(folder.of('from'), folder.of('to'), folder.of('offset'), String(most));
 }

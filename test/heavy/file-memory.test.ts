@@ -78,7 +78,7 @@ async function writeRows(path: string, atLeast: number): Promise<number> {
 describe('a CSV file larger than memory should hold', () => {
   it('of 2 GiB grows the process by less than 64 MiB with a slow consumer, and is read only as it is consumed', async () => {
     await using folder = await temporaryFolder();
-    const program = await childProgram(READ, folder.of('program.mjs'));
+    const program = await childProgram(READ);
     const path = folder.of('large.csv');
     await writeRows(path, 16 * MIB);
     // The rest is never reached: a hole costs no time to write and is as long as rows would be.
@@ -102,7 +102,7 @@ describe('a CSV file larger than memory should hold', () => {
 
   it('of 200 MB grows a process that is warm by less than 64 MiB at full speed', async () => {
     await using folder = await temporaryFolder();
-    const program = await childProgram(READ, folder.of('program.mjs'));
+    const program = await childProgram(READ);
     const rows = await writeRows(folder.of('full.csv'), 200 * MIB);
     const child = program.start(folder.of('full.csv'), 'fast', '128', '0');
     expect(await child.ended, child.said).toBe(0);

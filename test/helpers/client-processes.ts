@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import process from 'node:process';
 import type { ProcVerbs } from 'sluice/testing';
 import { childProgram, type Child, type ChildProgram } from './child-program.js';
@@ -58,16 +55,11 @@ scenarios[scenario]();
 `;
 
 const programs = new Map<string, Promise<ChildProgram>>();
-let folder: string | undefined;
 
 function programOf(setup: string): Promise<ChildProgram> {
   let program = programs.get(setup);
   if (program === undefined) {
-    if (folder === undefined) {
-      const made = (folder = mkdtempSync(join(tmpdir(), 'sluice-client-')));
-      process.once('exit', () => rmSync(made, { recursive: true, force: true }));
-    }
-    program = childProgram(`${setup}\n${SCENARIOS}`, join(folder, `${programs.size}.mjs`));
+    program = childProgram(`${setup}\n${SCENARIOS}`);
     programs.set(setup, program);
   }
   return program;

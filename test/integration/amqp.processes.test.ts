@@ -5,7 +5,6 @@ import { rabbitmq } from '../brokers/rabbitmq.js';
 import { members, stopped } from '../chaos/members.js';
 import { amqpAdmin, type AmqpAdmin } from '../helpers/amqp-admin.js';
 import { childProgram, type Child } from '../helpers/child-program.js';
-import { temporaryFolder } from '../helpers/folder.js';
 import { until } from '../helpers/until.js';
 
 const CREDIT = 32;
@@ -52,12 +51,10 @@ async function arrived(admin: AmqpAdmin, queue: string): Promise<Map<string, num
 
 brokerSuite('AMQP in processes of their own', rabbitmq, (broker) => {
   async function bridge(from: string, to: string, workMs: number, slowMs: number): Promise<() => Child> {
-    const folder = await temporaryFolder();
-    const program = await childProgram(BRIDGE, folder.of('bridge.mjs'));
+    const program = await childProgram(BRIDGE);
     const started: Child[] = [];
-    onTestFinished(async () => {
+    onTestFinished(() => {
       for (const child of started) child.process.kill('SIGKILL');
-      await folder[Symbol.asyncDispose]();
     });
     return () => {
       const child = program.start(broker().url, from, to, String(workMs), String(slowMs));

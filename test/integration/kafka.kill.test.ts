@@ -5,8 +5,7 @@ import { kafkaLink, kafkaSink, type KafkaDriverName } from 'sluice/kafka';
 import { seededRandom } from 'sluice/testing';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { kafka, type KafkaBroker } from '../brokers/kafka.js';
-import { childProgram, type ChildProgram } from '../helpers/child-program.js';
-import { temporaryFolder } from '../helpers/folder.js';
+import { childProgram } from '../helpers/child-program.js';
 import { kafkaAdmin, lagOf, makeTopic } from '../helpers/kafka-admin.js';
 import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
@@ -93,15 +92,11 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   });
   const isDeserted = (group: string): Promise<boolean> =>
     kafkaAdmin(broker(), async (admin) => (await admin.describeGroups([group])).groups[0]?.state === 'Empty');
-  async function copier(folder: string): Promise<ChildProgram> {
-    return childProgram(COPY, folder);
-  }
 
   it('loses nothing when it is killed 20 times, and each kill repeats at most credit + commitEvery (S3.23, SHU-08, F15)', async () => {
     const count = 12_000;
     const kills = 4;
-    await using folder = await temporaryFolder();
-    const program = await copier(folder.of('copy.mjs'));
+    const program = await childProgram(COPY);
     await makeTopic(broker(), 'kill-from', PARTITIONS);
     await fill(broker(), 'kill-from', count);
     const names = Array.from({ length: 5 }, (_, at) => `kill-to-${at}`);
@@ -156,8 +151,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
 
   it('copies everything once when it is asked to stop under load, and ends within 5 s (SHU-02, F16)', async () => {
     const count = 12_000;
-    await using folder = await temporaryFolder();
-    const program = await copier(folder.of('copy.mjs'));
+    const program = await childProgram(COPY);
     await makeTopic(broker(), 'stop-from', PARTITIONS);
     await fill(broker(), 'stop-from', count);
     await makeTopic(broker(), 'stop-to', 1);

@@ -6,7 +6,6 @@ import { brokerSuite } from '../brokers/broker-suite.js';
 import { kafka, type KafkaBroker } from '../brokers/kafka.js';
 import { watchedKafka, type KafkaWatch } from '../chaos/watched-kafka.js';
 import { childProgram } from '../helpers/child-program.js';
-import { temporaryFolder } from '../helpers/folder.js';
 import { makeTopic } from '../helpers/kafka-admin.js';
 import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
@@ -149,8 +148,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
     const stream = streamed(kafkaSink(kafkaLink({ driver, brokers: [broker().url] }), { topic: 'backlog' }), bytes);
     stream.send(count);
     await stream.end();
-    await using folder = await temporaryFolder();
-    const program = await childProgram(HOLD, folder.of('hold.mjs'));
+    const program = await childProgram(HOLD);
     const child = program.start(broker().url, driver);
     expect(await child.ended, child.said).toBe(0);
     const { held, most, spread, lost } = JSON.parse(child.said) as Record<'held' | 'most' | 'spread' | 'lost', number>;

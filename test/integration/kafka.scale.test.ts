@@ -105,7 +105,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   it('loses nothing and keeps the order of each key while members join, leave, stall and are killed (S3.22, S3.23, DEL-03, REC-10, F14)', async () => {
     const topic = 'scale';
     await using folder = await temporaryFolder();
-    const program = await childProgram(MEMBER, folder.of('member.mjs'));
+    const program = await childProgram(MEMBER);
     await makeTopic(broker(), topic, PARTITIONS);
     const names: string[] = [];
     async function join(): Promise<Child> {

@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { backoff, fromAsyncIterable, isSluiceError, observe, run, type Message } from 'sluice';
 import { mqttLink, mqttSink, mqttSource, type MqttLink, type MqttLinkOptions } from 'sluice/mqtt';
 import { seededRandom } from 'sluice/testing';
@@ -24,12 +21,9 @@ const UNCONFIRMED = 200;
 /** More by `npm run chaos`. */
 const ROUNDS = Number(process.env['CHAOS_ROUNDS'] ?? 1);
 const SEED = Number(process.env['CHAOS_SEED'] ?? 20_261_127);
-const folder = mkdtempSync(join(tmpdir(), 'sluice-mqtt-chaos-'));
 const reconnect = backoff({ initialMs: 20, maxMs: 500 });
 let names = 0;
 const fresh = (hint: string): string => `${hint}-${process.pid}-${(names += 1)}`;
-
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function viaProxy(broker: Broker, proxy: FaultProxy): string {
   return broker.url.replace(`:${broker.port}`, `:${proxy.port}`);
@@ -81,7 +75,7 @@ if (kind === 'holds') {
 let program: Promise<ChildProgram> | undefined;
 
 async function start(kind: string, ...args: readonly string[]): Promise<Child> {
-  program ??= childProgram(PROGRAM, join(folder, 'program.mjs'));
+  program ??= childProgram(PROGRAM);
   return (await program).start(kind, ...args);
 }
 

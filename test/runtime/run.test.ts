@@ -1,6 +1,3 @@
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { concat, defer, EMPTY, lastValueFrom, NEVER, Observable, of, retry, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
@@ -266,7 +263,6 @@ describe('run', () => {
       if (how === 'done') running.done.catch(() => console.log('seen'));
       if (how === 'stop') running.stop().catch(() => console.log('seen'));
       `,
-      join(await mkdtemp(join(tmpdir(), 'run-')), 'program.mjs'),
     );
     const unseen = program.start();
     expect(await unseen.ended).toBe(1);
