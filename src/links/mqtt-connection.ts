@@ -30,6 +30,8 @@ export interface MqttConnection {
   isLeft: boolean;
   /** The first message of a session that is resumed: it may come before anybody reads, and everything waits behind it. */
   early: { packet: MqttPublish; done: (error?: Error) => void } | undefined;
+  /** It is of no use any more. */
+  readonly lost: (error: unknown) => void;
   /** Answers the ping that is out, if there is one. */
   heard: (() => void) | undefined;
 }
@@ -103,6 +105,7 @@ export async function openMqtt(
         isHeld: false,
         isLeft: false,
         early,
+        lost: (error) => context.lost(error),
         heard: undefined,
       };
       resolve(connection);

@@ -49,7 +49,7 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
   private isCorked = false;
   private isOver = false;
   /** The last topic that was looked at and is one. */
-  private checked = '';
+  private checked: string | undefined;
 
   constructor(connection: MqttConnection, context: WriterContext, link: Link<MqttConnection>, writing: MqttWriting) {
     this.connection = connection;

@@ -47,16 +47,14 @@ export class MqttAcks {
     this.write(ids);
   }
 
-  /** The last word of this connection: tells all that is settled, also behind what is not and comes again. */
-  end(): void {
-    if (this.isOver) return;
-    this.write(
-      this.open
-        .clear()
-        .filter(({ isSettled }) => isSettled)
-        .map(({ packetId }) => packetId),
-    );
+  /** The last word of this reader: tells all that is settled, also behind what is not and comes again. True where there is such. */
+  end(): boolean {
+    if (this.isOver) return false;
+    const open = this.open.clear();
+    const settled = open.filter(({ isSettled }) => isSettled);
+    this.write(settled.map(({ packetId }) => packetId));
     this.isOver = true;
+    return settled.length < open.length;
   }
 
   /** The connection is gone: its identifiers mean nothing any more, or other messages. */

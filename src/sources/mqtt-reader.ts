@@ -132,10 +132,14 @@ export class MqttReader implements Reader {
 
   close(): void {
     if (this.isOver) return;
+    const isGivenUp = !this.isStopped;
     this.isOver = true;
     this.halt();
-    this.acks.end();
+    const isOwing = this.acks.end();
     this.release();
+    if (!isGivenUp || !isOwing) return;
+    const text = 'The connection is given up: over this one the broker brings nothing again that is unsettled.';
+    this.connection.lost(new SluiceError('CONNECTION_LOST', text, { retriable: true }));
   }
 
   private take(packet: MqttPublish, done: (error?: Error) => void): void {

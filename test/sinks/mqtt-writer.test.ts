@@ -46,8 +46,8 @@ function rig(qos: 0 | 1 = 1) {
   const link = { current: () => undefined } as unknown as Link<MqttConnection>;
   const writer = new MqttWriter(connection, context, link, writing);
   const { message } = recorder();
-  const sending = (text: string): Sending<Uint8Array> => ({
-    message: message(new TextEncoder().encode(text), { topic: 'a' }),
+  const sending = (text: string, topic: string): Sending<Uint8Array> => ({
+    message: message(new TextEncoder().encode(text), { topic }),
     confirm: () => undefined,
     fail: (reason) => void told.push(`failed ${String(reason)}`),
   });
@@ -55,7 +55,7 @@ function rig(qos: 0 | 1 = 1) {
     writer,
     clock,
     told,
-    send: (text: string) => writer.send(sending(text)),
+    send: (text: string, topic = 'a') => writer.send(sending(text, topic)),
     fill: () => (needsDrain = true),
     /** The broker confirms what was sent last. */
     answer: () => answer(),
@@ -101,6 +101,12 @@ describe('the writer of MQTT', () => {
     const { send, told } = rig(0);
     expect(send('a')).toBe(true);
     expect(told).toEqual(['a']);
+  });
+
+  it('refuses a topic that is none with the first message too: the broker would end the connection for it', () => {
+    const { send, told } = rig();
+    expect(() => send('a', '')).toThrow(expect.objectContaining({ code: 'TOPIC_INVALID' }) as Error);
+    expect(told).toEqual([]);
   });
 
   it('holds nothing back when it is closed', () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { observe, type Message, type SluiceEvent } from 'sluice';
+import { isSluiceError, observe, type Message, type SluiceEvent } from 'sluice';
 import { mqttLink, mqttSource, type MqttLinkOptions, type MqttMeta, type MqttSourceOptions } from 'sluice/mqtt';
 import { withScope, type SourceHandle } from '../../src/connection/scope.js';
 import { consume, texts, type Consumer } from '../helpers/consume.js';
@@ -98,6 +98,30 @@ describe('a source of MQTT', () => {
     const [message] = consumer.messages;
     expect(message).toMatchObject({ topic: 'orders/new', attempt: 1 });
     expect(message?.meta as MqttMeta).toMatchObject({ qos: 1, packetId: 1, duplicate: false, retained: false });
+  });
+
+  it('connects again when its reader is given up with messages unsettled: over the same connection they come no more', async () => {
+    let stalls = 0;
+    const before: number[] = [];
+    const { server, consumer, isUp } = await subscribed(
+      { stallTimeoutMs: 300 },
+      {
+        behaviour(packet, reply) {
+          if (packet.type === 1) before.push(stalls);
+          agreeing(packet, reply);
+        },
+      },
+    );
+    cleanups.push(
+      observe((event) => {
+        if (event.type === 'connect.failed' && isSluiceError(event.reason, 'STALLED')) stalls += 1;
+      }),
+    );
+    await isUp();
+    server.send(...some(1));
+    await until(() => expect(consumer.messages).toHaveLength(1));
+    await until(() => expect(before.slice(0, 2)).toEqual([0, 1]));
+    expect(consumer.messages[0]?.ack()).toBe(false);
   });
 
   it('acknowledges after the settlement, in the order in which the messages came', async () => {
