@@ -1,5 +1,6 @@
 import { report } from '../observability/observe.js';
 import type { Sink } from './flow.js';
+import { isThenable } from './supervisor.js';
 
 /** Something that was thrown or failed with, which may be `undefined` itself. @internal */
 export interface Failure {
@@ -27,11 +28,21 @@ export function endSink(
     ended({ error });
     return;
   }
-  if (sink.closed === undefined) ended();
-  else {
-    void sink.closed.then(
-      () => ended(),
-      (error: unknown) => ended({ error }),
-    );
-  }
+  if (!onClosed(sink, ended)) ended();
+}
+
+/**
+ * Calls `closed` once the sink is closed, with what its promise was rejected with. False for a sink that does not say: a
+ * Subject has a `closed` too, but no promise.
+ *
+ * @internal
+ */
+export function onClosed(sink: Sink<never>, closed: (thrown?: Failure) => unknown): boolean {
+  const promise: unknown = sink.closed;
+  if (!isThenable(promise)) return false;
+  promise.then(
+    () => void closed(),
+    (error: unknown) => void closed({ error }),
+  );
+  return true;
 }

@@ -1,4 +1,5 @@
 import type { SluiceError } from '../errors.js';
+import { onClosed } from './end-sink.js';
 import type { Sink } from './flow.js';
 import { currentScope } from './scope.js';
 
@@ -10,7 +11,7 @@ import { currentScope } from './scope.js';
  */
 export function watchSink(sink: Sink<never>, failed: (error: SluiceError) => void): void {
   currentScope()?.addSink?.(sink);
-  void sink.closed?.then(() => {
+  onClosed(sink, () => {
     if (sink.failure !== undefined) failed(sink.failure);
   });
 }

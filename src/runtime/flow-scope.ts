@@ -1,4 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs';
+import { onClosed } from '../connection/end-sink.js';
 import type { Sink } from '../connection/flow.js';
 import type { Scope, SourceHandle } from '../connection/scope.js';
 import type { SluiceEvent } from '../observability/events.js';
@@ -50,7 +51,7 @@ export class FlowScope implements Scope {
     if (this.sinks.has(sink)) return;
     this.sinks.add(sink);
     // A branch that is subscribed again may make a new one each time.
-    void sink.closed?.then(() => this.sinks.delete(sink));
+    onClosed(sink, () => this.sinks.delete(sink));
   }
 
   event(event: SluiceEvent): void {

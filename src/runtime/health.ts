@@ -1,8 +1,9 @@
 import { Observable } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
+import type { Failure } from '../connection/end-sink.js';
 import type { Sink } from '../connection/flow.js';
 import type { SinkHandle, SourceCounts, SourceHandle } from '../connection/scope.js';
-import { SluiceError } from '../errors.js';
+import { SluiceError, toSluiceError } from '../errors.js';
 import type { Status } from '../observability/status.js';
 
 /**
@@ -133,6 +134,12 @@ export function refuseClosed(sink: Sink<never>): void {
     const text = 'run: the sink was completed before; make one for each run, in a topology inside the factory.';
     throw new SluiceError('SINK_CLOSED', text);
   }
+}
+
+/** Why a run fails whose sink was closed before its flow had ended. @internal */
+export function closedEarly(name: string, thrown: Failure | undefined): SluiceError {
+  if (thrown !== undefined) return toSluiceError(thrown.error, 'SINK_FAILED', `The sink of ${name} failed`);
+  return new SluiceError('SINK_CLOSED', `The sink of ${name} was completed by somebody else: make one for each run.`);
 }
 
 function isSinkHandle(sink: object): sink is SinkHandle {

@@ -1,7 +1,7 @@
 import { currentClock } from '../clock.js';
 import { subscribeTo } from '../connection/attach.js';
 import type { Flow, Sink } from '../connection/flow.js';
-import { endSink, type Failure } from '../connection/end-sink.js';
+import { endSink, type Failure, onClosed } from '../connection/end-sink.js';
 import { checkArgument, checkOptions, flowLike, having, numeric, sinkLike, text } from '../connection/options.js';
 import { withScope } from '../connection/scope.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
@@ -11,7 +11,7 @@ import { describe } from './describe.js';
 import { drain, type DrainReport } from './drain.js';
 import { flowName } from './flow-name.js';
 import { FlowScope } from './flow-scope.js';
-import { healthOf, refuseClosed, watchHealth, type HealthInput } from './health.js';
+import { closedEarly, healthOf, refuseClosed, watchHealth, type HealthInput } from './health.js';
 import { watchLoop } from './loop-watch.js';
 import type { Running, RunOptions, RunStatus } from './running.js';
 
@@ -29,7 +29,8 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  * import { each, run } from 'sluice';
  * const running = run(orders.pipe(each(bill)), billing, { drainTimeoutMs: 10_000 });
  * const { clean, unfinished } = await running.stop();
- * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that was completed before
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that was completed before; `done`
+ *   rejects with it when somebody else completes the sink meanwhile
  * @see topology
  */
 export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): Running {
@@ -63,11 +64,14 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
   const ended = new Promise<void>((resolve, reject) => (tellEnd = { resolve, reject }));
 
   let isEnding = false;
+  /** Why the sink was closed before the flow had ended. */
+  let lost: SluiceError | undefined;
   const end = (reason?: Failure): void => {
     if (isEnding) return;
     isEnding = true;
     const closed = (thrown?: Failure): void => {
-      const cause = reason ?? (sink.failure === undefined ? thrown : { error: sink.failure });
+      const failed = lost ?? sink.failure;
+      const cause = reason ?? (failed === undefined ? thrown : { error: failed });
       if (cause === undefined) tellEnd.resolve();
       else tellEnd.reject(toSluiceError(cause.error, 'CONNECTION_LOST', `${name} failed`));
     };
@@ -87,9 +91,10 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
       complete: () => end(),
     }),
   );
-  // A sink that gave up by itself would refuse everything that still comes, also what is emitted again because it did.
-  void sink.closed?.then(() => {
-    if (sink.failure === undefined) return;
+  // It would refuse everything that still comes, also what is emitted again because it did.
+  onClosed(sink, (thrown) => {
+    if (isEnding) return;
+    lost = sink.failure ?? closedEarly(name, thrown);
     scope.cease();
     drainUnasked();
   });
@@ -121,8 +126,8 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     const cut = (): void => {
       subscription.unsubscribe();
       end();
-      // Also when the sink is what did not end in time; one that failed has, and says so.
-      if (sink.failure === undefined) tellEnd.resolve();
+      // Also when the sink is what did not end in time; one that closed by itself has, and says so.
+      if ((lost ?? sink.failure) === undefined) tellEnd.resolve();
     };
     stopping = drain({ clock, scope, timeoutMs: drainTimeoutMs, ended, cut });
     return stopping;

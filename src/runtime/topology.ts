@@ -50,6 +50,8 @@ export interface Topology extends AsyncDisposable {
   describe(): Readonly<Record<string, Graph>>;
 }
 
+const RUNNING = called('what run() gives, not a promise of it', 'done', 'stop');
+
 /**
  * Starts several flows in the order given, keeps them going and stops them together. Each entry is a function, so that a
  * flow that failed for good can be started anew: one that fails does not stop the others.
@@ -90,6 +92,7 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
     let running: Running;
     try {
       running = withFlowName(name, flows[name] as () => Running);
+      checkArgument('topology', `what '${name}' gives`, running, RUNNING);
     } catch (error) {
       // At the first start whoever called hears of it; at a restart nobody is there but the schedule.
       if (!isStarted) throw error;

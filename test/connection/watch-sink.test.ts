@@ -16,7 +16,10 @@ describe('watchSink', () => {
     const told: SluiceError[] = [];
     for (const one of [sink(failure, Promise.resolve()), sink(undefined, Promise.resolve()), sink()])
       watchSink(one, (error) => told.push(error));
-    await Promise.resolve();
+    // Neither may end the process: an observer of RxJS, whose `closed` is no promise, and a promise that is rejected.
+    watchSink({ ...sink(), closed: false } as unknown as Sink<never>, (error) => told.push(error));
+    watchSink(sink(undefined, Promise.reject(new Error('no'))), (error) => told.push(error));
+    await new Promise(setImmediate);
     expect(told).toEqual([failure]);
   });
 });

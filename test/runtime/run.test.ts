@@ -1,4 +1,4 @@
-import { concat, defer, EMPTY, lastValueFrom, NEVER, Observable, of, retry, throwError } from 'rxjs';
+import { concat, defer, EMPTY, lastValueFrom, NEVER, Observable, of, retry, Subject, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
@@ -128,6 +128,33 @@ describe('run', () => {
     await clock.run(500);
     await failed;
     expect(running.health()).toMatchObject({ sources: [{ status: 'closed', unsettled: 0 }] });
+  });
+
+  it('fails when somebody else completes its sink, and gives up nothing that it had read', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const sink = memorySink<number>(memoryBroker({ clock }), { topic: 'out' });
+    const source = testSource<number>({ clock, credit: 1, maxAttempts: 1 });
+    const others = run(fromAsyncIterable([0]), sink);
+    const running = run(source.flow, sink);
+    const failed = expect(running.done).rejects.toMatchObject({ code: 'SINK_CLOSED' });
+    await clock.run(1);
+    await others.done;
+    for (const value of [1, 2]) source.offer(value);
+    await clock.run(1);
+    await failed;
+    expect([source.queued, source.unsettled]).toEqual([[1, 2], []]);
+  });
+
+  it('takes an observer that does not say when it is closed, as a Subject, and one that fails to close', async () => {
+    const subject = new Subject<Message<number>>();
+    subject.subscribe((message) => message.ack());
+    const report = run(fromAsyncIterable([1, 2]), subject as unknown as Sink<number>).done;
+    await expect(report).resolves.toMatchObject({ clean: true });
+    const failing = { ...ackingSink<number>(), closed: Promise.reject(new Error('no')) };
+    await expect(run(memorySource<number>(memoryBroker(), { topic: 'in' }), failing).done).rejects.toMatchObject({
+      code: 'SINK_FAILED',
+    });
   });
 
   it('refuses a sink that was completed before', () => {

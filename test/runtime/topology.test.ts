@@ -57,6 +57,9 @@ describe('topology', () => {
     };
     expect(() => topology({ sound, broken })).toThrow('no');
     await expect(first?.done).resolves.toMatchObject({ clean: true });
+    const later = (): Running => Promise.resolve() as unknown as Running;
+    expect(() => topology({ sound, later })).toThrow("what 'later' gives");
+    await expect(first?.done).resolves.toMatchObject({ clean: true });
     let starts = 0;
     const app = topology(
       {
