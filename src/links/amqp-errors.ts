@@ -58,6 +58,13 @@ export function amqpLost(error: unknown, what: string): SluiceError {
   return new SluiceError('CONNECTION_LOST', told.message, { cause: error, details: told.details, retriable: true });
 }
 
+/** The largest message that the broker takes, where that is what it closed a channel for. @internal */
+export function sizeLimit(error: unknown): number | undefined {
+  const { message = '' } = (error ?? {}) as { message?: string };
+  const [, limit] = /message size \d+ is larger than (?:configured )?max size (\d+)/.exec(message) ?? [];
+  return limit === undefined ? undefined : Number(limit);
+}
+
 /** As a number, or only in the sentence: the client writes `403 (ACCESS-REFUSED)`. */
 function replyCode(code: unknown, message: string): number | undefined {
   if (typeof code === 'number') return code;

@@ -80,6 +80,8 @@ export interface AmqpConnection {
   blockedFor: string | undefined;
   /** Told when that begins and ends: one listener at the client for all, who may be many. */
   readonly writers: Set<(blockedFor: string | undefined) => void>;
+  /** Largest message that the broker takes, once it has said so: it ends the channel for one that is larger. */
+  maxMessageBytes: number;
   /** It is of no use any more. */
   readonly lost: (error: unknown) => void;
   /** Leaves no socket behind, whatever the broker does. */
@@ -199,6 +201,7 @@ async function connect(
     model,
     blockedFor: undefined,
     writers: new Set(),
+    maxMessageBytes: Infinity,
     lost: (error) => context.lost(amqpLost(failure ?? error, 'amqp connection closed')),
     async close() {
       // The client only ends its half: a broker that does not read would keep the socket, and with it the process.

@@ -4,7 +4,7 @@ import { bytesToSend } from '../connection/bytes-to-send.js';
 import type { Sending, Writer, WriterContext } from '../connection/define-sink.js';
 import { SluiceError } from '../errors.js';
 import { closeAmqp } from '../links/amqp-close.js';
-import { amqpError, amqpLost } from '../links/amqp-errors.js';
+import { amqpError, amqpLost, sizeLimit } from '../links/amqp-errors.js';
 import { propertiesOf } from '../links/amqp-message.js';
 import type { AmqpConnection } from '../links/amqp.js';
 import type { AmqpSinkOptions } from './amqp.js';
@@ -41,8 +41,16 @@ export class AmqpWriter implements Writer<Uint8Array> {
     this.context = context;
     this.options = options;
     let failure: unknown;
-    channel.on('error', (error) => (failure = error));
-    channel.on('close', () => this.lost(failure));
+    let tooLarge: Out[] = [];
+    channel.on('error', (error) => {
+      failure = error;
+      connection.maxMessageBytes = sizeLimit(error) ?? connection.maxMessageBytes;
+      // With its close the client forgets what is out.
+      tooLarge = [...this.out].filter(({ sending }) => !this.isTaken(sending));
+    });
+    channel.on('close', () => {
+      this.lost(failure, tooLarge);
+    });
     channel.on('drain', () => this.context.resume());
     channel.on('return', (message) => this.returned(message));
     connection.writers.add(this.blocked);
@@ -65,6 +73,7 @@ export class AmqpWriter implements Writer<Uint8Array> {
     const { exchange, routingKey = message.topic, mandatory = true, persistent = true } = this.options;
     const { maxBytes = 16 * 1024 * 1024 } = this.options;
     const payload = bytesToSend('amqpSink', message.payload, maxBytes);
+    if (!this.isTaken(sending)) throw this.tooLarge();
     const key = typeof routingKey === 'function' ? routingKey(message) : routingKey;
     const out: Out = { sending, id: message.id, routingKey: key, isReturned: false };
     const content = Buffer.isBuffer(payload)
@@ -126,9 +135,20 @@ export class AmqpWriter implements Writer<Uint8Array> {
     this.connection.writers.delete(this.blocked);
   }
 
-  private lost(failure: unknown): void {
+  private isTaken({ message }: Sending<Uint8Array>): boolean {
+    return message.payload.byteLength <= this.connection.maxMessageBytes;
+  }
+
+  private tooLarge(): SluiceError {
+    const text = `The broker takes messages of at most ${this.connection.maxMessageBytes} bytes (its max_message_size).`;
+    return new SluiceError('PAYLOAD_TOO_LARGE', text);
+  }
+
+  private lost(failure: unknown, tooLarge: readonly Out[]): void {
     if (this.isOver) return;
     this.end();
+    // Sent again, each of them would end the next channel too, with all that is behind it.
+    for (const { sending } of tooLarge) sending.fail(this.tooLarge());
     // The client tells this before it rejects the call that the broker closed the channel for.
     const told = this.isOpen ? amqpLost : amqpError;
     this.context.lost(told(failure, 'amqp channel closed'));

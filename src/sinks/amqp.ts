@@ -32,7 +32,7 @@ export interface AmqpSinkOptions extends SinkOptions {
   readonly mandatory?: boolean;
   /** Written to disk before it is confirmed, in durable queues. Default true. */
   readonly persistent?: boolean;
-  /** Largest payload; a broker ends the channel for one that is larger than its own limit. Default 16 MiB. */
+  /** Largest payload; above the broker's own limit the first one costs a channel, which is opened again. Default 16 MiB. */
   readonly maxBytes?: number;
 }
 

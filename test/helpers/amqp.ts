@@ -101,6 +101,7 @@ export function fakeLink(
     model: model as unknown as AmqpConnection['model'],
     blockedFor: undefined,
     writers: new Set(),
+    maxMessageBytes: Infinity,
     lost: () => undefined,
     close: async () => undefined,
   };

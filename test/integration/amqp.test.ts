@@ -267,6 +267,21 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     expect([new Set(out.settled), at.status]).toEqual([new Set(['ack']), 'connected']);
   });
 
+  it('gives up what is larger than the broker takes, and sends on what is behind it (SNK-08)', async (context) => {
+    const { control } = broker();
+    if (control === undefined) context.skip(`${broker().how} takes no orders`);
+    const limit = (bytes: number) => control?.('eval', `application:set_env(rabbit, max_message_size, ${bytes}).`);
+    const { link, admin } = await bench(broker());
+    await limit(1_000);
+    onTestFinished(async () => void (await limit(134_217_728)));
+    const out = write(link({ queues: [{ name: 'g', type: 'classic' }] }), {});
+    for (const text of ['a', 'b'.repeat(2_000), 'c', 'd'.repeat(3_000), 'e']) out.send('g', text);
+    await until(() => expect(out.open).toHaveLength(0));
+    expect([...out.settled].sort()).toEqual(['PAYLOAD_TOO_LARGE', 'PAYLOAD_TOO_LARGE', 'ack', 'ack', 'ack']);
+    const there = (await admin.drain('g')).map(({ content }) => content.toString());
+    expect([...new Set(there)]).toEqual(['a', 'c', 'e']);
+  });
+
   it('ends in time while the broker is short of memory, and leaves no connection (SHU-02)', async (context) => {
     const { control } = broker();
     if (control === undefined) context.skip(`${broker().how} takes no orders`);

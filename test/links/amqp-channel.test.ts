@@ -13,6 +13,7 @@ function connection(error: Error): { readonly lost: unknown[]; readonly connecti
       model,
       blockedFor: undefined,
       writers: new Set(),
+      maxMessageBytes: Infinity,
       close: async () => undefined,
       lost: (reason) => void lost.push(reason),
     },

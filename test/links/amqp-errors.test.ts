@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SluiceError } from 'sluice';
-import { amqpError, amqpLost } from '../../src/links/amqp-errors.js';
+import { amqpError, amqpLost, sizeLimit } from '../../src/links/amqp-errors.js';
 
 const said = (message: string, code?: number | string): Error => Object.assign(new Error(message), { code });
 
@@ -46,5 +46,12 @@ describe('amqpLost', () => {
       ['AUTH_FAILED', false],
       ['CONNECTION_LOST', true],
     ]);
+  });
+
+  it('knows the largest message of a broker from what it says of a larger one', () => {
+    const text = (limit: string): Error => new Error(`406 with message "message size 20 is larger than ${limit}"`);
+    expect(
+      [text('configured max size 16'), text('max size 536870912'), new Error('406'), undefined].map(sizeLimit),
+    ).toEqual([16, 536_870_912, undefined, undefined]);
   });
 });

@@ -19,7 +19,12 @@ function open(options: Partial<AmqpSinkOptions> = {}, failing: Readonly<Record<s
     blocked: (isBlocked: boolean) => void events.push(isBlocked ? 'blocked' : 'unblocked'),
     lost: ({ code }: { code: string }) => void events.push(`lost ${code}`),
   } as unknown as WriterContext;
-  const connection = { model, blockedFor: undefined, writers: new Set() } as unknown as AmqpConnection;
+  const connection = {
+    model,
+    blockedFor: undefined,
+    writers: new Set(),
+    maxMessageBytes: Infinity,
+  } as unknown as AmqpConnection;
   const block = (reason?: string): void => connection.writers.forEach((writer) => writer(reason));
   const writer = new AmqpWriter(fake.channel, connection, context, { exchange: 'x', ...options });
   const { message } = recorder();
@@ -108,6 +113,18 @@ describe('the writer of an exchange', () => {
     const lost = open();
     lost.fake.emit('close');
     expect([refused.connection.writers.size, lost.connection.writers.size]).toEqual([0, 0]);
+  });
+
+  it('fails what is larger than the broker takes, and leaves the rest to the next channel (SNK-08)', () => {
+    const { send, fake, confirms, events, writer } = open();
+    writer.opened();
+    for (const text of ['small', 'too large', 'last']) send(bytes(text));
+    const told = 'PRECONDITION_FAILED - message size 9 is larger than configured max size 8';
+    fake.emit('error', Object.assign(new Error(`Channel closed by server: 406 with message "${told}"`), { code: 406 }));
+    for (const confirm of confirms) confirm(new Error('channel closed'));
+    fake.emit('close');
+    expect(events).toEqual(['2 PAYLOAD_TOO_LARGE', 'lost CONNECTION_LOST']);
+    expect(() => send(bytes('too large'))).toThrow(expect.objectContaining({ code: 'PAYLOAD_TOO_LARGE' }) as Error);
   });
 
   it('does not wait for the answer of a broker that reads nothing', async () => {
