@@ -4,6 +4,7 @@ import { useClock, type Clock } from '../clock.js';
 import type { SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { callable, checkArgument, checkOptions } from '../connection/options.js';
+import { isThenable } from '../connection/supervisor.js';
 import type { Message } from '../message/message.js';
 import { laneDiagram, noteOf, plainDiagram, type Lane, type LaneGroup } from './lane-diagram.js';
 import { testSchedulerClock } from './test-scheduler-clock.js';
@@ -66,13 +67,15 @@ export interface FlowTestOptions {
  *     c         o-d-a
  *     credit  0000001`);
  * }));
- * @throws Error when the flow failed, when something is left open, or the lanes are others
+ * @throws Error when the flow failed, when something is left open, the lanes are others, or the test is asynchronous
  * @see testSource for marble diagrams of deliveries, acks and credit
  */
 export function flowTest(test: (context: FlowTest) => void, options: FlowTestOptions = {}): () => void {
   checkArgument('flowTest', 'test', test, callable);
   checkOptions<FlowTestOptions>('flowTest', options, { equal: callable });
   const { equal = mustEqual } = options;
+  // An asynchronous function is one that gives nothing, too, as far as types go.
+  const body: (context: FlowTest) => unknown = test;
   return () => {
     const scheduler = new TestScheduler(() => undefined);
     const sources: Recorded[] = [];
@@ -82,7 +85,7 @@ export function flowTest(test: (context: FlowTest) => void, options: FlowTestOpt
       const clock = testSchedulerClock(scheduler);
       const restore = useClock(clock);
       try {
-        test({
+        const given = body({
           scheduler,
           clock,
           offer(diagram, offerOptions = {}) {
@@ -102,6 +105,10 @@ export function flowTest(test: (context: FlowTest) => void, options: FlowTestOpt
             return { toBe: (diagram) => void expected.push(plainDiagram(diagram)) };
           },
         });
+        if (isThenable(given)) {
+          given.then(undefined, () => undefined);
+          throw new Error('flowTest: the test gave a promise, and nothing after its first await would be checked.');
+        }
         scheduler.flush();
       } finally {
         restore();

@@ -1,5 +1,5 @@
 import { systemClock, type Cancel, type Clock } from '../clock.js';
-import { checkOptions, integer, numeric } from '../connection/options.js';
+import { checkArgument, checkOptions, integer, numeric } from '../connection/options.js';
 import { Ring } from '../connection/ring.js';
 import { seededRandom } from './seeded-random.js';
 import { TimerHeap } from './timer-heap.js';
@@ -105,8 +105,8 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
   }
 
   async function runUntil(condition: () => boolean, withinMs: number): Promise<boolean> {
+    const endMs = nowMs + span('withinMs', withinMs);
     enter();
-    const endMs = nowMs + withinMs;
     try {
       do {
         // A turn after each piece of work: what it resolved belongs to this instant, and time stands until it ran.
@@ -135,8 +135,8 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
       return timers.size;
     },
     advance(ms) {
+      const endMs = nowMs + span('ms', ms);
       enter();
-      const endMs = nowMs + ms;
       try {
         do {
           while (runDeferred() || runDue());
@@ -147,8 +147,14 @@ export function virtualClock(options: VirtualClockOptions = {}): VirtualClock {
     },
     run: async (ms) => void (await runUntil(() => false, ms)),
     runUntil,
-    jump: (ms) => void (wallMs += ms),
+    jump: (ms) => void (wallMs += span('ms', ms, -Infinity)),
   };
+}
+
+/** After a step that is no number there would be no time any more. */
+function span(name: string, ms: number, least: number = 0): number {
+  checkArgument('virtualClock', name, ms, numeric(least));
+  return ms;
 }
 
 /** A turn of the real event loop: every promise that can resolve has done so after it. */

@@ -1,7 +1,7 @@
 import { delay, filter, map, Observable, of, take, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { each, payload, where, type Flow, type Message, type Stage } from 'sluice';
-import { flowTest as plainFlowTest } from 'sluice/testing';
+import { flowTest as plainFlowTest, type FlowTest } from 'sluice/testing';
 import { mark } from '../../src/message/envelope.js';
 import { flowTest } from '../helpers/lanes.js';
 
@@ -180,6 +180,14 @@ describe('flowTest', () => {
       expectLanes(offer('ab|', { credit: 4 }).pipe(take(1)), { next: () => undefined });
     });
     expect(taken).toThrow(/leak: a last seen by `offer`/);
+  });
+
+  it('fails with an asynchronous test, whose expectations would never be looked at', () => {
+    const test = async ({ offer, expectLanes }: FlowTest): Promise<void> => {
+      await Promise.resolve();
+      expectLanes(offer('a|')).toBe('anything');
+    };
+    expect(() => plainFlowTest((context) => test(context) as unknown as void)()).toThrow('gave a promise');
   });
 
   it('shows both diagrams when they differ', () => {

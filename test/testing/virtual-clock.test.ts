@@ -141,6 +141,17 @@ describe('virtualClock', () => {
     expect(() => clock.advance(1)).toThrow(/1000 steps/);
   });
 
+  it('refuses a step that is no time, and keeps its own', async () => {
+    const clock = virtualClock();
+    for (const ms of [Number.NaN, -1, '5' as unknown as number]) {
+      expect(() => clock.advance(ms)).toThrow('expected a number from 0');
+      await expect(clock.run(ms)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    }
+    expect(() => clock.jump(Number.NaN)).toThrow(/expected a number/);
+    clock.advance(5);
+    expect(clock.elapsed()).toBe(5);
+  });
+
   it('refuses to be advanced from inside', async () => {
     const clock = virtualClock();
     clock.defer(() => clock.advance(1));
