@@ -176,6 +176,8 @@ async function connect(
   const { connect: dial } = await import('amqplib').catch(peerMissing('amqplib', '^2.0.0'));
   const attempt = new AbortController();
   context.abandoned(() => attempt.abort());
+  // A socket that is given a signal which has ended before connects all the same, and nobody would have it.
+  attempt.signal.throwIfAborted();
   const settings = {
     ...tls,
     signal: attempt.signal,

@@ -120,6 +120,19 @@ describe('amqpLink', () => {
     await until(() => expect(open).toBe(0));
   });
 
+  it('opens no socket for a try that was given up before the client was loaded', async () => {
+    const { port, tries } = await welcoming(OPEN_OK);
+    const url = `amqp://127.0.0.1:${port}`;
+    used(amqpLink({ url })).stop();
+    const link = amqpLink({ url });
+    const use = used(link);
+    const walk: string[] = [];
+    link.reading.status$.subscribe((status) => walk.push(status));
+    await until(() => expect(walk.at(-1)).toBe('connected'));
+    expect(tries()).toBe(1);
+    use.stop();
+  });
+
   it('leaves no socket of a broker that does not answer its farewell', async () => {
     let open = 0;
     const port = await server((socket) => {
