@@ -4,8 +4,11 @@ import type { KafkaDriver, KafkaOffset, KafkaPartitionName } from '../../src/lin
 export interface KafkaWatch {
   /** The group has this from now on. */
   committed(offset: KafkaOffset): void;
-  /** The partitions of the member from now on; none when it has left. */
-  assigned(partitions: readonly KafkaPartitionName[]): void;
+  /**
+   * The partitions of the member from now on; none when it has left. Unless it is continuous, somebody else may have had
+   * those in between that it had before.
+   */
+  assigned(partitions: readonly KafkaPartitionName[], isContinuous: boolean): void;
 }
 
 /** The same driver, overheard. */
@@ -27,7 +30,7 @@ export function watchedKafka(driver: KafkaDriver, watch: KafkaWatch): KafkaDrive
             async assigned(partitions, isContinuous) {
               owner = self;
               // What is read of them comes behind this.
-              watch.assigned(partitions);
+              watch.assigned(partitions, isContinuous);
               await told.assigned(partitions, isContinuous);
             },
           });
@@ -43,7 +46,7 @@ export function watchedKafka(driver: KafkaDriver, watch: KafkaWatch): KafkaDrive
             resume: (at) => inner.resume(at),
             seek: (at, offset) => inner.seek(at, offset),
             async close() {
-              if (owner === self) watch.assigned([]);
+              if (owner === self) watch.assigned([], false);
               await inner.close();
             },
           };

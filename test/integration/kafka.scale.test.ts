@@ -35,7 +35,10 @@ const out = openSync(file, 'a');
 const say = (...words) => writeSync(out, [process.hrtime.bigint(), ...words].join(' ') + '\\n');
 let count = 0;
 const watched = watchedKafka(DRIVERS[driver], {
-  assigned: (given) => say('assigned', ...given.map(({ partition }) => partition)),
+  assigned(given, isContinuous) {
+    if (!isContinuous) say('assigned');
+    say('assigned', ...given.map(({ partition }) => partition));
+  },
   committed: ({ partition, offset }) => say('committed', partition, offset),
 });
 const source = kafkaSource(linkTo(watched, { brokers: [broker] }), {
