@@ -14,7 +14,7 @@ import { type SourceOptions, sourceSettings } from './source-options.js';
 import { SourceSession } from './source-session.js';
 
 export type { Delivery, DeliveryFacts } from './delivery.js';
-export { NO_MORE, type Supply } from './reader-context.js';
+export type { Supply } from './reader-context.js';
 export { SOURCE_RULES, type Overflow, type SourceOptions, type SourceSettings } from './source-options.js';
 
 /**

@@ -4,21 +4,16 @@ import type { ReaderContext } from './define-source.js';
 import type { Delivery, DeliveryFacts } from './delivery.js';
 
 /**
- * What a {@link Supply} gives in place of a payload when it has no more.
- *
- * @see Supply
- */
-export const NO_MORE: unique symbol = Symbol('sluice.no-more');
-
-/**
  * Payloads that are there when they are asked for. Asking must do nothing else: between the look at the credit and the
  * delivery nobody else gets a turn.
  *
  * @see ReaderContext
  */
 export interface Supply<T> {
-  /** The next one, or `NO_MORE`. */
-  take(): T | typeof NO_MORE;
+  /** Nothing is left: the end of what it supplies. */
+  readonly isEmpty: boolean;
+  /** The next one; asked for only while it is not empty. */
+  take(): T;
 }
 
 /** What a session does for its reader. */

@@ -7,7 +7,7 @@ import type { Reader, ReaderContext, SourceDefinition, SourceSettings } from './
 import type { Delivery, DeliveryFacts } from './delivery.js';
 import { deliverAgain } from './inbox.js';
 import { isLater, Parking } from './parking.js';
-import { NO_MORE, SessionContext, type Supply } from './reader-context.js';
+import { SessionContext, type Supply } from './reader-context.js';
 import type { Scope, SourceHandle } from './scope.js';
 import { SourceBase } from './source-base.js';
 import { SourceLine } from './source-line.js';
@@ -101,12 +101,11 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
 
   offerEach(supply: Supply<T>, facts: DeliveryFacts): void {
     for (let goesOn = this.ready; goesOn && this.fits(facts);) {
-      const payload = supply.take();
-      if (payload === NO_MORE) {
+      if (supply.isEmpty) {
         this.end();
         return;
       }
-      goesOn = this.emit(payload, facts);
+      goesOn = this.emit(supply.take(), facts);
     }
   }
 

@@ -43,7 +43,6 @@ export {
   SOURCE_RULES,
   type Delivery,
   type DeliveryFacts,
-  NO_MORE,
   type Supply,
   type Overflow,
   type Reader,

@@ -1,10 +1,4 @@
-import {
-  defineSource,
-  NO_MORE,
-  SOURCE_RULES,
-  type ReaderContext,
-  type SourceOptions,
-} from '../connection/define-source.js';
+import { defineSource, SOURCE_RULES, type ReaderContext, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { toSluiceError, type SluiceError } from '../errors.js';
 import { checkArgument, checkOptions, type OptionRule, text } from '../options.js';
@@ -91,12 +85,7 @@ function readSync<T>(iterable: Iterable<T>, topic: string, context: ReaderContex
   }
   return {
     resume: () => within(() => values.offerTo(context, facts)),
-    peek: () =>
-      within(() => {
-        const value = values.take();
-        if (value === NO_MORE) context.end();
-        else context.offerAs(value, facts);
-      }),
+    peek: () => within(() => values.offerOne(context, facts)),
     settle: () => undefined,
     close: () => values.close(),
   };

@@ -1,9 +1,11 @@
-import { type DeliveryFacts, NO_MORE, type ReaderContext, type Supply } from '../connection/define-source.js';
+import type { DeliveryFacts, ReaderContext, Supply } from '../connection/define-source.js';
 
 /** Values that are there when they are asked for. */
-export interface Values<T> extends Supply<T> {
+export interface Values<T> {
   /** Offers what comes next until there is no credit, or says the end. */
   offerTo(context: ReaderContext<T>, facts: DeliveryFacts): void;
+  /** Offers the next one, with credit or without, or says the end. */
+  offerOne(context: ReaderContext<T>, facts: DeliveryFacts): void;
   /** No further value is wanted. */
   close(): void;
 }
@@ -20,7 +22,7 @@ export function valuesOf<T>(iterable: Iterable<T>): Values<T> {
     : new IteratorValues<T>(iterable);
 }
 
-class ArrayValues<T> implements Values<T> {
+class ArrayValues<T> implements Values<T>, Supply<T> {
   private readonly array: readonly T[];
   /** What comes next. */
   private at = 0;
@@ -33,9 +35,17 @@ class ArrayValues<T> implements Values<T> {
     context.offerEach(this, facts);
   }
 
-  take(): T | typeof NO_MORE {
+  offerOne(context: ReaderContext<T>, facts: DeliveryFacts): void {
+    if (this.isEmpty) context.end();
+    else context.offerAs(this.take(), facts);
+  }
+
+  get isEmpty(): boolean {
+    return this.at >= this.array.length;
+  }
+
+  take(): T {
     const { array, at } = this;
-    if (at >= array.length) return NO_MORE;
     this.at = at + 1;
     return array[at] as T;
   }
@@ -54,19 +64,13 @@ class IteratorValues<T> implements Values<T> {
 
   /** One by one: a generator may do anything before it yields, also end the flow or take its credit. */
   offerTo(context: ReaderContext<T>, facts: DeliveryFacts): void {
-    while (context.ready) {
-      const value = this.take();
-      if (value === NO_MORE) {
-        context.end();
-        return;
-      }
-      context.offerAs(value, facts);
-    }
+    while (context.ready) this.offerOne(context, facts);
   }
 
-  take(): T | typeof NO_MORE {
+  offerOne(context: ReaderContext<T>, facts: DeliveryFacts): void {
     const step = this.iterator.next();
-    return step.done === true ? NO_MORE : step.value;
+    if (step.done === true) context.end();
+    else context.offerAs(step.value, facts);
   }
 
   close(): void {

@@ -39,7 +39,10 @@ export function payload<I, O>(change: (payload: I, message: Message<I>) => O): S
   );
 }
 
-/** Nothing changed: the message goes on as it is. `Object.is` would be a call; 0 and -0 are the same for `===` alone. */
+/**
+ * Nothing changed: the message goes on as it is. `===` takes 0 for -0, and `Object.is` would be a call for every payload; only a number
+ * is compared with 0, as comparing other things with a number is a call too.
+ */
 function isUnchanged(changed: unknown, payload: unknown): boolean {
-  return changed === payload && changed !== 0;
+  return changed === payload && (typeof changed !== 'number' || changed !== 0);
 }

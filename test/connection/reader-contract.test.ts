@@ -2,7 +2,7 @@ import { config } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { SluiceError, systemClock, type Message } from 'sluice';
 import { virtualClock } from 'sluice/testing';
-import { defineSource, NO_MORE, type ReaderContext } from '../../src/connection/define-source.js';
+import { defineSource, type ReaderContext, type Supply } from '../../src/connection/define-source.js';
 import { withScope, type Scope, type SourceHandle } from '../../src/connection/scope.js';
 import type { Outcome } from '../../src/message/settlement.js';
 
@@ -104,7 +104,7 @@ describe('what a reader may rely on', () => {
         credit: 2,
         local: true,
         open(context) {
-          const supply = { take: () => payloads.shift() ?? NO_MORE };
+          const supply = supplyOf(payloads);
           return {
             resume: () => context.offerEach(supply, { topic: 't' }),
             settle: () => undefined,
@@ -135,7 +135,7 @@ describe('what a reader may rely on', () => {
         credit: 8,
         local: true,
         open: (context) => ({
-          resume: () => context.offerEach({ take: () => payloads.shift() ?? NO_MORE }, { topic: 't' }),
+          resume: () => context.offerEach(supplyOf(payloads), { topic: 't' }),
           settle: () => undefined,
           close: () => undefined,
         }),
@@ -300,3 +300,12 @@ describe('what a reader may rely on', () => {
     expect(said).toEqual([]);
   });
 });
+
+function supplyOf(payloads: string[]): Supply<string> {
+  return {
+    get isEmpty() {
+      return payloads.length === 0;
+    },
+    take: () => payloads.shift() as string,
+  };
+}
