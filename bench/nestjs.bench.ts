@@ -177,32 +177,41 @@ const listening = (server: { listen(callback: (error?: unknown) => void): unknow
 {
   const broker = await benchBroker('mosquitto', ['autosave_on_changes false', `max_inflight_messages ${WINDOW}`]);
   const { url } = broker;
-  console.log(
-    '\nMQTT: NestJS acknowledges a message before its handler has it, and loses it with the process; there is no',
-  );
-  console.log('option for more. So this one is not at the same guarantee, and only shown.');
-  await compare(
-    'MQTT, QoS 1, end to end',
-    COUNT,
-    endToEnd('sluice', async (handled) => {
-      const link = mqttLink({ url, clientId: 'sluice' });
-      const sink = mqttSink(link, { topic: 'sluice', maxUnconfirmed: WINDOW });
-      return sluice(sink, mqttSource(link, { topics: 'sluice', credit: WINDOW, receiveMaximum: WINDOW }), handled);
-    }),
-    [
-      {
-        ...endToEnd('NestJS, acknowledged before it is handled', async (handled) => {
-          const server = new ServerMqtt({ url, protocolVersion: 5, subscribeOptions: { qos: 1 } });
-          server.addHandler(NAME, counting(handled), true);
-          await listening(server);
-          const client = new ClientMqtt({ url, protocolVersion: 5 });
-          await client.connect();
-          return emitting((order) => client.emit(NAME, new MqttRecordBuilder(order).setQoS(1).build()));
-        }),
-        informs: true,
-      },
-    ],
-  );
+  for (const qos of [0, 1] as const) {
+    if (qos === 1) {
+      console.log(
+        '\nMQTT with QoS 1: NestJS acknowledges a message before its handler has it, and loses it with the process;',
+      );
+      console.log('there is no option for more. So this one is not at the same guarantee, and only shown.');
+    }
+    await compare(
+      `MQTT, QoS ${qos}, end to end`,
+      COUNT,
+      endToEnd('sluice', async (handled) => {
+        const [writing, reading] = [mqttLink({ url }), mqttLink({ url, clientId: `sluice-${qos}` })];
+        const topic = `sluice-${qos}`;
+        const sink = mqttSink(writing, { topic, qos, maxUnconfirmed: WINDOW });
+        const flow = mqttSource(reading, { topics: topic, qos, credit: WINDOW, receiveMaximum: WINDOW });
+        return sluice(sink, flow, handled);
+      }),
+      [
+        {
+          ...endToEnd(qos === 0 ? 'NestJS' : 'NestJS, acknowledged before it is handled', async (handled) => {
+            const options = { url, protocolVersion: 5 } as const;
+            const server = new ServerMqtt({ ...options, subscribeOptions: { qos } });
+            const pattern = `nest-${qos}`;
+            server.addHandler(pattern, counting(handled), true);
+            await listening(server);
+            const client = new ClientMqtt(options);
+            await client.connect();
+            return emitting((order) => client.emit(pattern, new MqttRecordBuilder(order).setQoS(qos).build()));
+          }),
+          informs: qos === 1,
+        },
+      ],
+      qos === 0 ? { atLeast: 1 } : {},
+    );
+  }
   await broker.close();
 }
 

@@ -30,6 +30,8 @@ interface Out {
   readonly options: MqttPublishOptions;
 }
 
+/** So many unanswered messages are no stream yet: what comes then is written at once. */
+const FEW = 8;
 /** What a PUBLISH may need besides topic, payload and properties. */
 const OVERHEAD_BYTES = 16;
 
@@ -124,9 +126,9 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
   private publish(out: Out): void {
     const { sending, topic, payload, options } = out;
     this.open += 1;
-    // With QoS 0 the client confirms what it has written: nothing may be held back behind that. A message alone on its way
-    // has nobody to wait for: waiting would only make it late.
-    if (options.qos === 1 && this.open > 1) this.cork();
+    // With QoS 0 the client confirms what it has written: nothing may be held back behind that. Where few are on their way
+    // there is hardly a write to be saved: waiting for others would only make a message late.
+    if (options.qos === 1 && this.open > FEW) this.cork();
     this.connection.client.publish(topic, payload, options, (error) => this.answered(sending, options.qos, error));
   }
 
