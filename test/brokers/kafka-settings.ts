@@ -13,6 +13,8 @@ export const OF_A_TEST: KafkaSettings = {
   'transaction.state.log.num.partitions': 1,
   'share.coordinator.state.topic.num.partitions': 1,
   'group.initial.rebalance.delay.ms': 0,
+  // What a test writes may say that it is of 1970, and half a minute after its start a broker throws away what is too old.
+  'log.retention.ms': -1,
   // A member that was killed is to be missed soon.
   'group.min.session.timeout.ms': 500,
   'controlled.shutdown.enable': 'false',

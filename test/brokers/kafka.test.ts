@@ -1,7 +1,8 @@
 import { Consumer, stringDeserializers } from '@platformatic/kafka';
-import { Kafka, logLevel, Partitioners } from 'kafkajs';
+import { ConfigResourceTypes, Kafka, logLevel, Partitioners } from 'kafkajs';
 import { expect, it } from 'vitest';
 import { faultProxy } from 'sluice/testing-node';
+import { kafkaAdmin, makeTopic } from '../helpers/kafka-admin.js';
 import { brokerSuite } from './broker-suite.js';
 import { findBroker } from './find-broker.js';
 import { kafkaMock } from './kafka-mock.js';
@@ -42,6 +43,24 @@ brokerSuite('Kafka', kafka, (broker) => {
     await expect(kafkaReady(broker().port)).rejects.toThrow('ECONNREFUSED');
     await broker().start();
     expect(await first(broker().url, 'kept')).toBe('one');
+  });
+
+  it('throws nothing away, however old it says it is, neither of topics of a test nor of those made on demand', async (context) => {
+    if (!broker().isReal) context.skip(`${broker().how}: it has no settings of topics`);
+    await makeTopic(broker(), 'made', 1);
+    const names = ['made'];
+    if (broker().isOwn) {
+      await publish(broker().url, 'on-demand', 'one');
+      names.push('on-demand');
+    }
+    const { resources } = await kafkaAdmin(broker(), (admin) =>
+      admin.describeConfigs({
+        includeSynonyms: false,
+        resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name, configNames: ['retention.ms'] })),
+      }),
+    );
+    const told = resources.flatMap(({ configEntries }) => configEntries.map(({ configValue }) => configValue));
+    expect(told).toEqual(names.map(() => '-1'));
   });
 
   it('is served to a client of the current protocol', async (context) => {

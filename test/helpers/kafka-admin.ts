@@ -32,7 +32,8 @@ export async function makeTopics(
   partitions: number,
   config: TopicConfig = {},
 ): Promise<void> {
-  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+  // As a broker of a test has it, on any other one: what is written may say that it is old.
+  const configEntries = Object.entries({ 'retention.ms': '-1', ...config }).map(([name, value]) => ({ name, value }));
   await admin.createTopics({
     topics: names.map((topic) => ({ topic, numPartitions: partitions, configEntries })),
     waitForLeaders: false,
