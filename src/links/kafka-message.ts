@@ -122,7 +122,12 @@ export const RETRY = {
   attempt: 'x-retry-attempt',
   /** When that is due, in milliseconds since the epoch. */
   due: 'x-retry-due',
+  /** The time of the message: that of the record says how long it waits there, and is what brokers count its age from. */
+  time: 'x-retry-time',
 } as const;
+
+/** The same of a message that was given up, for who reads it. @internal */
+export const DEAD_TIME = 'x-dead-time';
 
 /** The headers that are ours and not the message's. @internal */
 export const RETRY_HEADERS: readonly string[] = Object.values(RETRY);

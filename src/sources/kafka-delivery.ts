@@ -70,8 +70,9 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
     const given = idHeader === undefined ? undefined : headerOf(this.record.headers, idHeader);
     return given ?? `${this.log.topic}-${this.log.partition}-${this.record.offset}`;
   }
+  /** As the topic. */
   get timeMs(): number {
-    return this.record.timeMs;
+    return numberIn(this.record, RETRY.time) ?? this.record.timeMs;
   }
   get meta(): KafkaMeta {
     const { log, record } = this;
@@ -86,13 +87,17 @@ export function bytesOf({ key, value }: KafkaRecord): number {
 }
 
 /** When a record of a retry topic may be delivered. @internal */
-export function dueMsOf({ headers }: KafkaRecord): number {
-  const due = Number(headerOf(headers, RETRY.due));
-  return Number.isFinite(due) ? due : 0;
+export function dueMsOf(record: KafkaRecord): number {
+  return numberIn(record, RETRY.due) ?? 0;
 }
 
-function firstAttempt({ headers }: KafkaRecord): number {
-  if (headers === undefined) return 1;
-  const attempt = Number(headerOf(headers, RETRY.attempt));
+function firstAttempt(record: KafkaRecord): number {
+  const attempt = numberIn(record, RETRY.attempt) ?? 1;
   return Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1;
+}
+
+function numberIn({ headers }: KafkaRecord, name: string): number | undefined {
+  if (headers === undefined) return undefined;
+  const value = Number(headerOf(headers, name));
+  return Number.isFinite(value) ? value : undefined;
 }

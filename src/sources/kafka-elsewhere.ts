@@ -4,11 +4,11 @@ import { Ring } from '../connection/ring.js';
 import { wait } from '../connection/wait.js';
 import type { KafkaBatch, KafkaClient, KafkaOutgoing, KafkaProducer } from '../links/kafka-driver.js';
 import { kafkaError } from '../links/kafka-errors.js';
-import { keyBytes, outgoing, RETRY } from '../links/kafka-message.js';
+import { DEAD_TIME, keyBytes, outgoing, RETRY } from '../links/kafka-message.js';
 import { partitionForKey } from '../links/kafka-partitioner.js';
 import { within } from '../links/kafka-within.js';
 import { deadLetterHeaders } from '../message/dead-letter.js';
-import type { MessageHeaders } from '../message/headers.js';
+import { headerText, type MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import { report } from '../observability/observe.js';
 import type { KafkaDelivery } from './kafka-delivery.js';
@@ -76,6 +76,7 @@ export class KafkaElsewhere {
       [RETRY.topic]: delivery.topic,
       [RETRY.attempt]: String(message.attempt + 1),
       [RETRY.due]: String(Math.ceil(this.clock.now() + to.delayMs)),
+      [RETRY.time]: String(delivery.timeMs),
     });
     return true;
   }
@@ -86,7 +87,9 @@ export class KafkaElsewhere {
     if (deadTopic === undefined) return false;
     const { topic, partition } = delivery.log;
     const position = `topic ${topic}, partition ${partition}, offset ${delivery.record.offset}`;
-    this.send(deadTopic, delivery, sent, deadLetterHeaders(message, reason, position));
+    const headers = deadLetterHeaders(message, reason, position);
+    const time = headerText(headers, DEAD_TIME) ?? String(delivery.timeMs);
+    this.send(deadTopic, delivery, sent, { ...headers, [DEAD_TIME]: time });
     return true;
   }
 
@@ -102,7 +105,9 @@ export class KafkaElsewhere {
     const { record } = delivery;
     const key = keyBytes(record.key ?? undefined);
     const { idHeader } = this.plan;
-    const out = outgoing({ id: delivery.id, payload: record.value, timeMs: record.timeMs, headers }, key, idHeader);
+    // Its own time would have the brokers throw an old message away before somebody has read it there.
+    const timeMs = this.clock.now();
+    const out = outgoing({ id: delivery.id, payload: record.value, timeMs, headers }, key, idHeader);
     this.waiting.push({ topic, record: out, confirm });
     this.working ??= this.work().finally(() => (this.working = undefined));
   }

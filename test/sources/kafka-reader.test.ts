@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { observe, type SluiceEvent } from 'sluice';
 import { kafkaSource, type KafkaMeta, type KafkaSourceOptions } from 'sluice/kafka';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
+import type { KafkaOutgoing } from '../../src/links/kafka-driver.js';
 import { collect, type Collected } from '../helpers/collect.js';
 import { fakeKafka, records, type FakeKafka, type FakeMember } from '../helpers/kafka.js';
 
@@ -499,6 +500,31 @@ describe('the reader of a group', () => {
       ['g r1/0', 1],
       ['g r2/0', 1],
     ]);
+  });
+
+  it('has the age of a message in another topic counted from when it came there, and keeps the time of the message (ERR-02)', async () => {
+    const retryTopics = [{ topic: 'r', delayMs: 1_000 }];
+    const { clock, messages, member, kafka, fetch } = await open({ retryTopics, deadTopic: 'dead' }, ({ topics }) => {
+      for (const name of ['r', 'dead']) topics.set(name, 1);
+    });
+    const both = ['a', 'r'].map((topic) => ({ topic, partition: 0 }));
+    await Promise.all([member().events.assigned(both, false), clock.run(0)]);
+    void fetch(0, 3, 'a');
+    await clock.run(0);
+    const sent = (): KafkaOutgoing => kafka.producers[0]?.batches.at(-1)?.[0]?.records[0] as KafkaOutgoing;
+    const toRetryMs = clock.now();
+    messages[0]?.nack(no);
+    await clock.run(10);
+    expect(sent().timeMs).toBe(toRetryMs);
+    const { key, value, headers } = sent();
+    const fetched = [{ offset: 0, timeMs: toRetryMs, key, value, headers }];
+    void member().events.fetched({ topic: 'r', partition: 0, records: fetched, nextOffset: 1 });
+    await clock.run(2_000);
+    expect(messages[1]).toMatchObject({ topic: 'a', timeMs: 1_003, headers: {} });
+    const toDeadMs = clock.now();
+    messages[1]?.nack(no, 'dead');
+    await clock.run(10);
+    expect([sent().timeMs, String(sent().headers['x-dead-time'])]).toEqual([toDeadMs, '1003']);
   });
 });
 
