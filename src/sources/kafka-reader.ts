@@ -18,6 +18,7 @@ import type { Outcome } from '../message/settlement.js';
 import type { KafkaDelivery } from './kafka-delivery.js';
 import type { KafkaElsewhere } from './kafka-elsewhere.js';
 import { KafkaPartition, type KafkaPartitionPlan } from './kafka-partition.js';
+import { KafkaShare } from './kafka-share.js';
 import type { KafkaStart } from './kafka-start.js';
 
 /** What a reader goes by. */
@@ -56,14 +57,9 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   private readonly plan: KafkaReaderPlan;
   private readonly commits: Committer<readonly KafkaOffset[]>;
   private consumer: KafkaConsumer | undefined;
-  /** The partitions of this member, by name, and in the order in which they have their turn. */
-  private logs = new Map<string, KafkaPartition>();
-  private order: readonly KafkaPartition[] = [];
-  private turn = 0;
+  private readonly share = new KafkaShare();
   /** Messages that the watermarks have passed, also those of partitions that are gone. */
   private passedCount = 0;
-  /** Bytes that were fetched and wait, in all partitions. */
-  private bytes = 0;
   /** The partitions are about to be given back: nothing more of them is emitted. */
   private isRevoking = false;
   /** They are given back, and others are not there yet: what is committed now could reach the group after somebody else has them. */
@@ -107,19 +103,11 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   // --- what the kit asks ----------------------------------------------------------------------------------------------
 
   resume(): void {
-    const { context } = this;
-    let idle = 0;
-    while (context.ready && idle < this.order.length && !this.isRevoking && !this.isAhead()) {
-      const log = this.order[this.turn % this.order.length] as KafkaPartition;
-      this.turn += 1;
-      const before = log.bytes;
-      const delivery = log.next();
-      this.bytes += log.bytes - before;
-      if (delivery === undefined) {
-        idle += 1;
-        continue;
-      }
-      idle = 0;
+    const { context, share } = this;
+    while (context.ready && !this.isRevoking && !this.isAhead()) {
+      const delivery = share.next();
+      if (delivery === undefined) break;
+      const { log } = delivery;
       log.emitted += 1;
       context.offer(delivery);
       if (log.isPaused) this.regulate(log);
@@ -137,7 +125,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   stop(): void {
     this.isStopped = true;
     this.cancelDue?.();
-    for (const log of this.order) this.pause(log);
+    for (const log of this.share.logs) this.pause(log);
   }
 
   close(): Promise<void> {
@@ -164,22 +152,20 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   }
 
   async assigned(partitions: readonly KafkaPartitionName[], isContinuous: boolean): Promise<void> {
-    const { plan, consumer } = this;
-    const mine = new Set(partitions.map(nameOf));
-    const kept = this.order.filter((log) => isContinuous && mine.has(nameOf(log)));
-    this.drop(this.order.filter((log) => !kept.includes(log)));
-    this.hold(kept);
+    const { plan, consumer, share } = this;
+    const kept = isContinuous ? partitions.flatMap((at) => share.find(at) ?? []) : [];
+    this.takeBack(share.keep(kept));
     this.isBetween = false;
     const places = await plan.start.placesOf(
       plan.client,
-      partitions.filter((at) => !this.logs.has(nameOf(at))),
+      partitions.filter((at) => share.find(at) === undefined),
     );
     if (this.closing !== undefined) return;
     const logs = [
       ...kept,
       ...places.map((place) => new KafkaPartition(place, plan, plan.transactional ? this : undefined)),
     ];
-    this.hold(logs);
+    share.hold(logs);
     for (const log of logs) {
       consumer?.seek(log, log.nextOffset);
       consumer?.resume(log);
@@ -195,13 +181,10 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   }
 
   fetched(fetched: KafkaFetched): Promise<void> | undefined {
-    const log = this.logs.get(nameOf(fetched));
+    const log = this.share.add(fetched);
     if (log === undefined) return undefined;
-    const before = log.bytes;
-    log.add(fetched);
-    this.bytes += log.bytes - before;
     this.context.wake();
-    const isFull = this.bytes >= this.plan.maxBufferedBytes;
+    const isFull = this.share.bytes >= this.plan.maxBufferedBytes;
     const held = isFull ? undefined : log.untilLow(HOLD_MS)?.then(() => this.regulate(log));
     if (held === undefined) this.regulate(log);
     return held;
@@ -213,6 +196,10 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     return this.plan.group;
   }
 
+  offsets(): KafkaOffset[] {
+    return this.share.offsets();
+  }
+
   during(transaction: PromiseLike<unknown>): void {
     this.transactions.add(transaction);
     const over = (): void => void this.transactions.delete(transaction);
@@ -221,7 +208,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
 
   committed(offsets: readonly KafkaOffset[]): void {
     for (const at of offsets) {
-      const log = this.logs.get(nameOf(at));
+      const log = this.share.find(at);
       if (log !== undefined) log.committed = at.offset;
       this.plan.start.committed(at);
     }
@@ -237,7 +224,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   /** Lets the client fetch of a partition as long as little of it waits, and not too much of all. */
   private regulate(log: KafkaPartition): void {
     if (this.isStopped || log.isOver) return;
-    const mayFetch = log.isEmpty || (log.isLow && this.bytes < this.plan.maxBufferedBytes);
+    const mayFetch = log.isEmpty || (log.isLow && this.share.bytes < this.plan.maxBufferedBytes);
     if (mayFetch === !log.isPaused) return;
     if (!mayFetch) this.pause(log);
     else {
@@ -285,15 +272,11 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
 
   private left(log: KafkaPartition): void {
     log.emitted -= 1;
-    if (this.drained !== undefined && this.isDrained()) this.drained();
-  }
-
-  private isDrained(): boolean {
-    return this.order.every(({ emitted }) => emitted === 0);
+    if (this.drained !== undefined && this.share.isDrained) this.drained();
   }
 
   private async drain(): Promise<void> {
-    if (this.isDrained()) return;
+    if (this.share.isDrained) return;
     await new Promise<void>((resolve) => {
       const cancel = this.plan.clock.timer(this.plan.revokeTimeoutMs, resolve);
       this.drained = () => {
@@ -304,27 +287,11 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     this.drained = undefined;
   }
 
-  private drop(logs: readonly KafkaPartition[]): void {
-    const gone = new Set(logs);
-    for (const log of gone) {
-      this.bytes -= log.bytes;
-      log.end();
-    }
+  private takeBack(gone: ReadonlySet<KafkaPartition>): void {
     if (gone.size === 0) return;
     const text = 'The partition was given to another member of the group, which gets the message again.';
     const isMeant = (position: unknown): boolean => gone.has((position as KafkaDelivery).log);
     this.context.takeBack(isMeant, new SluiceError('SETTLE_LOST', text));
-  }
-
-  private hold(logs: readonly KafkaPartition[]): void {
-    this.order = logs;
-    this.logs = new Map(logs.map((log) => [nameOf(log), log]));
-  }
-
-  offsets(): KafkaOffset[] {
-    return this.order.flatMap(({ topic, partition, watermark, committed }) =>
-      watermark === committed ? [] : [{ topic, partition, offset: watermark }],
-    );
   }
 
   private async commit(offsets: readonly KafkaOffset[]): Promise<void> {
@@ -369,9 +336,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   /** One timer for all that waits for its time: the first of them. */
   private awaitDue(): void {
     this.cancelDue?.();
-    let firstMs = Infinity;
-    // What became due since it was looked at counts too: nobody else would look again.
-    for (const log of this.order) firstMs = Math.min(firstMs, log.waitMs() ?? Infinity);
+    const firstMs = this.share.waitMs();
     if (firstMs < Infinity && !this.isStopped)
       this.cancelDue = this.plan.clock.timer(Math.max(1, firstMs), () => this.context.wake());
   }
@@ -386,15 +351,11 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     // Over a connection that is gone it would wait for an answer as long as the client tries.
     await within(plan.clock, LAST_COMMIT_MS, this.commits.close());
     this.drained?.();
-    for (const log of this.order) log.end();
+    for (const log of this.share.logs) log.end();
     await consumer?.close();
     // It may have got its name only meanwhile.
     const after = consumer?.member;
     if (after !== undefined) plan.former.add(after);
     else if (before !== undefined) plan.former.delete(before);
   }
-}
-
-function nameOf({ topic, partition }: KafkaPartitionName): string {
-  return `${topic}/${partition}`;
 }

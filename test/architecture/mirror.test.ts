@@ -95,7 +95,8 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
     test: 'test/sinks/kafka-transact.test.ts',
     reason: 'what a transaction asks of readers',
   },
-  ...parts('src/sources', 'kafka-reader', ['kafka-delivery', 'kafka-elsewhere', 'kafka-partition', 'kafka-start']),
+  ...parts('src/sources', 'kafka-reader', ['kafka-delivery', 'kafka-elsewhere', 'kafka-partition']),
+  ...parts('src/sources', 'kafka-reader', ['kafka-share', 'kafka-start']),
   'src/connection/describe.ts': {
     test: 'test/runtime/describe.test.ts',
     reason: 'what a graph is drawn from',
