@@ -67,6 +67,8 @@ export interface KafkaFetched {
   readonly records: readonly KafkaRecord[];
   /** Where the next one will be read: behind the last record, or behind control records that follow it. */
   readonly nextOffset: number;
+  /** It begins elsewhere than the one before ended, as that is not kept; the client may have taken the group's position back. */
+  readonly isReset?: boolean;
 }
 
 /** @internal */

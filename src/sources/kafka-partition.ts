@@ -8,7 +8,7 @@ import { bytesOf, dueMsOf, KafkaDelivery, type KafkaReading } from './kafka-deli
 /** Where a member begins in a partition. */
 export interface KafkaPlace extends KafkaPartitionName {
   readonly offset: number;
-  /** What the group has committed; undefined for nothing. */
+  /** What the group has committed; undefined where it is to be told where it begins before anything is read. */
   readonly committed: number | undefined;
 }
 
@@ -42,7 +42,7 @@ export class KafkaPartition implements KafkaPartitionName {
   readonly partition: number;
   /** Where the next fetch begins. */
   nextOffset: number;
-  /** What the group has of it, as far as this member knows. */
+  /** What the group has of it, as far as this member knows; undefined where it is to be told before anything is emitted. */
   committed: number | undefined;
   /** Somebody else's by now: nothing of it counts any more. */
   isOver = false;
@@ -104,9 +104,13 @@ export class KafkaPartition implements KafkaPartitionName {
     this.nextOffset = nextOffset;
   }
 
-  /** The next message: one that comes again before any new one, so that the order stays. */
+  /**
+   * The next message: one that comes again before any new one, so that the order stays. None before the group knows where it
+   * begins: who comes after a crash would look for that anew, and may find a place behind what was emitted.
+   */
   next(): KafkaDelivery | undefined {
     const { plan, prefix } = this;
+    if (this.committed === undefined) return undefined;
     if (this.emitted >= plan.creditPerPartition || (this.waitMs() ?? 0) > 0) return undefined;
     const again = this.again.shift();
     if (again !== undefined) return again.delivery;
@@ -124,7 +128,7 @@ export class KafkaPartition implements KafkaPartitionName {
   waitMs(): number | undefined {
     const { clock, creditPerPartition } = this.plan;
     const again = this.again.peek();
-    if (this.emitted >= creditPerPartition) return undefined;
+    if (this.committed === undefined || this.emitted >= creditPerPartition) return undefined;
     if (again !== undefined) return again.dueMs - clock.elapsed();
     const head = this.isRetry ? this.waiting.peek() : undefined;
     return head === undefined ? undefined : dueMsOf(head) - clock.now();

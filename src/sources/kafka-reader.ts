@@ -28,7 +28,7 @@ export interface KafkaReaderPlan extends KafkaPartitionPlan {
   /** Where messages go that are not settled where they are. */
   readonly elsewhere: KafkaElsewhere;
   readonly group: string;
-  /** Positions are told by the sink, in its transactions. */
+  /** Positions are told by the sink, in its transactions; only where the group begins is not. */
   readonly transactional: boolean;
   /** Members of this source whose end is not known: the next one ends them. */
   readonly former: Set<string>;
@@ -62,6 +62,8 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   private passedCount = 0;
   /** The partitions are about to be given back: nothing more of them is emitted. */
   private isRevoking = false;
+  /** How often partitions were wanted back or given: what was begun for earlier ones does not count any more. */
+  private sharings = 0;
   /** They are given back, and others are not there yet: what is committed now could reach the group after somebody else has them. */
   private isBetween = false;
   private isStopped = false;
@@ -74,7 +76,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   private cancelDue: Cancel | undefined;
   private tellAssigned: () => void = () => undefined;
   private tellLost: (error: unknown) => void = () => undefined;
-  /** Resolves with the first partitions, which may be none; rejects when the member is lost before. */
+  /** Resolves when it reads the first partitions, which may be none; rejects when the member is lost before. */
   readonly isAssigned: Promise<void> = new Promise((resolve, reject) => {
     this.tellAssigned = resolve;
     this.tellLost = reject;
@@ -88,9 +90,9 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     this.commits = new Committer(
       { save: (offsets) => this.commit(offsets), clock, every, intervalMs },
       {
-        position: () => this.offsets(),
+        position: () => (plan.transactional ? this.share.beginnings() : this.offsets()),
         passed: () => this.passedCount,
-        saved: () => this.release(),
+        saved: () => this.saved(),
         failed: (error) => this.commitFailed(error),
       },
     );
@@ -144,6 +146,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   }
 
   async revoking(): Promise<void> {
+    this.sharings += 1;
     this.isRevoking = true;
     await this.drain();
     await this.transactionsOver();
@@ -153,6 +156,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
 
   async assigned(partitions: readonly KafkaPartitionName[], isContinuous: boolean): Promise<void> {
     const { plan, consumer, share } = this;
+    const sharing = (this.sharings += 1);
     const kept = isContinuous ? partitions.flatMap((at) => share.find(at) ?? []) : [];
     this.takeBack(share.keep(kept));
     this.isBetween = false;
@@ -160,7 +164,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
       plan.client,
       partitions.filter((at) => share.find(at) === undefined),
     );
-    if (this.closing !== undefined) return;
+    if (this.closing !== undefined || sharing !== this.sharings) return;
     const logs = [
       ...kept,
       ...places.map((place) => new KafkaPartition(place, plan, plan.transactional ? this : undefined)),
@@ -174,15 +178,19 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     }
     this.isRevoking = false;
     if (this.isStopped) this.stop();
-    // Where the group begins is said soon: a restart would look for it anew, and may find another place.
     if (this.offsets().length > 0 || this.uncommitted > 0) this.commits.later();
-    this.tellAssigned();
+    this.begin();
     this.context.wake();
   }
 
   fetched(fetched: KafkaFetched): Promise<void> | undefined {
     const log = this.share.add(fetched);
     if (log === undefined) return undefined;
+    // What is settled in a transaction that is not over may not be told: there the next one tells it.
+    if (fetched.isReset === true && !this.plan.transactional) {
+      log.committed = undefined;
+      this.begin();
+    }
     this.context.wake();
     const isFull = this.share.bytes >= this.plan.maxBufferedBytes;
     const held = isFull ? undefined : log.untilLow(HOLD_MS)?.then(() => this.regulate(log));
@@ -209,7 +217,11 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   committed(offsets: readonly KafkaOffset[]): void {
     for (const at of offsets) {
       const log = this.share.find(at);
-      if (log !== undefined) log.committed = at.offset;
+      if (log !== undefined) {
+        // Nothing of it was emitted before.
+        if (log.committed === undefined) this.context.wake();
+        log.committed = at.offset;
+      }
       this.plan.start.committed(at);
     }
   }
@@ -220,6 +232,12 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   }
 
   // --- inside ---------------------------------------------------------------------------------------------------------
+
+  /** The member is there once the group knows where it begins. */
+  private begin(): void {
+    if (this.share.beginnings().length > 0) this.commits.awaited();
+    else this.tellAssigned();
+  }
 
   /** Lets the client fetch of a partition as long as little of it waits, and not too much of all. */
   private regulate(log: KafkaPartition): void {
@@ -295,7 +313,7 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   }
 
   private async commit(offsets: readonly KafkaOffset[]): Promise<void> {
-    if (offsets.length === 0 || this.plan.transactional) return;
+    if (offsets.length === 0) return;
     if (this.isBetween)
       throw new SluiceError('CONNECTION_LOST', 'kafka: partitions are being shared out', { retriable: true });
     await this.consumer?.commit(offsets);
@@ -320,7 +338,8 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     return this.isHeld;
   }
 
-  private release(): void {
+  private saved(): void {
+    this.begin();
     if (!this.isHeld) return;
     this.isHeld = false;
     this.context.wake();

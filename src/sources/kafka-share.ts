@@ -73,6 +73,13 @@ export class KafkaShare {
     return firstMs;
   }
 
+  /** Where the group begins in partitions of which it is to be told that first. */
+  beginnings(): KafkaOffset[] {
+    return this.logs
+      .filter(({ committed }) => committed === undefined)
+      .map(({ topic, partition, watermark }) => ({ topic, partition, offset: watermark }));
+  }
+
   /** Up to where all is settled, as far as the group does not know it. */
   offsets(): KafkaOffset[] {
     return this.logs.flatMap(({ topic, partition, watermark, committed }) =>

@@ -3,7 +3,7 @@ import type { KafkaPlace } from './kafka-partition.js';
 
 /**
  * Where a group begins in a topic that it has committed nothing of: at the first message that is kept, behind the last one,
- * at the first one of a time, or at offsets by topic and partition.
+ * at the first one of a time, or at offsets by topic and partition. It is found once for the group.
  *
  * @see KafkaSourceOptions
  */
@@ -56,8 +56,8 @@ export class KafkaStart {
       const known = committed.get(partition);
       if (known !== undefined && goesOn(partition)) return { topic, partition, offset: known, committed: known };
       const offset = starts.get(partition) ?? 0;
-      // Said once it is read, where it is where it would be looked for anyway.
-      return { topic, partition, offset, committed: from === 'earliest' && known === undefined ? offset : known };
+      // Said once it is read, where whoever looks for it anew finds no place behind it.
+      return { topic, partition, offset, committed: from === 'earliest' ? (known ?? offset) : undefined };
     });
   }
 }

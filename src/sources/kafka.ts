@@ -40,7 +40,7 @@ export interface KafkaSourceOptions extends SourceOptions {
   readonly replay?: boolean;
   /**
    * The group is told positions only by a sink with a `transactionalId`, in the transaction that the results go out with: what
-   * is read, changed and written happens once or not at all. Default false.
+   * is read, changed and written happens once or not at all. Where it begins it is told by the source. Default false.
    */
   readonly transactional?: boolean;
   /** A message without a value has the payload `null` instead of no bytes. Default false. */

@@ -52,6 +52,8 @@ export interface FakeKafka {
   failCommit: Error | undefined;
   /** How long a commit takes. */
   commitMs: number;
+  /** How long the next questions for what is committed take, one after the other. */
+  committedMs: number[];
   failTransaction: Error | undefined;
   /** The commit of a transaction waits for an answer of its own. */
   isSlowToCommit: boolean;
@@ -81,6 +83,7 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
     offsets,
     failCommit: undefined as Error | undefined,
     commitMs: 0,
+    committedMs: [] as number[],
     failTransaction: undefined as Error | undefined,
     isSlowToCommit: false,
     isQuick: true,
@@ -98,6 +101,8 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
         return new Map(Array.from({ length: await partitions(topic) }, (_, id) => [id, offsets.get(at) ?? 0]));
       },
       async committed(group, topic) {
+        const ms = fake.committedMs.shift() ?? 0;
+        if (ms > 0) await new Promise<void>((resolve) => void clock.timer(ms, resolve));
         const all = [...committed].filter(([name]) => name.startsWith(`${group} ${topic}/`));
         return new Map(all.map(([name, offset]) => [Number(name.split('/').at(-1)), offset]));
       },

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { observe, type SluiceEvent } from 'sluice';
 import { kafkaSource, type KafkaMeta, type KafkaSourceOptions } from 'sluice/kafka';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
+import { withScope, type SourceHandle } from '../../src/connection/scope.js';
 import type { KafkaOutgoing } from '../../src/links/kafka-driver.js';
 import { collect, type Collected } from '../helpers/collect.js';
 import { fakeKafka, records, type FakeKafka, type FakeMember } from '../helpers/kafka.js';
@@ -17,6 +18,7 @@ interface Rig extends Collected<Uint8Array> {
   fetch(partition: number, offset: number, texts: string, topic?: string): Promise<void> | undefined;
   /** What came, as text. */
   readonly shown: () => string;
+  readonly status: () => string | undefined;
 }
 
 async function open(options: Partial<KafkaSourceOptions> = {}, before?: (kafka: FakeKafka) => void): Promise<Rig> {
@@ -24,7 +26,8 @@ async function open(options: Partial<KafkaSourceOptions> = {}, before?: (kafka: 
   const kafka = fakeKafka(clock);
   before?.(kafka);
   const flow = kafkaSource(kafka.link, { topics: ['a'], group: 'g', clock, ...options });
-  const collected = collect(flow);
+  let source: SourceHandle | undefined;
+  const collected = withScope({ addSource: (one) => void (source = one) }, () => collect(flow));
   await clock.runUntil(() => kafka.members.length > 0, 1_000);
   const member = (): FakeMember => kafka.members.at(-1) as FakeMember;
   const rig: Rig = Object.assign(collected, {
@@ -48,6 +51,7 @@ async function open(options: Partial<KafkaSourceOptions> = {}, before?: (kafka: 
         nextOffset: offset + texts.length,
       }),
     shown: () => collected.payloads.map((payload) => String(payload)).join(''),
+    status: () => source?.status,
   });
   await rig.assign([0, 1]);
   return rig;
@@ -187,7 +191,7 @@ describe('the reader of a group', () => {
 
   it('fails when the group may not be told a position', async () => {
     const { fetch, clock, messages, kafka, errors } = await open({ commitEvery: 2 });
-    kafka.failCommit = Object.assign(no, { type: 'GROUP_AUTHORIZATION_FAILED' });
+    kafka.failCommit = Object.assign(new Error('no'), { type: 'GROUP_AUTHORIZATION_FAILED' });
     void fetch(0, 0, 'ab');
     await clock.run(0);
     messages[0]?.ack();
@@ -556,9 +560,13 @@ describe('where a group begins', () => {
     expect(seeks(await open({ from: { offsets: { a: { 1: 9 } } } }))).toEqual(['seek a/0 0', 'seek a/1 9']);
   });
 
-  it('is committed before anything is settled, so that a restart does not look for it anew', async () => {
-    const { clock, kafka } = await open({ from: 'latest' });
-    await clock.run(1_000);
+  it('is committed before anything is emitted, as who comes after a crash looks for it anew, and behind that', async () => {
+    const { clock, kafka, fetch, shown } = await open({ from: 'latest' }, (one) => void (one.commitMs = 50));
+    void fetch(0, 100, 'ab');
+    await clock.run(49);
+    expect([shown(), [...kafka.committed]]).toEqual(['', []]);
+    await clock.run(1);
+    expect(shown()).toBe('ab');
     expect([...kafka.committed]).toEqual([
       ['g a/0', 100],
       ['g a/1', 100],
@@ -566,6 +574,94 @@ describe('where a group begins', () => {
     const earliest = await open();
     await earliest.clock.run(1_000);
     expect([...earliest.kafka.committed]).toEqual([]);
+  });
+
+  it.each([{ timeMs: 5_000 }, { offsets: { a: { 0: 0 } } }, 'latest'] as const)(
+    'holds what follows %j back until it could be committed, and the member is there only then',
+    async (from) => {
+      const { clock, kafka, fetch, shown, status } = await open({ from }, (one) => void (one.failCommit = no));
+      void fetch(0, 0, 'ab');
+      await clock.run(3_500);
+      expect([shown(), status()]).toEqual(['', 'connecting']);
+      kafka.failCommit = undefined;
+      await clock.run(500);
+      expect([shown(), status()]).toEqual(['ab', 'connected']);
+    },
+  );
+
+  it('is committed by the member itself where the rest is committed in transactions', async () => {
+    const { clock, kafka, fetch, shown, messages } = await open({ from: 'latest', transactional: true });
+    void fetch(0, 100, 'ab');
+    await clock.run(0);
+    expect(shown()).toBe('ab');
+    for (const message of messages) message.ack();
+    await clock.run(5_000);
+    expect([...kafka.committed.values()]).toEqual([100, 100]);
+  });
+
+  it('is committed again where the client has taken it back, because it is not kept', async () => {
+    const { clock, kafka, member, shown } = await open({ from: 'latest' });
+    kafka.committed.clear();
+    kafka.commitMs = 50;
+    void member().events.fetched({
+      topic: 'a',
+      partition: 0,
+      records: records(200, 'ab'),
+      nextOffset: 202,
+      isReset: true,
+    });
+    await clock.run(49);
+    expect(shown()).toBe('');
+    await clock.run(1);
+    expect([shown(), [...kafka.committed]]).toEqual(['ab', [['g a/0', 100]]]);
+  });
+
+  it('is not committed again by the member where what was settled is committed in transactions', async () => {
+    const { clock, kafka, member, fetch, messages, shown } = await open({ transactional: true });
+    void fetch(0, 0, 'ab');
+    await clock.run(0);
+    for (const message of messages) message.ack();
+    void member().events.fetched({
+      topic: 'a',
+      partition: 0,
+      records: records(9, 'c'),
+      nextOffset: 10,
+      isReset: true,
+    });
+    await clock.run(5_000);
+    expect([shown(), [...kafka.committed]]).toEqual(['abc', []]);
+  });
+
+  it('is that of the partitions that were given last, however long it takes to find for earlier ones', async () => {
+    const { clock, kafka, member, fetch, shown } = await open();
+    member().told.length = 0;
+    kafka.committedMs = [100, 10];
+    const given = (...ids: number[]): Promise<void> =>
+      member().events.assigned(
+        ids.map((partition) => ({ topic: 'a', partition })),
+        false,
+      );
+    const both = [given(0), given(1)];
+    await clock.run(200);
+    await Promise.all(both);
+    expect(member().told).toEqual(['seek a/1 0', 'resume a/1']);
+    void fetch(0, 0, 'ab');
+    void fetch(1, 0, 'xy');
+    await clock.run(0);
+    expect(shown()).toBe('xy');
+  });
+
+  it('is not found for partitions that are wanted back meanwhile', async () => {
+    const { clock, kafka, member, fetch, shown } = await open();
+    member().told.length = 0;
+    kafka.committedMs = [100];
+    const given = member().events.assigned([{ topic: 'a', partition: 0 }], false);
+    await member().events.revoking();
+    await clock.run(200);
+    await given;
+    void fetch(0, 0, 'ab');
+    await clock.run(0);
+    expect([member().told, shown()]).toEqual([[], '']);
   });
 
   it('is there once more with replay: once for each partition, and again only until that is committed', async () => {
