@@ -20,6 +20,14 @@ const CONCURRENCY = 32;
 /** How long an orderly end may take. */
 const CLOSE_MS = 2_000;
 
+/** Where a partition is read. */
+interface Position {
+  /** The next batch is asked for from there. */
+  readonly offset: string;
+  /** One that began elsewhere was not taken. */
+  isDoubted: boolean;
+}
+
 /** A member of a group over kafkajs. @internal */
 export class KafkaJsConsumer implements KafkaConsumer {
   private readonly self: KafkaJsMember;
@@ -33,6 +41,7 @@ export class KafkaJsConsumer implements KafkaConsumer {
   private joins = 0;
   /** It has partitions, and was not told to give them back. */
   private isSettled = false;
+  private readonly positions = new Map<string, Position>();
   /** Nothing is fetched before this. */
   private placed: Promise<void> = Promise.resolve();
   /** What `run` waits for: only after it the client can be stopped. */
@@ -111,7 +120,9 @@ export class KafkaJsConsumer implements KafkaConsumer {
   }
 
   seek({ topic, partition }: KafkaPartitionName, offset: number): void {
-    if (this.closing === undefined) this.consumer.seek({ topic, partition, offset: String(offset) });
+    if (this.closing !== undefined) return;
+    this.positions.set(nameOf(topic, partition), { offset: String(offset), isDoubted: false });
+    this.consumer.seek({ topic, partition, offset: String(offset) });
   }
 
   close(): Promise<void> {
@@ -147,7 +158,8 @@ export class KafkaJsConsumer implements KafkaConsumer {
     };
     const refresh = cluster.refreshMetadataIfNecessary.bind(cluster);
     cluster.refreshMetadataIfNecessary = async () => {
-      await this.placed;
+      // While it waits they may be shared out anew.
+      for (let placed: unknown; placed !== this.placed; await placed) placed = this.placed;
       await refresh();
     };
     return Object.assign(assigner, { name: ASSIGNER });
@@ -170,16 +182,37 @@ export class KafkaJsConsumer implements KafkaConsumer {
   private async take(payload: EachBatchPayload): Promise<void> {
     const { batch } = payload;
     const { topic, partition, messages } = batch;
+    const position = this.positions.get(nameOf(topic, partition));
+    const { fetchedOffset: from = position?.offset } = batch as { readonly fetchedOffset?: string };
+    const isReset = position !== undefined && from !== position.offset;
+    // It was sought elsewhere meanwhile.
+    if (payload.isStale()) return;
+    if (isReset && !position.isDoubted) {
+      this.askAgain(topic, partition, position);
+      return;
+    }
     const last = batch.lastOffset();
     // It is ours from here on, whatever becomes of it.
     payload.resolveOffset(last);
     const nextOffset = Number(last) + 1;
+    this.positions.set(nameOf(topic, partition), { offset: String(nextOffset), isDoubted: false });
     await this.events.fetched({
       topic,
       partition,
       records: messages.map((message) => new KafkaJsRecord(message)),
       nextOffset,
+      isReset,
     });
+  }
+
+  /**
+   * With several brokers the answer of one that had stopped for a while, and led the partition before, comes when that is read
+   * from elsewhere, and may leave out what lies in between. Where the client has moved on itself, because what was asked for is
+   * not kept or is for nobody, the second answer begins elsewhere as well.
+   */
+  private askAgain(topic: string, partition: number, position: Position): void {
+    position.isDoubted = true;
+    this.consumer.seek({ topic, partition, offset: position.offset });
   }
 }
 
@@ -206,4 +239,8 @@ class KafkaJsRecord implements KafkaRecord {
   get headers(): KafkaHeaders | undefined {
     return this.message.headers;
   }
+}
+
+function nameOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
 }
