@@ -25,12 +25,14 @@ export async function offsetsAt(
   timeMs: number,
 ): Promise<Map<number, number>> {
   const { api } = cluster.client.listOffsetsV7;
+  // Asked first: what comes in between may be at or after the time, and is not to be left out.
+  const ends = timeMs === EARLIEST || timeMs === LATEST ? [] : await offsetsAt(cluster, topic, partitions, LATEST);
   const byLeader = new Map<number, number[]>();
   for (const partition of partitions) {
     const leader = await cluster.leaderOf({ topic, partition });
     byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition]);
   }
-  const found = new Map<number, number>();
+  const found = new Map<number, number>(ends);
   const ask = async ([leader, ids]: readonly [number, readonly number[]]): Promise<void> => {
     const asked = ids.map((partitionIndex) => ({ partitionIndex, currentLeaderEpoch: -1, timestamp: BigInt(timeMs) }));
     const broker = await cluster.at(leader);
@@ -45,9 +47,7 @@ export async function offsetsAt(
       if (offset >= 0n) found.set(partitionIndex, Number(offset));
   };
   await Promise.all([...byLeader].map(ask));
-  const without = partitions.filter((partition) => !found.has(partition));
-  if (without.length === 0 || timeMs === LATEST) return found;
-  return new Map([...found, ...(await offsetsAt(cluster, topic, without, LATEST))]);
+  return found;
 }
 
 /**
