@@ -8,7 +8,7 @@ import { DRIVERS, linkTo } from '../../src/links/kafka.js';
 import type { KafkaBroker } from '../brokers/kafka.js';
 import { watchedKafka } from '../chaos/watched-kafka.js';
 import { collect, type Collected } from '../helpers/collect.js';
-import { lagOf } from '../helpers/kafka-admin.js';
+import { kafkaAdmin, lagOf } from '../helpers/kafka-admin.js';
 import { kafkaHands, reconnect, text, timing } from '../helpers/kafka-hands.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
@@ -156,6 +156,35 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       await write(name, [{ partition: 0, value: 'f' }]);
       await until(() => expect(late.payloads.map(text)).toEqual(['f']));
       late.subscription.unsubscribe();
+    });
+
+    it('goes on with the first message that is kept where its position is older, and has the group know it', async () => {
+      const name = await topic(1);
+      const group = `${name}-old`;
+      const add = (values: string): Promise<void> =>
+        write(
+          name,
+          Array.from(values, (value) => ({ partition: 0, value })),
+        );
+      await add('ab');
+      const before = read(name, { group });
+      await until(async () => expect(await committed(group, name)).toEqual([2]));
+      before.subscription.unsubscribe();
+      await add('cdefg');
+      await kafkaAdmin(broker(), async (admin) => {
+        // It has to have heard of the topic.
+        await admin.fetchTopicOffsets(name);
+        await admin.deleteTopicRecords({ topic: name, partitions: [{ partition: 0, offset: '5' }] });
+      });
+      const reader = read(name, { group, from: 'latest' }, () => undefined);
+      await until(() => expect(reader.payloads.map(text)).toEqual(['f', 'g']));
+      // Who came now would begin there as well, and not behind what this one has not settled.
+      expect(await committed(group, name)).toEqual([2]);
+      for (const message of reader.messages) message.ack();
+      await until(async () => expect(await committed(group, name)).toEqual([7]));
+      await add('h');
+      await until(() => expect(reader.payloads.map(text)).toEqual(['f', 'g', 'h']));
+      reader.subscription.unsubscribe();
     });
 
     it('moves what fails through retry topics to the dead letters, with the reason, and commits it (S3.84, S3.85, ERR-04)', async () => {
