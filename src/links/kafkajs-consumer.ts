@@ -10,6 +10,7 @@ import type {
   KafkaRecord,
 } from './kafka-driver.js';
 import { within } from './kafka-within.js';
+import { leaveOutAborted } from './kafkajs-aborted.js';
 import { KafkaJsMember } from './kafkajs-member.js';
 import type { KafkaJsSockets } from './kafkajs-sockets.js';
 
@@ -140,7 +141,8 @@ export class KafkaJsConsumer implements KafkaConsumer {
 
   /**
    * The client calls the cluster that it gives its assigner at two moments that it has no event for: right before it asks
-   * to be let into the group, and before each fetch. Both wait here for what has to be done first.
+   * to be let into the group, and before each fetch. Both wait here for what has to be done first. And it asks it for brokers,
+   * whose answers are looked through.
    */
   private assigner(assigner: Assigner, cluster: Cluster): Assigner {
     const find = cluster.findGroupCoordinator.bind(cluster);
@@ -161,6 +163,12 @@ export class KafkaJsConsumer implements KafkaConsumer {
       // While it waits they may be shared out anew.
       for (let placed: unknown; placed !== this.placed; await placed) placed = this.placed;
       await refresh();
+    };
+    const broker = cluster.findBroker.bind(cluster);
+    cluster.findBroker = async (node) => {
+      const found = await broker(node);
+      leaveOutAborted(found);
+      return found;
     };
     return Object.assign(assigner, { name: ASSIGNER });
   }

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import zlib from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isSluiceError, observe, systemClock, type SluiceEvent } from 'sluice';
+import { Kafka, logLevel, type Producer, type Transaction } from 'kafkajs';
 import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
@@ -35,6 +36,45 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
       expect({ ...messages[1]?.headers }).toEqual({ a: ['1', '2'], b: Buffer.of(255) });
       expect([messages[2]?.timeMs, messages[2]?.id]).toEqual([1_234_567_890_123, `${name}-0-2`]);
       subscription.unsubscribe();
+    });
+
+    it('gives nothing of transactions that were aborted, and all of the others, however they lie across one another', async () => {
+      const name = await topic(1);
+      const client = new Kafka({ brokers: [broker().url], logLevel: logLevel.NOTHING });
+      const writers = await Promise.all(
+        ['one', 'two'].map(async (id) => {
+          const writer = client.producer({
+            transactionalId: `${name}-${id}`,
+            maxInFlightRequests: 1,
+            idempotent: true,
+          });
+          await writer.connect();
+          return writer;
+        }),
+      );
+      const begin = (at: number): Promise<Transaction> => (writers[at] as Producer).transaction();
+      const put = (to: Pick<Transaction, 'send'>, value: string): Promise<unknown> =>
+        to.send({ topic: name, messages: [{ partition: 0, value }] });
+      const [long, short] = [await begin(0), await begin(1)];
+      await put(long, 'no');
+      await put(short, 'no');
+      await short.abort();
+      const kept = await begin(1);
+      await put(kept, 'a');
+      await put(long, 'no');
+      await kept.commit();
+      await long.abort();
+      const last = await begin(0);
+      await put(last, 'b');
+      await last.commit();
+      await Promise.all(writers.map((writer) => writer.disconnect()));
+      // From each offset on there is: who begins later finds other transactions half over.
+      for (let offset = 0; offset <= 7; offset += 1) {
+        const reader = read(name, { group: `${name}-${offset}`, from: { offsets: { [name]: { 0: offset } } } });
+        const expected = offset <= 3 ? 'ab' : 'b';
+        await until(() => expect(reader.payloads.map(text).join('')).toBe(expected));
+        reader.subscription.unsubscribe();
+      }
     });
 
     it('fails only the message that is at fault: one too large for the topic, one for a topic that is not there', async () => {

@@ -33,7 +33,11 @@ async function rig(): Promise<Rig> {
   const placed: (() => void)[] = [];
   const listeners = new Map<string, (event: object) => void>();
   let take: (payload: EachBatchPayload) => Promise<void> = async () => undefined;
-  const cluster = { findGroupCoordinator: async () => ({}), refreshMetadataIfNecessary: async () => undefined };
+  const cluster = {
+    findBroker: async () => ({}),
+    findGroupCoordinator: async () => ({}),
+    refreshMetadataIfNecessary: async () => undefined,
+  };
   const client = {
     consumer({ partitionAssigners }: { partitionAssigners: ((config: object) => Assigner)[] }) {
       partitionAssigners[0]?.({ cluster });
