@@ -25,12 +25,19 @@ export class KafkaStart {
   private readonly retryTopics: ReadonlySet<string>;
   /** Begins there although the group has been further; undefined for not at all. */
   private readonly replayed: Set<string> | undefined;
+  /** How many partitions topics had when the source began. */
+  private readonly counts = new Map<string, number>();
 
   constructor(group: string, from: KafkaFrom, replay: boolean, retryTopics: ReadonlySet<string>) {
     this.group = group;
     this.from = from;
     this.retryTopics = retryTopics;
     this.replayed = replay ? new Set() : undefined;
+  }
+
+  /** The topic has so many partitions now. */
+  met(topic: string, count: number): void {
+    if (!this.counts.has(topic)) this.counts.set(topic, count);
   }
 
   async placesOf(client: KafkaClient, partitions: readonly KafkaPartitionName[]): Promise<KafkaPlace[]> {
@@ -55,7 +62,9 @@ export class KafkaStart {
     return ids.map((partition) => {
       const known = committed.get(partition);
       if (known !== undefined && goesOn(partition)) return { topic, partition, offset: known, committed: known };
-      const offset = starts.get(partition) ?? 0;
+      // All of one that was added since has come behind the beginning.
+      const isNew = partition >= (this.counts.get(topic) ?? Infinity);
+      const offset = (isNew && from === 'latest' ? undefined : starts.get(partition)) ?? 0;
       // Said once it is read, where whoever looks for it anew finds no place behind it.
       return { topic, partition, offset, committed: from === 'earliest' ? (known ?? offset) : undefined };
     });

@@ -141,7 +141,8 @@ export function kafkaSource(link: KafkaLink, options: KafkaSourceOptions): Flow<
         const all = [...topics, ...retryNames];
         try {
           const written = options.deadTopic === undefined ? [] : [options.deadTopic];
-          await Promise.all([...all, ...written].map((topic) => known(client, topic, clock)));
+          const met = async (topic: string): Promise<void> => start.met(topic, await known(client, topic, clock));
+          await Promise.all([...all, ...written].map(met));
         } catch (error) {
           throw kafkaError(error, `kafka topics ${all.join(', ')}`);
         }
@@ -183,13 +184,12 @@ export function kafkaSource(link: KafkaLink, options: KafkaSourceOptions): Flow<
   );
 }
 
-/** Rejects when there is no such topic; one that was just made is not known everywhere at once. */
-async function known(client: KafkaClient, topic: string, clock: Clock): Promise<void> {
+/** How many partitions it has. Rejects when there is no such topic; one that was just made is not known everywhere at once. */
+async function known(client: KafkaClient, topic: string, clock: Clock): Promise<number> {
   const untilMs = clock.elapsed() + UNKNOWN_MS;
   for (;;) {
     try {
-      await client.partitions(topic);
-      return;
+      return await client.partitions(topic);
     } catch (error) {
       if (clock.elapsed() >= untilMs || kafkaErrorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
     }

@@ -560,6 +560,20 @@ describe('where a group begins', () => {
     expect(seeks(await open({ from: { offsets: { a: { 1: 9 } } } }))).toEqual(['seek a/0 0', 'seek a/1 9']);
   });
 
+  it('is the first message of partitions that are added to a topic while it is read from the latest on', async () => {
+    const rig = await open({ from: 'latest' }, ({ committed }) => void committed.set('g a/0', 7));
+    rig.kafka.topics.set('a', 3);
+    rig.kafka.committed.delete('g a/1');
+    await rig.assign([1, 2]);
+    expect(seeks(rig)).toEqual(['seek a/0 7', 'seek a/1 100', 'seek a/1 100', 'seek a/2 0']);
+    // Also over another connection.
+    rig.member().events.lost(no);
+    await rig.clock.runUntil(() => rig.kafka.members.length === 2, 10_000);
+    rig.kafka.committed.delete('g a/2');
+    await rig.assign([2]);
+    expect(seeks(rig)).toEqual(['seek a/2 0']);
+  });
+
   it('is committed before anything is emitted, as who comes after a crash looks for it anew, and behind that', async () => {
     const { clock, kafka, fetch, shown } = await open({ from: 'latest' }, (one) => void (one.commitMs = 50));
     void fetch(0, 100, 'ab');
