@@ -19,7 +19,8 @@ export type Stage<I, O> = (source: Flow<I>) => Flow<O>;
 
 /**
  * An Observer of messages that settles every message it gets, after the far side confirmed. `complete` flushes and
- * closes; a message given to it after that is handed back, with the event `stage.failed` and SINK_CLOSED.
+ * closes; a message given to it after that is handed back, with the event `stage.failed` and SINK_CLOSED. Several flows may
+ * give to one: `run` and the stages complete it with the last of them.
  *
  * @see defineSink
  */

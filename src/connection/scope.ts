@@ -68,6 +68,11 @@ export interface SinkHandle {
   readonly failedCount: number;
 }
 
+/** True for a sink of the kit. @internal */
+export function isSinkHandle(sink: object): sink is SinkHandle {
+  return 'unconfirmed' in sink && 'confirmedCount' in sink;
+}
+
 /** Who wants to know which sources and sinks a flow is made of. */
 export interface Scope {
   addSource(source: SourceHandle): void;

@@ -1,9 +1,8 @@
 import { attachable, subscribeTo } from '../connection/attach.js';
 import { describeAs } from '../connection/describe.js';
-import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
+import { holdSink } from '../connection/hold-sink.js';
 import { currentScope, withScope, type Scope } from '../connection/scope.js';
-import { watchSink } from '../connection/watch-sink.js';
 import { SluiceError, toSluiceError } from '../errors.js';
 import { memberEnds } from '../message/batch-partial.js';
 import { deadLetterHeaders } from '../message/dead-letter.js';
@@ -35,13 +34,13 @@ const NAME = 'deadLetter';
  *
  * The message is acked once the sink has confirmed its dead letter. While the sink refuses, it is given back and comes
  * again after `retryMs` without counting an attempt: nothing is lost, and the source stops at its credit. A sink that has
- * failed for good fails the flow. When its source completes the sink is completed, and the flow completes once the sink is
- * closed. Behind a `batch` a member that fails alone is kept alone, as a list of one.
+ * failed for good fails the flow. When its source completes the sink is completed, unless other flows give to it, and the flow
+ * completes once the sink is closed. Behind a `batch` a member that fails alone is kept alone, as a list of one.
  *
  * @example
  * import { deadLetter, decode, json, memorySink } from 'sluice';
  * raw.pipe(deadLetter(memorySink(broker, { topic: 'orders.dead' })), decode(json<Order>()));
- * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range. The flow errors with SINK_CLOSED where the sink has ended
  * @see deadLetterHeaders
  */
 export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions = {}): Stage<T, T> {
@@ -54,7 +53,6 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
   const stage: Stage<T, T> = (source: Flow<T>): Flow<T> => {
     const flow = attachable<T>((output) => {
       const outer = currentScope();
-      let isEnding = false;
       const letters = new Relays({
         settled(original, outcome) {
           if (outcome === 'ack') original.ack('dead letter');
@@ -88,7 +86,7 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
         }
       }
 
-      watchSink(sink, (error) => output.error(error));
+      const hold = holdSink(sink, NAME, (error) => output.error(error));
       const scope: Scope = { ...forwarding(outer), refused: giveUp };
       const subscription = withScope(scope, () =>
         subscribeTo(source, {
@@ -98,14 +96,13 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
           },
           error: (error: unknown) => output.error(error),
           complete() {
-            isEnding = true;
-            endSink(sink, NAME, () => output.closed || output.complete());
+            hold.leave(() => output.closed || output.complete());
           },
         }),
       );
       return () => {
         subscription.unsubscribe();
-        if (!isEnding) endSink(sink, NAME, () => undefined);
+        hold.leave();
       };
     });
     return describeAs(flow, { ...facts, upstream: source });

@@ -1,11 +1,10 @@
 import { currentClock } from '../clock.js';
 import type { Output } from '../connection/attach.js';
-import { endSink } from '../connection/end-sink.js';
 import type { Sink, Stage } from '../connection/flow.js';
+import { holdSink, type SinkHold } from '../connection/hold-sink.js';
 import { checkArgument, sinkLike } from '../connection/options.js';
 import { Ring } from '../connection/ring.js';
 import { type Runnable, type Trampoline, trampolineOf } from '../connection/trampoline.js';
-import { watchSink } from '../connection/watch-sink.js';
 import { SluiceError, toSluiceError } from '../errors.js';
 import { type Envelope, handBack, isOpen, mark } from '../message/envelope.js';
 import { memberEnds } from '../message/batch-partial.js';
@@ -22,14 +21,14 @@ import { OpenMessages } from './open-messages.js';
  * after settles it; one that the sink refuses is nacked as the sink said and goes no further. Of a batch that it refuses in
  * part, the rest goes on as a smaller batch.
  *
- * When its source completes the sink is completed, and the flow completes once the sink is closed and has settled all that
- * it got. On unsubscribe and on an error the sink is completed as well, and what it confirms after that goes back to the
- * source untouched. A sink that throws nacks the message with SINK_FAILED.
+ * When its source completes the sink is completed, unless other flows give to it, and the flow completes once the sink is
+ * closed and has settled all that it got from here. On unsubscribe and on an error the sink is completed in the same way,
+ * and what it confirms after that goes back to the source untouched. A sink that throws nacks the message with SINK_FAILED.
  *
  * @example
  * import { deliver, each } from 'sluice';
  * orders.pipe(deliver(audit), each(bill)); // billed only after the audit has it
- * @throws SluiceError `CONFIG_INVALID` for what is no sink
+ * @throws SluiceError `CONFIG_INVALID` for what is no sink. The flow errors with SINK_CLOSED where the sink has ended
  * @see fanout
  * @see run
  */
@@ -47,6 +46,7 @@ export function deliver<T>(sink: Sink<NoInfer<T>>): Stage<T, T> {
 class Delivering<T> implements StageObserver<T>, Runnable {
   isDue = false;
   private readonly sink: Sink<T>;
+  private readonly hold: SinkHold;
   private readonly name: string;
   private readonly output: Output<T>;
   private readonly trampoline: Trampoline;
@@ -59,7 +59,6 @@ class Delivering<T> implements StageObserver<T>, Runnable {
   private readonly confirmed = new Ring<Message<unknown>>();
   /** Inside the `next` of the sink: what it confirms now is emitted behind it, without a turn of its own. */
   private isSending = false;
-  private isEnding = false;
   /** What the sink still has to settle once it has closed. */
   private left: readonly Envelope<unknown>[] | undefined;
   private isOver = false;
@@ -69,7 +68,7 @@ class Delivering<T> implements StageObserver<T>, Runnable {
     this.name = name;
     this.output = output;
     this.trampoline = trampoline;
-    watchSink(sink, (error) => output.error(error));
+    this.hold = holdSink(sink, name, (error) => output.error(error));
   }
 
   next(message: Message<T>): void {
@@ -88,8 +87,7 @@ class Delivering<T> implements StageObserver<T>, Runnable {
   }
 
   complete(): void {
-    this.isEnding = true;
-    endSink(this.sink, this.name, () => {
+    this.hold.leave(() => {
       this.left = this.inside.takeOpen();
       for (const { signal } of this.left) signal.addEventListener('abort', () => this.wake(), { once: true });
       this.completeIfDone();
@@ -99,7 +97,7 @@ class Delivering<T> implements StageObserver<T>, Runnable {
   teardown(): void {
     this.isOver = true;
     for (const message of this.confirmed.clear()) handBack(message);
-    if (!this.isEnding) endSink(this.sink, this.name, () => undefined);
+    this.hold.leave();
   }
 
   /** A turn: emits what was confirmed. */

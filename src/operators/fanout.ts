@@ -1,7 +1,7 @@
 import { Subject, type Subscription } from 'rxjs';
 import { type Output, subscribeTo } from '../connection/attach.js';
-import { endSink } from '../connection/end-sink.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
+import { holdSink, refuseClosed, type SinkHold } from '../connection/hold-sink.js';
 import {
   callable,
   checkArgument,
@@ -11,7 +11,6 @@ import {
   type OptionRule,
   sinkLike,
 } from '../connection/options.js';
-import { watchSink } from '../connection/watch-sink.js';
 import { SluiceError, toSluiceError } from '../errors.js';
 import { type Envelope, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
@@ -50,13 +49,13 @@ export interface FanoutOptions {
  * Branches are subscribed before the source. One that errors ends alone: it is reported as `stage.failed`, what it held is
  * redelivered, and it starts anew with the next message. One that completes early gets no more, and what was inside is
  * redelivered for the others. When the source has completed, so do the branches, then the flow; sinks are completed with
- * it. Under `any` a branch that is behind by the whole credit is left out until it has caught up.
+ * the last flow that gives to them. Under `any` a branch that is behind by the whole credit is left out until it has caught up.
  *
  * @example
  * import { each, fanout, memorySink } from 'sluice';
  * orders.pipe(fanout([memorySink(broker, { topic: 'audit' }), each(bill)]));
  * @param branches at least one
- * @throws SluiceError `CONFIG_INVALID` without a branch
+ * @throws SluiceError `CONFIG_INVALID` without a branch. The flow errors with SINK_CLOSED where a sink has ended
  * @see fork
  * @see route
  */
@@ -94,9 +93,9 @@ class Fanout<I, O> implements StageObserver<I> {
   constructor(ways: readonly FanoutBranch<I, O>[], settle: ForkSettle, output: Output<O>) {
     this.settle = settle;
     this.output = output;
+    for (const to of ways) if (typeof to !== 'function') refuseClosed(to, 'fanout');
     this.branches = ways.map((to) => new Branch(to, output, () => this.ended()));
     for (const branch of this.branches) branch.start();
-    for (const to of ways) if (typeof to !== 'function') watchSink(to, (error) => output.error(error));
   }
 
   next(message: Message<I>): void {
@@ -140,6 +139,8 @@ class Branch<I, O> {
   private readonly ended: () => void;
   private feed = new Subject<Message<I>>();
   private subscription: Subscription | undefined;
+  /** Of a sink. */
+  private hold: SinkHold | undefined;
   /** What a failing branch takes with it. */
   private readonly inside = new OpenMessages();
   private completing = false;
@@ -150,9 +151,11 @@ class Branch<I, O> {
     this.ended = ended;
   }
 
-  /** Subscribes a stage; a sink needs no start. */
   start(): void {
-    if (typeof this.to !== 'function') return;
+    if (typeof this.to !== 'function') {
+      this.hold = holdSink(this.to, 'fanout', (error) => this.output.error(error));
+      return;
+    }
     this.feed = new Subject();
     let flow: Flow<O>;
     try {
@@ -210,7 +213,7 @@ class Branch<I, O> {
     this.completing = true;
     if (this.isOver) return;
     if (typeof this.to !== 'function') {
-      endSink(this.to, 'fanout', () => {
+      this.hold?.leave(() => {
         this.isOver = true;
         this.ended();
       });
@@ -221,7 +224,7 @@ class Branch<I, O> {
   stop(): void {
     this.subscription?.unsubscribe();
     this.subscription = undefined;
-    if (typeof this.to !== 'function' && !this.completing) endSink(this.to, 'fanout', () => undefined);
+    this.hold?.leave();
   }
 
   private failed(error: unknown): void {

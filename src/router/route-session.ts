@@ -4,7 +4,6 @@ import type { Backoff } from '../connection/backoff.js';
 import { descriptionOf } from '../connection/describe.js';
 import type { Sink, Stage } from '../connection/flow.js';
 import { type Trampoline, trampolineOf } from '../connection/trampoline.js';
-import { watchSink } from '../connection/watch-sink.js';
 import { SluiceError } from '../errors.js';
 import { handBack, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
@@ -14,10 +13,10 @@ import { failed, type StageObserver } from '../operators/define-stage.js';
 import { Branch, type BranchOwner } from './branch.js';
 import type { AnyRule, CompiledRules, RouteMatch, RuleMatcher } from './compile-rules.js';
 import { NONE } from './rule-index.js';
-import { type SharedSink, SinkTarget } from './sink-target.js';
+import { SinkTarget } from './sink-target.js';
 import { StageTarget } from './stage-target.js';
 import { StatelessWay } from './stateless-way.js';
-import type { Way } from './target.js';
+import type { TargetOwner, Way } from './target.js';
 
 /** A router as it was built, the same for every subscription. @internal */
 export interface RoutePlan {
@@ -47,7 +46,8 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   private readonly otherwise: Way<I> | undefined;
   /** Each once. */
   private readonly all: ReadonlySet<Way<I>>;
-  private readonly sinks = new Map<Sink<I>, SharedSink<I>>();
+  /** That of all rules without a budget. */
+  private readonly sinkTargets = new Map<Sink<I>, SinkTarget<I>>();
   private readonly statelessWays = new Map<Stage<I, O>, StatelessWay<I, O>>();
   /** What stages without a state give to. */
   private readonly through: Output<O> = {
@@ -131,14 +131,16 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
 
   private way(label: string, to: AnyRule['to'], { budget, overflow }: Partial<AnyRule>): Way<I> {
     if (typeof to !== 'function' && budget === undefined) {
-      const shared = this.shared(to as unknown as Sink<I>);
-      return (shared.target ??= new SinkTarget(shared, label, this));
+      const sink = to as unknown as Sink<I>;
+      let target = this.sinkTargets.get(sink);
+      if (target === undefined) this.sinkTargets.set(sink, (target = this.sinkTarget(sink, label, this)));
+      return target;
     }
     if (budget === undefined && descriptionOf(to)?.stateless === true) return this.stateless(to as never);
     return new Branch<I, O>(label, budget ?? Infinity, overflow ?? 'wait', this, (owner) =>
       typeof to === 'function'
         ? new StageTarget(to as unknown as Stage<I, O>, label, this.clock, this.plan.restart, owner)
-        : new SinkTarget(this.shared(to as unknown as Sink<I>), label, owner),
+        : this.sinkTarget(to as unknown as Sink<I>, label, owner),
     );
   }
 
@@ -148,13 +150,8 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     return way;
   }
 
-  private shared(sink: Sink<I>): SharedSink<I> {
-    let shared = this.sinks.get(sink);
-    if (shared === undefined) {
-      this.sinks.set(sink, (shared = { sink, users: 0, target: undefined }));
-      watchSink(sink, (error) => this.error(error));
-    }
-    return shared;
+  private sinkTarget(sink: Sink<I>, label: string, owner: Pick<TargetOwner<never>, 'ended'>): SinkTarget<I> {
+    return new SinkTarget(sink, label, owner, (error) => this.error(error));
   }
 
   private give(rule: number, message: Message<I>): void {

@@ -69,6 +69,23 @@ export class FlowScope implements Scope {
     for (const source of this.sources) source.drain(false);
   }
 
+  /** Calls `closed` once every source is: what they emitted was settled then, or taken back. */
+  whenClosed(closed: () => void): void {
+    const open = this.sources.filter(isOpen);
+    if (open.length === 0) {
+      closed();
+      return;
+    }
+    let left = open.length;
+    for (const { status$ } of open) {
+      status$.subscribe((status) => {
+        if (status !== 'closed') return;
+        left -= 1;
+        if (left === 0) closed();
+      });
+    }
+  }
+
   end(): void {
     this.isOver = true;
     for (const watcher of [...this.watchers]) watcher.complete();

@@ -1,9 +1,8 @@
 import { Observable } from 'rxjs';
 import type { Cancel, Clock } from '../clock.js';
-import type { Failure } from '../connection/end-sink.js';
 import type { Sink } from '../connection/flow.js';
-import type { SinkHandle, SourceCounts, SourceHandle } from '../connection/scope.js';
-import { SluiceError, toSluiceError } from '../errors.js';
+import { isSinkHandle, type SinkHandle, type SourceCounts, type SourceHandle } from '../connection/scope.js';
+import type { SluiceError } from '../errors.js';
 import type { Status } from '../observability/status.js';
 
 /**
@@ -126,24 +125,6 @@ export function watchHealth(
 
 function isDown({ status }: { readonly status: Status }): boolean {
   return status === 'reconnecting' || status === 'connecting' || status === 'degraded';
-}
-
-/** A sink ends with its run: another one would only find it closed. @internal */
-export function refuseClosed(sink: Sink<never>): void {
-  if (isSinkHandle(sink) && (sink.status === 'closing' || sink.status === 'closed')) {
-    const text = 'run: the sink was completed before; make one for each run, in a topology inside the factory.';
-    throw new SluiceError('SINK_CLOSED', text);
-  }
-}
-
-/** Why a run fails whose sink was closed before its flow had ended. @internal */
-export function closedEarly(name: string, thrown: Failure | undefined): SluiceError {
-  if (thrown !== undefined) return toSluiceError(thrown.error, 'SINK_FAILED', `The sink of ${name} failed`);
-  return new SluiceError('SINK_CLOSED', `The sink of ${name} was completed by somebody else: make one for each run.`);
-}
-
-function isSinkHandle(sink: object): sink is SinkHandle {
-  return 'unconfirmed' in sink && 'confirmedCount' in sink;
 }
 
 function sinkHealth(sink: SinkHandle): SinkHealth {

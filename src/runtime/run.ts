@@ -1,7 +1,8 @@
 import { currentClock } from '../clock.js';
 import { subscribeTo } from '../connection/attach.js';
 import type { Flow, Sink } from '../connection/flow.js';
-import { endSink, type Failure, onClosed } from '../connection/end-sink.js';
+import type { Failure } from '../connection/end-sink.js';
+import { holdSink } from '../connection/hold-sink.js';
 import { checkArgument, checkOptions, flowLike, having, numeric, sinkLike, text } from '../connection/options.js';
 import { withScope } from '../connection/scope.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
@@ -11,7 +12,7 @@ import { describe } from './describe.js';
 import { drain, type DrainReport } from './drain.js';
 import { flowName } from './flow-name.js';
 import { FlowScope } from './flow-scope.js';
-import { closedEarly, healthOf, refuseClosed, watchHealth, type HealthInput } from './health.js';
+import { healthOf, watchHealth, type HealthInput } from './health.js';
 import { watchLoop } from './loop-watch.js';
 import type { Running, RunOptions, RunStatus } from './running.js';
 
@@ -20,7 +21,8 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  * flow or the sink fails `done`, and a stop drains.
  *
  * When the flow completes, the sink flushes and closes, then `done` resolves. When it fails, the sink gets the error, and
- * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it. A stop
+ * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it. A sink that
+ * several flows give to ends with the last of them; for the others `done` waits until their own messages are settled. A stop
  * knows the sources of the flow, also those that an operator of RxJS subscribes later (`mergeMap`, a `retry` with a delay); what
  * would be subscribed after it began completes at once and opens nothing. Others, behind a `subscribe` of the user's own, it
  * cuts at its deadline.
@@ -29,8 +31,8 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  * import { each, run } from 'sluice';
  * const running = run(orders.pipe(each(bill)), billing, { drainTimeoutMs: 10_000 });
  * const { clean, unfinished } = await running.stop();
- * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that was completed before; `done`
- *   rejects with it when somebody else completes the sink meanwhile
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that has ended; `done` rejects with it when
+ *   somebody else completes the sink meanwhile
  * @see topology
  */
 export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): Running {
@@ -43,7 +45,6 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     healthEveryMs: numeric(1),
     clock: having('defer'),
   });
-  refuseClosed(sink);
   const clock = options.clock ?? currentClock();
   const { name = flowName(), signal, drainTimeoutMs = 25_000, healthEveryMs = 1_000 } = options;
   const status = new Cell<RunStatus>('running');
@@ -64,6 +65,7 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
   const ended = new Promise<void>((resolve, reject) => (tellEnd = { resolve, reject }));
 
   let isEnding = false;
+  const hold = withScope(scope, () => holdSink(sink, name, failed));
   /** Why the sink was closed before the flow had ended. */
   let lost: SluiceError | undefined;
   const end = (reason?: Failure): void => {
@@ -75,7 +77,9 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
       if (cause === undefined) tellEnd.resolve();
       else tellEnd.reject(toSluiceError(cause.error, 'CONNECTION_LOST', `${name} failed`));
     };
-    endSink(sink, name, closed, reason);
+    // A sink that goes on for others does not say when it has settled what came from here; the sources do.
+    const { isShared } = hold;
+    hold.leave((thrown) => (isShared ? scope.whenClosed(() => closed(thrown)) : closed(thrown)), reason);
   };
   const subscription = withScope(scope, () =>
     subscribeTo(flow, {
@@ -91,14 +95,6 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
       complete: () => end(),
     }),
   );
-  // It would refuse everything that still comes, also what is emitted again because it did.
-  onClosed(sink, (thrown) => {
-    if (isEnding) return;
-    lost = sink.failure ?? closedEarly(name, thrown);
-    scope.cease();
-    drainUnasked();
-  });
-
   watchLoop(clock, name, status.value$);
   const over = (last: RunStatus): void => {
     signal?.removeEventListener('abort', drainUnasked);
@@ -131,6 +127,14 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     };
     stopping = drain({ clock, scope, timeoutMs: drainTimeoutMs, ended, cut });
     return stopping;
+  }
+
+  /** The sink has closed, and would refuse everything that still comes, also what is emitted again because it did. */
+  function failed(error: SluiceError): void {
+    if (isEnding) return;
+    lost = error;
+    scope.cease();
+    drainUnasked();
   }
 
   /** On a signal, or as the sink failed: what comes of it is in `done` as well. */

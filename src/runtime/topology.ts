@@ -59,7 +59,7 @@ const RUNNING = called('what run() gives, not a promise of it', 'done', 'stop');
  * @example
  * import { memorySink, run, topology } from 'sluice';
  * const app = topology({
- *   bills: () => run(orders, memorySink(broker, { topic: 'bills' })), // a sink ends with its run: make it in here
+ *   bills: () => run(orders, memorySink(broker, { topic: 'bills' })), // a sink that has ended stays so: make it in here
  *   audit: () => run(raw, memorySink(broker, { topic: 'audit' })),
  * });
  * await app.stop(); // audit first, then bills

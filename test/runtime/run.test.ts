@@ -135,11 +135,11 @@ describe('run', () => {
     onTestFinished(useClock(clock));
     const sink = memorySink<number>(memoryBroker({ clock }), { topic: 'out' });
     const source = testSource<number>({ clock, credit: 1, maxAttempts: 1 });
-    const others = run(fromAsyncIterable([0]), sink);
     const running = run(source.flow, sink);
     const failed = expect(running.done).rejects.toMatchObject({ code: 'SINK_CLOSED' });
     await clock.run(1);
-    await others.done;
+    sink.complete();
+    await clock.run(1);
     for (const value of [1, 2]) source.offer(value);
     await clock.run(1);
     await failed;
@@ -157,7 +157,7 @@ describe('run', () => {
     });
   });
 
-  it('refuses a sink that was completed before', () => {
+  it('refuses a sink that has ended', () => {
     const sink = memorySink<number>(memoryBroker(), { topic: 'out' });
     sink.complete();
     expect(() => run(memorySource<number>(memoryBroker(), { topic: 'in' }), sink)).toThrow(

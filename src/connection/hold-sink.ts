@@ -1,0 +1,63 @@
+import { SluiceError, toSluiceError } from '../errors.js';
+import { endSink, type Failure, onClosed } from './end-sink.js';
+import type { Sink } from './flow.js';
+import { currentScope, isSinkHandle } from './scope.js';
+
+/** A flow's hold on a sink that it gives to. */
+export interface SinkHold {
+  /** Other flows, or other branches of this one, give to it as well. */
+  readonly isShared: boolean;
+  /**
+   * Gives up the hold, once. The last one to do so ends the sink, with `reason` by its `error`, and `ended` is called once
+   * it is closed. As long as others give to it the sink goes on, and `ended` is called at once.
+   */
+  leave(ended?: (thrown?: Failure) => unknown, reason?: Failure): void;
+}
+
+/** How many give to a sink. */
+const counts = new WeakMap<Sink<never>, number>();
+
+/**
+ * Takes hold of a sink for somebody who is about to give to it: a sink ends with the last flow that gives to it, not with
+ * the first. `failed` hears when it closes meanwhile, because it failed for good or somebody else completed it: it takes
+ * nothing any more, so who gives to it has to end. To be called on subscribe: it makes the sink known to the runtime as well.
+ *
+ * @throws SluiceError `SINK_CLOSED` for a sink that has ended
+ * @internal
+ */
+export function holdSink(sink: Sink<never>, stage: string, failed: (error: SluiceError) => void): SinkHold {
+  refuseClosed(sink, stage);
+  counts.set(sink, (counts.get(sink) ?? 0) + 1);
+  let hasLeft = false;
+  currentScope()?.addSink?.(sink);
+  onClosed(sink, (thrown) => {
+    if (sink.failure !== undefined) failed(sink.failure);
+    else if (!hasLeft) failed(closedEarly(stage, thrown));
+  });
+  return {
+    get isShared() {
+      return (counts.get(sink) ?? 0) > 1;
+    },
+    leave(ended = () => undefined, reason) {
+      if (hasLeft) return;
+      hasLeft = true;
+      const left = (counts.get(sink) ?? 1) - 1;
+      counts.set(sink, left);
+      if (left > 0) ended();
+      else endSink(sink, stage, ended, reason);
+    },
+  };
+}
+
+/** @throws SluiceError `SINK_CLOSED` @internal */
+export function refuseClosed(sink: Sink<never>, stage: string): void {
+  if (!isSinkHandle(sink) || (sink.status !== 'closing' && sink.status !== 'closed')) return;
+  const cure = 'make one for each flow: in a topology inside the factory, before a retry inside defer';
+  throw new SluiceError('SINK_CLOSED', `${stage}: the sink has ended with the last flow that gave to it; ${cure}.`);
+}
+
+function closedEarly(stage: string, thrown: Failure | undefined): SluiceError {
+  if (thrown !== undefined) return toSluiceError(thrown.error, 'SINK_FAILED', `The sink of ${stage} failed`);
+  const cure = 'leave its end to the flows that give to it';
+  return new SluiceError('SINK_CLOSED', `The sink of ${stage} was completed by somebody else; ${cure}.`);
+}

@@ -1,0 +1,157 @@
+import { take } from 'rxjs';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  deadLetter,
+  deliver,
+  fanout,
+  fromAsyncIterable,
+  memoryBroker,
+  memorySink,
+  route,
+  run,
+  SluiceError,
+  useClock,
+  where,
+  type Flow,
+  type Message,
+  type Sink,
+} from 'sluice';
+import { testSource, virtualClock } from 'sluice/testing';
+import { holdSink } from '../../src/connection/hold-sink.js';
+import { recordingSink, settling } from '../helpers/branches.js';
+import { collect } from '../helpers/collect.js';
+import { codeOf } from '../helpers/stage.js';
+
+const sink = (failure?: SluiceError, closed?: Promise<void>): Sink<never> => ({
+  next: () => undefined,
+  error: () => undefined,
+  complete: () => undefined,
+  ...(closed === undefined ? {} : { closed }),
+  failure,
+});
+
+function fails(): never {
+  throw new Error('no');
+}
+
+/** Everything that gives to a sink. */
+const WAYS: Readonly<Record<string, (to: Sink<number>) => (flow: Flow<number>) => Flow<number>>> = {
+  deliver: (to) => deliver(to),
+  fanout: (to) => fanout([to]) as (flow: Flow<number>) => Flow<number>,
+  route: (to) => route([{ name: 'all', when: () => true, to }]),
+  deadLetter: (to) => (source) => where<number>(() => fails())(deadLetter<number>(to)(source)),
+};
+
+describe('holdSink', () => {
+  it('tells of a sink that closed, by itself or by somebody else, and of no other', async () => {
+    const failure = new SluiceError('FILE_IS_DIRECTORY', 'no');
+    const told: string[] = [];
+    const hold = (one: Sink<never>) => holdSink(one, 'test', (error) => told.push(error.code));
+    for (const one of [sink(failure, Promise.resolve()), sink(undefined, Promise.resolve()), sink()]) hold(one);
+    // Neither may end the process: an observer of RxJS, whose `closed` is no promise, and a promise that is rejected.
+    hold({ ...sink(), closed: false } as unknown as Sink<never>);
+    hold(sink(undefined, Promise.reject(new Error('no'))));
+    hold(sink(undefined, Promise.resolve())).leave();
+    await new Promise(setImmediate);
+    expect(told).toEqual(['FILE_IS_DIRECTORY', 'SINK_CLOSED', 'SINK_FAILED']);
+  });
+
+  it('ends the sink with the last that leaves, once, and says of the others at once that they may end', () => {
+    const to = recordingSink<number>();
+    const holds = [1, 2, 3].map(() => holdSink(to, 'test', () => undefined));
+    const ended: number[] = [];
+    for (const [at, hold] of holds.entries()) {
+      const { isShared } = hold;
+      hold.leave(() => ended.push(at), { error: new Error('gone') });
+      hold.leave(() => ended.push(at));
+      expect([isShared, ended.length, to.ended.length]).toEqual([at < 2, at + 1, at < 2 ? 0 : 1]);
+    }
+    expect(to.ended).toEqual(['error gone']);
+  });
+});
+
+describe.each(Object.keys(WAYS))('a sink that several flows give to by %s', (way) => {
+  const into = WAYS[way] as (typeof WAYS)[string];
+
+  it('takes from the others when one of them has ended, however it ended, and ends with the last', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const broker = memoryBroker({ clock });
+    const shared = memorySink<number>(broker, { topic: 'out' });
+    const sources = [1, 2, 3].map(() => testSource<number>({ clock }));
+    const flows = sources.map(({ flow }) => collect(into(shared)(flow), settling));
+    const [completes, fails, goesOn] = sources as [(typeof sources)[0], (typeof sources)[0], (typeof sources)[0]];
+    const leaves = collect(into(shared)(testSource<number>({ clock }).flow), settling);
+    await clock.run(1);
+    completes.offer(0);
+    completes.end();
+    fails.lose(new SluiceError('CONNECT_FAILED', 'for good'));
+    leaves.subscription.unsubscribe();
+    await clock.run(10);
+    for (const value of [1, 2, 3]) goesOn.offer(value);
+    await clock.run(10);
+    expect([goesOn.queued, goesOn.unsettled]).toEqual([[], []]);
+    expect(flows.map(({ completed, errors }) => [completed, errors.map(codeOf)])).toEqual([
+      [true, []],
+      [false, ['CONNECT_FAILED']],
+      [false, []],
+    ]);
+    goesOn.end();
+    await clock.run(10);
+    await shared.closed;
+    expect(flows[2]?.completed).toBe(true);
+  });
+
+  it('is refused at once when it has ended, in place of every message each time it comes', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const shared = memorySink<number>(memoryBroker({ clock }), { topic: 'out' });
+    collect(into(shared)(fromAsyncIterable<number>([], { clock })));
+    await clock.run(10);
+    const source = testSource<number>({ clock });
+    source.offer(1);
+    const late = collect(into(shared)(source.flow));
+    expect([late.errors.map(codeOf), source.queued]).toEqual([['SINK_CLOSED'], [1]]);
+  });
+
+  it('ends the flows that still give to it when somebody else completes it', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const shared = memorySink<number>(memoryBroker({ clock }), { topic: 'out' });
+    const source = testSource<number>({ clock, credit: 1 });
+    const flow = collect(into(shared)(source.flow), settling);
+    shared.complete();
+    await clock.run(10);
+    for (const value of [1, 2]) source.offer(value);
+    expect([flow.errors.map(codeOf), source.queued]).toEqual([['SINK_CLOSED'], [1, 2]]);
+  });
+});
+
+describe('a sink that several runs give to', () => {
+  it('goes on when one of them is done, which is when its own messages are settled', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const held: Message<number>[] = [];
+    const shared = { ...recordingSink<number>(), next: (message: Message<number>) => void held.push(message) };
+    const first = testSource<number>({ clock });
+    const second = testSource<number>({ clock });
+    const taking = run(first.flow.pipe(take(1)), shared);
+    const other = run(second.flow, shared);
+    let isDone = false;
+    void taking.done.then(() => (isDone = true));
+    await clock.run(1);
+    first.offer(1);
+    await clock.run(1);
+    expect([isDone, shared.ended]).toEqual([false, []]);
+    held[0]?.ack();
+    await clock.run(1);
+    expect([isDone, shared.ended]).toEqual([true, []]);
+    second.offer(2);
+    await clock.run(1);
+    held[1]?.ack();
+    void other.stop();
+    await clock.run(1);
+    await other.done;
+    expect([shared.ended, second.unsettled]).toEqual([['complete'], []]);
+  });
+});
