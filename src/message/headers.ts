@@ -25,7 +25,7 @@ export const NO_HEADERS: MessageHeaders = Object.freeze(Object.create(null) as R
 export const HEADERS = {
   /** The payload's media type, for example `application/json`. */
   contentType: 'content-type',
-  /** A dead letter's reason: the error's text without payload. */
+  /** A dead letter's reason: the text of the error and of its causes, without payload. */
   deadReason: 'x-dead-reason',
   /** A dead letter's error code, or the error's name. */
   deadCode: 'x-dead-code',

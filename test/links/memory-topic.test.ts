@@ -275,7 +275,7 @@ describe('dead letters', () => {
     expect(letter).toMatchObject({ payload: 1, key: 'k', id: 'one', timeMs: 5, topic: 'dead', attempt: 1 });
     expect(letter?.headers).toEqual({
       trace: 't',
-      'x-dead-reason': 'Failed 2 times (maxAttempts).',
+      'x-dead-reason': 'Failed 2 times (maxAttempts). Caused by bad number',
       'x-dead-code': 'ATTEMPTS_EXHAUSTED',
       'x-dead-topic': 'in',
       'x-dead-attempt': '2',

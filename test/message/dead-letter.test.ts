@@ -37,6 +37,66 @@ describe('deadLetterHeaders', () => {
     expect(deadLetterHeaders(received({ 'X-Dead-Topic': 'first' }), 'no')['x-dead-topic']).toBe('first');
   });
 
+  it('says why the work failed, causes included, with their codes', () => {
+    const of = (reason: unknown): unknown => deadLetterHeaders(received(), reason)['x-dead-reason'];
+    const declined = Object.assign(new Error('the card was declined'), { code: 'E_CARD' });
+    const failed = new SluiceError('HANDLER_FAILED', 'each(bill) failed.', { cause: declined });
+    const exhausted = new SluiceError('ATTEMPTS_EXHAUSTED', 'Failed 3 times (maxAttempts).', { cause: failed });
+    expect(of(exhausted)).toBe(
+      'Failed 3 times (maxAttempts). ' +
+        'Caused by HANDLER_FAILED: each(bill) failed. Caused by E_CARD: the card was declined',
+    );
+    const told = new SluiceError('HANDLER_FAILED', 'where failed: no such field', {
+      cause: new RangeError('no such field'),
+    });
+    expect(of(told)).toBe('where failed: no such field Caused by RangeError');
+    expect(of(new SluiceError('SINK_FAILED', 'no.', { cause: 'thrown text' }))).toBe('no. Caused by thrown text');
+    expect(of(new SluiceError('SINK_FAILED', 'no.', { cause: { card: '4111' } }))).toBe('no.');
+  });
+
+  it('ends with causes that lead round and round, or are endless', () => {
+    const circular = new Error('round');
+    circular.cause = circular;
+    expect(deadLetterHeaders(received(), circular)['x-dead-reason']).toBe('round');
+    const long = new SluiceError('HANDLER_FAILED', 'failed.', { cause: new Error('x'.repeat(9_999)) });
+    expect(deadLetterHeaders(received(), long)['x-dead-reason']).toHaveLength(500);
+    const pairs = deadLetterHeaders(received(), `x${'\u{1f600}'.repeat(400)}`)['x-dead-reason'] as string;
+    expect(pairs).not.toMatch(/\p{Cs}/u);
+  });
+
+  it('tells no secret that an error names, and nothing of a payload that JSON.parse quotes', () => {
+    const of = (text: string): unknown =>
+      deadLetterHeaders(received(), new SluiceError('HANDLER_FAILED', 'failed.', { cause: new Error(text) }))[
+        'x-dead-reason'
+      ];
+    expect([
+      of('connect postgres://app:pa:ss@db:5432/orders refused'),
+      of('401 for Authorization: Basic YTpi, not Bearer abc.def-g'),
+      of('only basic types: no dates'),
+      of('login with password=hunter2, user=app'),
+      of('{"token": "abc def"} was refused'),
+      of('api_key: 12345'),
+    ]).toEqual([
+      'failed. Caused by connect postgres://***@db:5432/orders refused',
+      'failed. Caused by 401 for Authorization: ***, not Bearer ***',
+      'failed. Caused by only basic types: no dates',
+      'failed. Caused by login with password=***, user=app',
+      'failed. Caused by {"token": ***} was refused',
+      'failed. Caused by api_key: ***',
+    ]);
+    for (const payload of ['{"card": 4111x', 'card 4111', '"4111 "card"']) {
+      let thrown: unknown;
+      try {
+        JSON.parse(payload);
+      } catch (error) {
+        thrown = error;
+      }
+      const reason = deadLetterHeaders(received(), new SluiceError('HANDLER_FAILED', 'failed.', { cause: thrown }));
+      expect(reason['x-dead-reason']).toMatch(/^failed\. Caused by SyntaxError: .*JSON/);
+      expect(reason['x-dead-reason']).not.toMatch(/4111/);
+    }
+  });
+
   it('takes any reason, without line breaks, and cuts it short', () => {
     const of = (reason: unknown): unknown => {
       const headers = deadLetterHeaders(received(), reason);
