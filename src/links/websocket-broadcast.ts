@@ -32,8 +32,8 @@ export interface WebSocketBroadcastOptions<P> extends SinkOptions {
   readonly maxBufferedBytes?: number;
   /**
    * When a message is acked: once it stands in the queue of every client it is for (`queued`, the default), or once the
-   * kernel took it for each of them that was not behind when it came (`sent`). `sent` takes no `confirmTimeoutMs`: what some
-   * clients have would go to all of them again.
+   * kernel took it for each of them that was not behind when it came (`sent`). Neither takes a `confirmTimeoutMs`: nothing of
+   * `queued` is ever unconfirmed, and what some clients have of `sent` would go to all of them again.
    */
   readonly confirm?: 'queued' | 'sent';
 }
@@ -75,11 +75,13 @@ export function broadcastSink<P>(to: BroadcastTo<P>, options: WebSocketBroadcast
     maxBufferedBytes: integer(1),
     confirm: oneOf('queued', 'sent'),
   });
-  if (options.confirm === 'sent' && (options.confirmTimeoutMs ?? NO_DEADLINE) !== NO_DEADLINE) {
+  if ((options.confirmTimeoutMs ?? NO_DEADLINE) !== NO_DEADLINE) {
+    const [kind, why] =
+      options.confirm === 'sent'
+        ? ['sent', 'would send to every client again what some have']
+        : ['queued', 'has no effect, as a message is confirmed at once'];
     const cure = `leave it out: 'overflow' says what becomes of slow clients, and heartbeatMs of the server finds dead ones`;
-    throw configInvalid('broadcast', [
-      `'confirmTimeoutMs' with confirm: 'sent' would send to every client again what some have; ${cure}`,
-    ]);
+    throw configInvalid('broadcast', [`'confirmTimeoutMs' with confirm: '${kind}' ${why}; ${cure}`]);
   }
   const { overflow, to: isFor, keyOf = (message) => message.key ?? message.topic, confirm = 'queued' } = options;
   const { maxQueuedPerClient = 1_024, maxBufferedBytes = to.limits.maxBufferedBytes } = options;

@@ -136,14 +136,16 @@ describe('broadcast', () => {
     expect(new Set(outcomes)).toEqual(new Set(['ack']));
   });
 
-  it('refuses a deadline to confirm what was sent, as it would send to everybody again', async () => {
+  it.each([
+    ['sent', { confirm: 'sent' }, 'would send to every client again what some have'],
+    ['queued', { confirm: 'queued' }, 'has no effect, as a message is confirmed at once'],
+    ['queued', {}, 'has no effect, as a message is confirmed at once'],
+  ] as const)('refuses a deadline to confirm what was %s', async (kind, given, why) => {
     const { server } = await setup(0);
-    const text = `'confirmTimeoutMs' with confirm: 'sent' would send to every client again what some have; leave it out`;
-    const refused = (): void => void server.broadcast({ ...policy, confirm: 'sent', confirmTimeoutMs: 100 });
+    const refused = (): void => void server.broadcast({ ...policy, ...given, confirmTimeoutMs: 100 });
     expect(refused).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
-    expect(refused).toThrow(text);
-    expect(() => server.broadcast({ ...policy, confirm: 'sent', confirmTimeoutMs: 0 })).not.toThrow();
-    expect(() => server.broadcast({ ...policy, confirmTimeoutMs: 100 })).not.toThrow();
+    expect(refused).toThrow(`'confirmTimeoutMs' with confirm: '${kind}' ${why}; leave it out`);
+    expect(() => server.broadcast({ ...policy, ...given, confirmTimeoutMs: 0 })).not.toThrow();
   });
 
   it('needs to be told what becomes of slow clients', async () => {
