@@ -110,15 +110,18 @@ export function isSluiceError(error: unknown, code?: ErrorCode): error is Sluice
 }
 
 /**
- * The error, with the connector that met it in its `details`, unless one is named there.
+ * The error, with the connector that met it in its `details`, unless one is named there. One that cannot be changed, as a
+ * connector may freeze the errors it hands out, is the `cause` of another like it.
  *
  * @internal
  */
 export function metBy(connector: string, error: SluiceError): SluiceError {
-  if (error.details['connector'] === undefined) {
-    (error as { details: ErrorDetails }).details = { connector, ...error.details };
-  }
-  return error;
+  const { code, message, retriable } = error;
+  if (error.details['connector'] !== undefined) return error;
+  const details: ErrorDetails = { connector, ...error.details };
+  return Reflect.set(error, 'details', details)
+    ? error
+    : new SluiceError(code, message, { retriable, details, cause: error });
 }
 
 /**

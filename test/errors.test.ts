@@ -28,6 +28,13 @@ describe('SluiceError', () => {
     expect(metBy('amqp source', error).details).toEqual({ connector: 'amqp', port: 1 });
   });
 
+  it('names the connector also where an error cannot be changed, which is kept as the cause', () => {
+    const frozen = Object.freeze(new SluiceError('CONNECT_FAILED', 'no', { retriable: true, details: { port: 1 } }));
+    const met = metBy('own', frozen);
+    expect(met).toMatchObject({ code: 'CONNECT_FAILED', message: 'no', retriable: true });
+    expect([met.details, met.cause, frozen.details]).toEqual([{ connector: 'own', port: 1 }, frozen, { port: 1 }]);
+  });
+
   it('has no code twice', () => {
     expect(new Set(ERROR_CODES).size).toBe(ERROR_CODES.length);
   });
