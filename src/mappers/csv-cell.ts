@@ -79,7 +79,7 @@ export function cellText(value: unknown, type: CsvColumnType | undefined): strin
 }
 
 // What a spreadsheet takes for the start of a formula or command.
-const FORMULA = /^[=+\-@\t\r\0]/;
+const FORMULA = /^[=+\-@\t\r]/;
 const NUMBER = /^-\d+(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
 
 /**

@@ -6,6 +6,7 @@ import type { CsvColumns, CsvOptions, CsvRow, CsvRules } from './csv-columns.js'
 import { checkNames, CsvPlan, type CsvObject } from './csv-plan.js';
 import { CsvSplitter } from './csv-splitter.js';
 import { recordMapper } from './record-mapper.js';
+import { checkSize } from './size.js';
 import { encodeUtf8 } from './utf8.js';
 
 /**
@@ -126,22 +127,35 @@ function namesOf(row: CsvObject): string[] {
 }
 
 function headerLine(names: readonly string[], rules: CsvRules): Uint8Array {
-  return encodeUtf8(joined(names, rules));
+  return encodeUtf8(joined(names, names, rules));
 }
 
 /** The cells as a line, quoted where they would otherwise be read differently. */
-function joined(cells: readonly string[], { delimiter, lineEnd, guardFormulas }: CsvRules): string {
+function joined(
+  cells: readonly string[],
+  names: readonly string[],
+  { delimiter, lineEnd, guardFormulas }: CsvRules,
+): string {
   let line = '';
   for (let index = 0; index < cells.length; index += 1) {
     const cell = guardFormulas ? guardFormula(cells[index] as string) : (cells[index] as string);
     const isOdd = cell.includes(delimiter) || /["\r\n]|^\uFEFF/.test(cell) || (cell === '' && cells.length === 1);
     line += (index === 0 ? '' : delimiter) + (isOdd ? `"${cell.replaceAll('"', '""')}"` : cell);
   }
+  if (line.includes('\0')) throw unreadable(names[cells.findIndex((cell) => cell.includes('\0'))] as string);
   return line + lineEnd;
 }
 
+/** No quoting helps: a NUL is what readers tell a file by that is no text, this one too. */
+function unreadable(name: string): SluiceError {
+  const column = `the column '${name.slice(0, 40).replaceAll('\0', '?')}'`;
+  return new SluiceError('ENCODE_FAILED', `csv: ${column} has a NUL character, which no reader takes: take it out.`, {
+    details: { name },
+  });
+}
+
 function rowWriter(names: readonly string[], rules: CsvRules): (row: CsvObject) => Uint8Array {
-  const { columns, extra } = rules;
+  const { columns, extra, lineEnd, maxBytes } = rules;
   // Without columns nobody chose what is left out.
   const isClosed = extra === 'error' || columns === undefined;
   const known = new Set(names);
@@ -160,6 +174,9 @@ function rowWriter(names: readonly string[], rules: CsvRules): (row: CsvObject) 
       throw new SluiceError('ENCODE_FAILED', `csv: '${more.slice(0, 40)}' is not a column of the file.`, {
         details: { name: more },
       });
-    return encodeUtf8(joined(cells, rules));
+    const line = encodeUtf8(joined(cells, names, rules));
+    // Its line end is not part of a record, for its reader neither.
+    checkSize('csv', line.subarray(0, line.length - lineEnd.length), maxBytes);
+    return line;
   };
 }

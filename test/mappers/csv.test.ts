@@ -415,7 +415,6 @@ describe('csv encodes (S2.24, S2.51)', () => {
     ['@cmd', `'@cmd`],
     ['\tx', `'\tx`],
     ['\rx', `"'\rx"`],
-    ['\0x', `'\0x`],
     ['-12.5', '-12.5'],
     ['-1e-7', '-1e-7'],
     ['a=1', 'a=1'],
@@ -449,6 +448,24 @@ describe('csv encodes (S2.24, S2.51)', () => {
   it('B14: guards names too, and reading strips nothing', () => {
     expect(textOf(plain.all.encode([{ '=a': '@b' }]))).toBe(`'=a\r\n'@b\r\n`);
     expect(plain.all.decode(utf8(`a\n'=1`))).toStrictEqual([{ a: `'=1` }]);
+  });
+
+  it('refuses a NUL, which its own reader does, wherever it stands', () => {
+    const mapper = csv({ columns: { t: 'string', n: 'number' } });
+    for (const t of ['\0x', 'x\0', 'a,"\0"'])
+      expect(refusal(() => mapper.encodeRecord({ t, n: 1 }))).toMatchObject({
+        code: 'ENCODE_FAILED',
+        message: "csv: the column 't' has a NUL character, which no reader takes: take it out.",
+        details: { name: 't' },
+      });
+    expect(codeOf(() => plain.all.encode([{ 'a\0': '1' }]))).toBe('ENCODE_FAILED');
+    expect(codeOf(() => csv({ columns: { 'a\0': 'string' } }))).toBe('CONFIG_INVALID');
+  });
+
+  it('refuses a record that is larger than its own reader takes, alone too (B10)', () => {
+    const mapper = csv({ columns: { t: 'string' }, maxBytes: 5 });
+    expect(textOf(mapper.encodeRecord({ t: '12345' }))).toBe('12345\r\n');
+    expect(codeOf(() => mapper.encodeRecord({ t: '123456' }))).toBe('PAYLOAD_TOO_LARGE');
   });
 
   it.each([
