@@ -46,8 +46,19 @@ export async function openFile(path: string, options: OpenFileOptions): Promise<
       throw error;
     }
   } catch (error) {
+    // What is created by opening it is never missing itself.
+    if ((flags & constants.O_CREAT) !== 0 && ABSENT.has(codeOf(error))) throw folderMissing(path, error);
     throw fileError(error, path);
   }
+}
+
+const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
+
+function folderMissing(path: string, cause: unknown): SluiceError {
+  return new SluiceError('FILE_MISSING', `The folder of '${path}' does not exist: create it, or correct 'path'.`, {
+    details: { path, errno: codeOf(cause) },
+    cause,
+  });
 }
 
 /** How many of a file's `size` bytes there are up to and with the last one that is `byte`; 0 when none is. @internal */

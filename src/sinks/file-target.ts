@@ -1,8 +1,10 @@
-import { constants } from 'node:fs';
+import { Buffer } from 'node:buffer';
+import { constants, type Stats } from 'node:fs';
 import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import process from 'node:process';
-import { bytesUpTo, codeOf, openFile } from '../links/file.js';
+import { SluiceError } from '../errors.js';
+import { bytesUpTo, codeOf, fileError, openFile } from '../links/file.js';
 
 /** What a target has to know of its files. */
 export interface TargetPlan {
@@ -18,6 +20,10 @@ export interface TargetPlan {
   readonly durable: boolean;
 }
 
+/** What other programs may put before the head of a text. */
+const MARK = Buffer.of(0xef, 0xbb, 0xbf);
+const LINE_END = /^\r?\n/;
+
 const APPEND = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
 
 /**
@@ -30,18 +36,18 @@ export class FileTarget {
   /** How long it is, everything written included. */
   bytes: number;
   private readonly plan: TargetPlan;
-  private readonly inode: number;
+  private readonly opened: Stats;
 
-  private constructor(plan: TargetPlan, handle: FileHandle, inode: number, bytes: number) {
+  private constructor(plan: TargetPlan, handle: FileHandle, opened: Stats, bytes: number) {
     this.plan = plan;
     this.handle = handle;
-    this.inode = inode;
+    this.opened = opened;
     this.bytes = bytes;
   }
 
   /**
    * Opens it for appending, mode 0600 when it is new. What a crash left behind the last whole record is cut off: it was
-   * never confirmed, so it comes again.
+   * never confirmed, so it comes again. A file that begins otherwise than the format does is left as it is.
    */
   static async open(plan: TargetPlan): Promise<FileTarget> {
     const { handle, stats } = await openFile(plan.path, { flags: APPEND, root: plan.root, mode: 0o600 });
@@ -49,20 +55,22 @@ export class FileTarget {
       const { lastByte } = plan;
       // Without an end of their own, whole records cannot be told from others.
       const whole = lastByte === undefined ? stats.size : await bytesUpTo(lastByte, handle, stats.size);
+      const target = new FileTarget(plan, handle, stats, whole);
+      if (whole > 0) await target.checkHead();
       if (whole < stats.size) await handle.truncate(whole);
-      const target = new FileTarget(plan, handle, stats.ino, whole);
       if (whole === 0) await target.begin();
       return target;
     } catch (error) {
       await handle.close();
-      throw error;
+      throw fileError(error, plan.path);
     }
   }
 
-  /** True while its name still leads to it: nobody moved, removed or replaced it. */
+  /** True while its name still leads to it, with all that is in it: nobody moved, removed, replaced or cut it. */
   async isInPlace(): Promise<boolean> {
     try {
-      return (await stat(this.plan.path)).ino === this.inode;
+      const { ino, dev, size } = await stat(this.plan.path);
+      return ino === this.opened.ino && dev === this.opened.dev && size >= this.bytes;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return false;
       throw error;
@@ -84,6 +92,11 @@ export class FileTarget {
     this.bytes += written;
   }
 
+  /** True when no name leads to it any more: what is in it is gone once it is closed. */
+  async isDeleted(): Promise<boolean> {
+    return (await this.handle.stat()).nlink === 0;
+  }
+
   /** True when nothing but the head is in it. */
   get isEmpty(): boolean {
     return this.bytes <= this.plan.head.length;
@@ -101,6 +114,28 @@ export class FileTarget {
     for (const old of numbers.slice(0, Math.max(0, numbers.length - keep)))
       await rm(nameOf(path, old), { force: true });
     return FileTarget.open(this.plan);
+  }
+
+  /** Records under the names of others would be read wrongly, or not at all. Line ends may differ. */
+  private async checkHead(): Promise<void> {
+    const { head, path } = this.plan;
+    if (head.length === 0) return;
+    // The bytes as text, one character each.
+    const wanted = Buffer.from(head).toString('latin1');
+    const content = wanted.replace(/\r?\n$/, '');
+    const start = Buffer.alloc(MARK.length + content.length + 2);
+    const { bytesRead } = await this.handle.read(start, 0, start.length, 0);
+    const from = start.subarray(0, MARK.length).equals(MARK) ? MARK.length : 0;
+    const found = start.toString('latin1', from, bytesRead);
+    const isWhole = content === wanted || LINE_END.test(found.slice(content.length));
+    if (isWhole && found.startsWith(content)) return;
+    const shown = JSON.stringify(Buffer.from(head.subarray(0, 200)).toString().trimEnd());
+    const cure = `bring the columns into the order of the file, or give another 'path'`;
+    throw new SluiceError(
+      'CONFIG_INVALID',
+      `'${path}' does not begin as the format would have it, with ${shown}; what is appended would be read wrongly: ${cure}.`,
+      { details: { path } },
+    );
   }
 
   private async begin(): Promise<void> {

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Cancel } from '../clock.js';
 import type { Sending, Writer, WriterContext } from '../connection/define-sink.js';
-import { toSluiceError, type SluiceError } from '../errors.js';
+import { SluiceError, toSluiceError } from '../errors.js';
 import { fileError } from '../links/file.js';
 import type { Message } from '../message/message.js';
 import type { FileSync } from './file-sync.js';
@@ -254,6 +254,10 @@ export class FileWriter<T> implements Writer<T> {
     this.cancelSync?.();
     this.cancelSync = undefined;
     await this.target.handle.datasync();
+    if (await this.target.isDeleted()) {
+      const text = `'${this.plan.path}' was deleted before what is in it was acked; it is written again.`;
+      throw new SluiceError('FILE_FAILED', text, { retriable: true, details: { path: this.plan.path } });
+    }
     for (const sending of unsynced) sending.confirm();
   }
 }

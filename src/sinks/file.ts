@@ -73,8 +73,9 @@ export type FileRecords<T> =
  * written and forced to disk together.
  *
  * A full disk nacks what had no room (`FILE_FULL`, by `onError`), or waits, and leaves no part of it behind. After a crash, what
- * follows the last whole record is cut off when the file is opened: it was never acked. A file that was moved or deleted
- * is begun anew. One process at a time may write to a file. `complete` writes what waits, then closes.
+ * follows the last whole record is cut off when the file is opened: it was never acked. A file that was moved, deleted or
+ * cut is begun anew; one that begins otherwise than the format does is refused. One process at a time may write to a file.
+ * `complete` writes what waits, then closes.
  *
  * @example
  * import { fileSink } from 'sluice/file';
@@ -84,7 +85,7 @@ export type FileRecords<T> =
  *   `record`, what that function gives for the message is; without both, the payload has to be text or bytes
  * @throws SluiceError `CONFIG_INVALID`, `FILE_OUTSIDE_ROOT`. Messages are nacked with `FILE_FULL`, `ENCODE_FAILED` (dead),
  *   and when the file cannot be opened `FILE_DENIED`, `FILE_MISSING` (its folder), `FILE_IS_DIRECTORY`,
- *   `FILE_NOT_REGULAR`, `FILE_LINK_LOOP`
+ *   `FILE_NOT_REGULAR`, `FILE_LINK_LOOP`, `CONFIG_INVALID` (its head is not that of the format)
  * @see fileSource
  */
 export function fileSink<T>(options: FileSinkOptions & FileRecords<T>): Sink<T>;

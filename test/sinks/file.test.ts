@@ -1,7 +1,21 @@
-import { mkdir, open, readdir, readFile, rename, stat, symlink, unlink, writeFile, chmod } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import process from 'node:process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { backoff, ndjson, systemClock, type Clock, type Message, type Sink } from 'sluice';
+import { backoff, ndjson, observe, systemClock, type Clock, type Message, type Sink } from 'sluice';
+import { csv } from 'sluice/csv';
 import { fileSink, type FileSinkOptions } from 'sluice/file';
 import { recorder, type Recorder } from '../helpers/message.js';
 import { temporaryFolder, type Folder } from '../helpers/folder.js';
@@ -89,6 +103,41 @@ describe('fileSink', () => {
     expect(await folder.read('out.ndjson.000001')).toBe('# head\n{"n":1}\n{"n":2}\n');
     expect(await folder.read('out.ndjson')).toBe('# head\n{"n":3}\n{"n":4}\n');
     expect(at.log).toEqual(Array(4).fill('[object Object] ack'));
+  });
+
+  describe('with a format that begins files with a head', () => {
+    const rows = csv({ columns: { id: 'string', amount: 'number' } });
+    const write = async (folder: Folder): Promise<readonly [readonly string[], Sink<never>, string]> => {
+      const at = recorder();
+      const sink = fileSink({ path: folder.of('out.csv'), format: rows });
+      sink.next(at.message({ id: 'b', amount: 2 }));
+      await end(sink);
+      return [at.log.map((text) => text.replace('[object Object] ', '')), sink, await folder.read('out.csv')];
+    };
+
+    it.each([
+      ['LF', 'id,amount\na,1\n'],
+      ['a byte-order mark', '\uFEFFid,amount\r\na,1\r\n'],
+      ['nothing behind it', 'id,amount\r\n'],
+    ])('appends to one that begins with it, also with %s', async (_what, before) => {
+      await using folder = await temporaryFolder();
+      await folder.write('out.csv', before);
+      expect(await write(folder)).toMatchObject([['ack'], {}, `${before}b,2\r\n`]);
+    });
+
+    it.each([
+      ['another order', 'amount,id\n1,a\n'],
+      ['more columns', 'id,amount,paid\na,1,true\n'],
+      ['fewer columns', 'id\na\n'],
+      ['no head', 'a,1\n'],
+      ['another head and an unfinished line', 'x\n1\n2'],
+    ])('refuses one with %s, and leaves it as it is', async (_what, before) => {
+      await using folder = await temporaryFolder();
+      await folder.write('out.csv', before);
+      const [log, sink, after] = await write(folder);
+      expect([log, after]).toEqual([['requeue CONFIG_INVALID'], before]);
+      expect(sink.failure?.message).toContain(`does not begin as the format would have it, with "id,amount"`);
+    });
   });
 
   it('writes what `record` gives for a message', async () => {
@@ -337,6 +386,43 @@ describe('fileSink', () => {
       expect(at.log).toEqual(['a requeue CONFIRM_TIMEOUT']);
     });
 
+    it.each([
+      ['write', 'ENOSPC', 'FILE_FULL', `has no room left: free space on its disk.`],
+      ['truncate', 'EIO', 'FILE_FAILED', `failed with EIO.`],
+    ] as const)('already on opening (%s: %s) tells why, and tries again', async (call, errno, code, text) => {
+      await using folder = await temporaryFolder();
+      await folder.write('out.csv', call === 'truncate' ? 'id\r\na\r\nhal' : '');
+      vi.spyOn(await handles(), call).mockRejectedValueOnce(fault(errno));
+      const told: unknown[] = [];
+      const stop = observe((event) => event.type === 'connect.failed' && told.push(event.reason));
+      const at = recorder();
+      const sink = fileSink({ path: folder.of('out.csv'), format: csv({ columns: { id: 'string' } }), ...again });
+      sink.next(at.message({ id: 'b' }));
+      await end(sink);
+      stop();
+      expect(told).toMatchObject([{ code, message: `'${folder.of('out.csv')}' ${text}`, retriable: true }]);
+      expect(await folder.read('out.csv')).toBe(`id\r\n${call === 'truncate' ? 'a\r\n' : ''}b\r\n`);
+    });
+
+    it('in the middle of a record, and again when that is cut off, leaves no part of it', async () => {
+      await using folder = await temporaryFolder();
+      const prototype = await handles();
+      const { write } = prototype;
+      let writes = 0;
+      vi.spyOn(prototype, 'write').mockImplementation(function (this: unknown, bytes, offset, length) {
+        writes += 1;
+        if (writes === 3) return Promise.reject(fault('EIO'));
+        return write.call(this as Handle, bytes, offset, writes === 2 ? 2 : length);
+      });
+      vi.spyOn(prototype, 'truncate').mockRejectedValueOnce(fault('EIO'));
+      const { sink, at } = bench(folder);
+      sink.next(at.message('abcd'));
+      await vi.waitFor(() => expect(at.open).toEqual([]));
+      sink.next(at.message('efgh'));
+      await end(sink);
+      expect([at.log, await folder.read('out.txt')]).toEqual([['abcd ack', 'efgh ack'], 'abcd\nefgh\n']);
+    });
+
     it('and loses a sync opens the file anew and writes again what was not confirmed (SNK-02)', async () => {
       await using folder = await temporaryFolder();
       const prototype = await handles();
@@ -437,6 +523,33 @@ describe('fileSink', () => {
     });
   });
 
+  it('begins anew, head included, when somebody cut the file', async () => {
+    await using folder = await temporaryFolder();
+    const at = recorder();
+    const sink = fileSink({ path: folder.of('out.csv'), format: csv({ columns: { id: 'string' }, lineEnd: '\n' }) });
+    for (const [id, cut] of [
+      ['a', undefined],
+      ['b', 0],
+      ['c', 4],
+    ] as const) {
+      if (cut !== undefined) await truncate(folder.of('out.csv'), cut);
+      sink.next(at.message({ id }));
+      await vi.waitFor(() => expect(at.open).toEqual([]));
+    }
+    await end(sink);
+    expect(await folder.read('out.csv')).toBe('id\nc\n');
+  });
+
+  it('writes again what was in a deleted file and not forced to disk', async () => {
+    await using folder = await temporaryFolder();
+    const { sink, at } = bench(folder, { fsync: { everyMs: 60_000 } });
+    sink.next(at.message('a'));
+    await vi.waitFor(async () => expect(await folder.read('out.txt')).toBe('a\n'));
+    await unlink(folder.of('out.txt'));
+    await end(sink);
+    expect([at.log, await folder.read('out.txt')]).toEqual([['a ack'], 'a\n']);
+  });
+
   it('begins anew when the file was moved, deleted or replaced, so that nothing goes where nobody looks (B16)', async () => {
     await using folder = await temporaryFolder();
     const path = folder.of('out.txt');
@@ -480,6 +593,20 @@ describe('fileSink', () => {
         loop: 'a requeue FILE_LINK_LOOP, b release',
         device: 'a requeue FILE_NOT_REGULAR, b release',
       });
+    });
+
+    it('is one whose folder is not there, or is removed meanwhile, and says so', async () => {
+      await using folder = await temporaryFolder();
+      await mkdir(folder.of('logs'));
+      const { sink, at } = bench(folder, { path: folder.of('logs/out.txt') });
+      sink.next(at.message('a'));
+      await vi.waitFor(() => expect(at.open).toEqual([]));
+      await rm(folder.of('logs'), { recursive: true });
+      sink.next(at.message('b'));
+      await sink.closed;
+      expect(at.log).toEqual(['a ack', 'b requeue FILE_MISSING']);
+      const text = `The folder of '${folder.of('logs/out.txt')}' does not exist: create it, or correct 'path'.`;
+      expect(sink.failure?.message).toBe(text);
     });
 
     it('is one the process may not write to', async () => {
