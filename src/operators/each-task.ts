@@ -1,7 +1,7 @@
 import type { Subscribable, Unsubscribable } from 'rxjs';
 import type { Cancel } from '../clock.js';
 import { isSluiceError, SluiceError } from '../errors.js';
-import { isOpen } from '../message/envelope.js';
+import { ACKED, type Envelope, isOpen } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { Fork } from '../message/settlement.js';
 import { report } from '../observability/observe.js';
@@ -73,6 +73,8 @@ export class EachTask<I, O> {
   private current: TimedTry | undefined;
   private cancelTimer: Cancel | undefined;
   private inner: Unsubscribable | undefined;
+  /** Of the message whose Observable runs. */
+  private signal: AbortSignal | undefined;
   /** Kept over tries: the parts that a failed one gave count too. */
   private fork: Fork | undefined;
 
@@ -164,9 +166,27 @@ export class EachTask<I, O> {
       },
     });
     // It may have ended while it was being subscribed.
-    if (generation === this.generation) this.inner = subscription;
-    else subscription.unsubscribe();
+    if (generation !== this.generation) {
+      subscription.unsubscribe();
+      return;
+    }
+    this.inner = subscription;
+    this.signal = message.signal;
+    if (this.signal.aborted) this.takenBack();
+    else this.signal.addEventListener('abort', this.takenBack, { once: true });
   }
+
+  /** An Observable that never completes must not keep the place of a message that is over, and comes again. */
+  private readonly takenBack = (): void => {
+    // Work that acks its message by itself goes on.
+    if ((this.message as Envelope<I>).root.state === ACKED) return;
+    this.endTry();
+    const { generation } = this;
+    // Settling never delivers: what waits for the place begins in a turn of its own.
+    this.runner.clock.defer(() => {
+      if (generation === this.generation) this.end();
+    });
+  };
 
   private finish(value: O): void {
     this.runner.finished(this.message as Message<I>, value);
@@ -237,6 +257,8 @@ export class EachTask<I, O> {
     this.generation += 1;
     this.cancelTimer?.();
     this.cancelTimer = undefined;
+    this.signal?.removeEventListener('abort', this.takenBack);
+    this.signal = undefined;
     const { inner } = this;
     this.inner = undefined;
     try {

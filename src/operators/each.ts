@@ -64,7 +64,8 @@ export interface EachOptions<I> {
  *
  * Messages beyond `concurrency` wait here unsettled, so their number never passes the source's credit. Completes when the
  * source has and all work is done. On unsubscribe running work is abandoned (its signal aborts) and what it held goes
- * back to the source untouched.
+ * back to the source untouched. An Observable is unsubscribed, and its place free, as soon as its message is nacked or taken
+ * back; a Promise keeps its place until it answers, so let it heed the signal.
  *
  * @example
  * import { backoff, each } from 'sluice';

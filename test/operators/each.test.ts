@@ -1,12 +1,14 @@
 import fc from 'fast-check';
-import { concat, EMPTY, NEVER, Observable, of, take, throwError } from 'rxjs';
+import { concat, EMPTY, NEVER, Observable, of, Subject, take, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
+  busy,
   type Clock,
   currentClock,
   each,
   type EachOptions,
+  latest,
   type Message,
   observe,
   SluiceError,
@@ -280,6 +282,62 @@ describe('each with observables', () => {
     run.source.offer(1);
     run.clock.advance(20);
     expect([run.out, run.log, unsubscribed]).toEqual([[1], ['1 dead no'], 1]);
+  });
+
+  it('ends work that is never done when its message is taken back, and has its place free for it again', () => {
+    const begun: string[] = [];
+    let left = 0;
+    const endless = new Observable<string>(() => () => void (left += 1));
+    const stages = [each, latest, busy].map((stage) => stage<string, Observable<string>>);
+    for (const stage of stages) {
+      begun.length = left = 0;
+      const run = runStage(
+        stage((value) => (begun.push(value) > 1 ? of(value) : endless)),
+        { values: ['a', 'b'], credit: stage === stages[0] ? 2 : 1 },
+      );
+      run.source.lose(new Error('cut'));
+      expect([begun, left, run.out]).toEqual([['a'], 1, []]);
+      run.clock.advance(5_000);
+      expect([begun, left, run.out, run.end]).toEqual([['a', 'a', 'b'], 1, ['a', 'b'], 'complete']);
+    }
+  });
+
+  it('begins nothing inside of the settlement that ends work, and lets work go on that acked by itself', () => {
+    const begun: number[] = [];
+    const run = runStage(
+      each((n: number, message) => {
+        begun.push(n);
+        if (n === 2) message.ack();
+        return n === 2 ? NEVER : concat(of(n), NEVER);
+      }),
+      { values: [1, 2], open: true, sink: 'hold' },
+    );
+    expect([begun, run.out]).toEqual([[1], [1]]);
+    run.messages[0]?.nack(new Error('no'), 'dead');
+    expect(begun).toEqual([1]);
+    run.clock.advance(0);
+    expect([begun, run.log]).toEqual([
+      [1, 2],
+      ['1 dead no', '2 ack'],
+    ]);
+    run.source.offer(3);
+    run.clock.advance(0);
+    expect(begun).toEqual([1, 2]);
+  });
+
+  it('is not disturbed by the end of a message whose work is done', () => {
+    const done = new Subject<string>();
+    let left = 0;
+    const second = new Observable<string>(() => () => void (left += 1));
+    const run = runStage(
+      each((value: string) => (value === 'a' ? done : second)),
+      { values: ['a', 'b'], open: true, sink: 'hold' },
+    );
+    done.next('x');
+    done.complete();
+    run.messages[0]?.nack(new Error('no'), 'dead');
+    run.clock.advance(0);
+    expect([left, run.log, run.held]).toEqual([0, ['a dead no'], ['b']]);
   });
 
   it('waits for the end of the work before it acks', () => {
