@@ -1,7 +1,7 @@
 import { type Observable, Subject } from 'rxjs';
 import type { Stage } from '../connection/flow.js';
 import { callable, checkArgument, oneOf } from '../connection/options.js';
-import { type Envelope, handBack, mark, OPEN } from '../message/envelope.js';
+import { type Envelope, handBack, isTakenBack, mark, OPEN } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { defineStage } from './define-stage.js';
 
@@ -44,8 +44,8 @@ export function lossy<I, O = I>(
       const subscription = operator(feed).subscribe({
         next(message) {
           const { root } = message as Envelope<O>;
-          // Given up before it came out: it is settled, and nobody may work on it.
-          if (inside.delete(root)) output.next(message);
+          // Given up before it came out, or taken back by its source: nobody may work on it.
+          if (inside.delete(root) && !isTakenBack(root)) output.next(message);
         },
         error: (error: unknown) => output.error(error),
         complete: () => output.complete(),

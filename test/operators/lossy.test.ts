@@ -1,4 +1,4 @@
-import { debounce, distinctUntilChanged, filter, map, timer } from 'rxjs';
+import { debounce, distinctUntilChanged, filter, map, Subject, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { lossy, type Message } from 'sluice';
 import { flowTest } from '../helpers/lanes.js';
@@ -36,6 +36,17 @@ describe('lossy', () => {
         credit  1112112`);
     }),
   );
+
+  it('lets nothing out that its source took back while it was inside', () => {
+    const held = new Subject<void>();
+    const run = runStage(lossy(debounce<Message<number>>(() => held)), { values: [1], open: true });
+    run.source.lose(new Error('cut'));
+    held.next();
+    expect(run.out).toEqual([]);
+    run.clock.advance(5_000);
+    held.next();
+    expect([run.out, run.log]).toEqual([[1], ['1 taken-back', '1 ack']]);
+  });
 
   it('ends with the operator: its error is that of the flow, and what it held goes back', () => {
     const run = runStage(
