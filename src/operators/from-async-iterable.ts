@@ -33,7 +33,8 @@ export const VALUES_RULES: typeof SOURCE_RULES & { readonly topic: typeof text }
  * that was the end. A requeued value is emitted again, in place, with its attempt raised.
  *
  * Completes when the iterable has ended and everything was settled. Errors with SOURCE_FAILED when it throws; what was
- * emitted before may still settle. On unsubscribe its `return` is called, so a generator runs its `finally`.
+ * emitted before may still settle. On unsubscribe its `return` is called, unless it has ended by itself, so a generator runs
+ * its `finally`; that of one that is not async once all that was emitted is settled.
  *
  * @example
  * import { createInterface } from 'node:readline';
@@ -118,7 +119,19 @@ function readAsync<T>(iterable: AsyncIterable<T>, topic: string, context: Reader
     }
   }
   function failed(error: unknown): void {
+    over = true;
     context.lost(sourceFailed(error));
+  }
+  function close(): void {
+    // It ended or threw by itself: as a loop does, nobody asks it for its return then.
+    if (over) return;
+    over = true;
+    try {
+      // A generator that still waits for its next value answers only once it has it: nobody waits for that.
+      void iterator.return?.().then(undefined, () => undefined);
+    } catch {
+      // Whoever leaves has more to do, and nothing is lost by it.
+    }
   }
   function peek(): void {
     if (over) context.end();
@@ -130,11 +143,9 @@ function readAsync<T>(iterable: AsyncIterable<T>, topic: string, context: Reader
     },
     peek,
     settle: () => undefined,
-    close() {
-      over = true;
-      // A generator that still waits for its next value answers only once it has it: nobody waits for that.
-      void iterator.return?.().then(undefined, () => undefined);
-    },
+    // What was asked for already may still come, and is not to be lost.
+    stop: () => asking || close(),
+    close,
   };
 }
 

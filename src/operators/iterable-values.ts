@@ -57,6 +57,8 @@ class ArrayValues<T> implements Values<T>, Supply<T> {
 
 class IteratorValues<T> implements Values<T> {
   private readonly iterator: Iterator<T>;
+  /** It ended or threw by itself: as a loop does, nobody asks it for its return then. */
+  private isOver = false;
 
   constructor(iterable: Iterable<T>) {
     this.iterator = iterable[Symbol.iterator]();
@@ -68,12 +70,23 @@ class IteratorValues<T> implements Values<T> {
   }
 
   offerOne(context: ReaderContext<T>, facts: DeliveryFacts): void {
-    const step = this.iterator.next();
+    const step = this.step();
     if (step.done === true) context.end();
     else context.offerAs(step.value, facts);
   }
 
   close(): void {
-    this.iterator.return?.();
+    if (!this.isOver) this.iterator.return?.();
+  }
+
+  private step(): IteratorResult<T> {
+    try {
+      const step = this.iterator.next();
+      this.isOver = step.done === true;
+      return step;
+    } catch (error) {
+      this.isOver = true;
+      throw error;
+    }
   }
 }

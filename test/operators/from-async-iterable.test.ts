@@ -47,6 +47,49 @@ describe('fromAsyncIterable', () => {
     expect(log.at(-1)).toBe('finally');
   });
 
+  it.each(['ends', 'throws', 'is left'] as const)(
+    'asks an iterator that %s for its return as a loop does, which is only when it is left',
+    async (how) => {
+      const clock = virtualClock();
+      const returned: string[] = [];
+      const step = (at: number): IteratorResult<number> => {
+        if (at === 2 && how === 'throws') throw new Error('no');
+        return at < 2 || how === 'is left' ? { done: false, value: at } : { done: true, value: undefined };
+      };
+      const made = <R>(name: string, next: () => R, over: R) => ({ next, return: () => (returned.push(name), over) });
+      const end: IteratorResult<number> = { done: true, value: undefined };
+      let [at, later] = [0, 0];
+      const sync = { [Symbol.iterator]: () => made('sync', () => step(at++), end) };
+      const async = {
+        [Symbol.asyncIterator]: () =>
+          made('async', () => Promise.resolve().then(() => step(later++)), Promise.resolve(end)),
+      };
+      for (const iterable of [sync, async]) {
+        const seen = collect(fromAsyncIterable(iterable, { credit: 2, clock }));
+        await clock.run(10);
+        for (const message of seen.messages) message.ack();
+        await clock.run(10);
+        if (how === 'is left') seen.subscription.unsubscribe();
+        for (const message of seen.messages) message.ack();
+        await clock.run(10);
+      }
+      expect(returned).toEqual(how === 'is left' ? ['sync', 'async'] : []);
+    },
+  );
+
+  it('leaves an iterator whose return throws or answers with nothing like any other', async () => {
+    const clock = virtualClock();
+    const answers = [() => undefined, () => expect.fail('no')] as (() => never)[];
+    for (const answer of answers) {
+      let at = 0;
+      const next = () => Promise.resolve({ done: false, value: at++ });
+      const iterable = { [Symbol.asyncIterator]: () => ({ next, return: answer }) };
+      const seen = collect(fromAsyncIterable(iterable, { credit: 1, clock }));
+      await clock.run(10);
+      expect(() => seen.subscription.unsubscribe()).not.toThrow();
+    }
+  });
+
   it('looks at the credit again when a generator has done something before it yields (law 2)', () => {
     const clock = virtualClock();
     const credit = new BehaviorSubject(8);

@@ -18,8 +18,8 @@ describe('fromReadableStream', () => {
     await expect.poll(() => held.length).toBe(3);
     expect(pulls).toBe(3);
     subscription.unsubscribe();
+    expect(cancelled).toBe(true);
     for (const message of held) message.ack();
-    await expect.poll(() => cancelled).toBe(true);
   });
 
   it('completes with the stream, errors with SOURCE_FAILED when it errors, and can be read once', async () => {
