@@ -48,7 +48,7 @@ export interface FanoutOptions {
  *
  * Branches are subscribed before the source. One that errors ends alone: it is reported as `stage.failed`, what it held is
  * redelivered, and it starts anew with the next message. One that completes early gets no more, and what was inside is
- * redelivered for the others. When the source has completed, so do the branches, then the flow; sinks are completed with
+ * redelivered for the others; when all have, the fan-out completes and leaves its source. When the source has completed, so do the branches, then the flow; sinks are completed with
  * the last flow that gives to them. Under `any` a branch that is behind by the whole credit is left out until it has caught up.
  *
  * @example
@@ -88,7 +88,8 @@ class Fanout<I, O> implements StageObserver<I> {
   private readonly branches: Branch<I, O>[];
   private readonly settle: ForkSettle;
   private readonly output: Output<O>;
-  private completed = false;
+  /** All branches were started. */
+  private isReady = false;
 
   constructor(ways: readonly FanoutBranch<I, O>[], settle: ForkSettle, output: Output<O>) {
     this.settle = settle;
@@ -96,6 +97,8 @@ class Fanout<I, O> implements StageObserver<I> {
     for (const to of ways) if (typeof to !== 'function') refuseClosed(to, 'fanout');
     this.branches = ways.map((to) => new Branch(to, output, () => this.ended()));
     for (const branch of this.branches) branch.start();
+    this.isReady = true;
+    this.ended();
   }
 
   next(message: Message<I>): void {
@@ -103,7 +106,7 @@ class Fanout<I, O> implements StageObserver<I> {
     const fork = new Fork(message, this.settle);
     const taking = this.taking((message as Envelope<I>).root.settler.limit());
     const parts = taking.map(() => fork.add(message.payload));
-    fork.seal('no branch');
+    fork.seal();
     taking.forEach((branch, at) => branch.next(parts[at] as Message<I>));
   }
 
@@ -116,7 +119,6 @@ class Fanout<I, O> implements StageObserver<I> {
   }
 
   complete(): void {
-    this.completed = true;
     for (const branch of this.branches) branch.complete();
     this.ended();
   }
@@ -125,9 +127,9 @@ class Fanout<I, O> implements StageObserver<I> {
     for (const branch of this.branches) branch.stop();
   }
 
+  /** Also when the source goes on: nobody is left who takes anything, and acking it would lose it. */
   private ended(): void {
-    if (this.output.closed || !this.completed || this.branches.some((branch) => !branch.isOver)) return;
-    this.output.complete();
+    if (this.isReady && !this.output.closed && this.branches.every((branch) => branch.isOver)) this.output.complete();
   }
 }
 

@@ -1,4 +1,4 @@
-import { filter, map, take, takeUntil, throwError } from 'rxjs';
+import { EMPTY, filter, map, take, takeUntil, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { batch, batchPartial, fanout, flow, type Flow, type Message, observe, payload, type Sink } from 'sluice';
 import { runStage, stageLaws } from '../helpers/stage.js';
@@ -97,6 +97,18 @@ describe('fanout', () => {
     );
     expect([run.out, run.end]).toEqual([[1], 'complete']);
     expect(run.log).toEqual(['1 ack', '2 dead ATTEMPTS_EXHAUSTED', '3 ack']);
+  });
+
+  it('completes when all branches have, in place of acking what nobody takes', () => {
+    const first = (source: Flow<number>): Flow<number> => source.pipe(take(1));
+    const run = runStage(fanout([first, (source: Flow<number>) => source.pipe(take(2))]), {
+      values: [1, 2, 3, 4],
+      open: true,
+      credit: 1,
+    });
+    expect([run.out, run.end, run.log, run.source.queued]).toEqual([[1, 1, 2], 'complete', ['1 ack', '2 ack'], [3, 4]]);
+    const empty = runStage(fanout([() => EMPTY]), { values: [1], open: true });
+    expect([empty.end, empty.log, empty.source.queued]).toEqual(['complete', [], [1]]);
   });
 
   it('refuses to be nothing', () => {
