@@ -19,8 +19,9 @@ export class SequenceIndex {
 }
 
 /**
- * What the sequences of one subscription remember: per sequence and group, when its first step was last met. Bounded by
- * `maxKeys`, and cleared of what is too old whenever something is added, so it needs no timer.
+ * What the sequences of one subscription remember: per sequence and group, when its first step was last met, and which
+ * message completed it last. Bounded by `maxKeys`, and cleared of what is too old whenever something is added, so it needs
+ * no timer.
  *
  * @internal
  */
@@ -29,6 +30,8 @@ export class SequenceState {
   private readonly clock: Clock;
   /** Per sequence, the groups that met their first step, the longest ago first. */
   private readonly armed: readonly Map<string, number>[];
+  /** Per sequence, the ids of the messages that completed it, by group: they may come again. */
+  private readonly completed: readonly Map<string, string>[];
   private readonly met = new Found();
   private keyed = NONE;
 
@@ -36,6 +39,7 @@ export class SequenceState {
     this.index = index;
     this.clock = clock;
     this.armed = index.sequences.map(() => new Map());
+    this.completed = index.sequences.map(() => new Map());
   }
 
   /** The rule whose function is being called: the one to blame when it throws. */
@@ -56,7 +60,7 @@ export class SequenceState {
       const meetsSecond = (step & 1) === 0;
       this.keyed = sequence;
       const key = this.keyOf(sequence, message);
-      if (meetsSecond && this.complete(sequence, key)) {
+      if (meetsSecond && this.complete(sequence, key, message)) {
         into.add(index.rules[sequence] as number);
         // Used up: the same message does not begin the next one.
         if (at + 1 < met.count && met.at(at + 1) === step + 1) at += 1;
@@ -69,12 +73,20 @@ export class SequenceState {
     return (keyOf === undefined ? message.key : keyOf(message as Message<never>)) ?? '';
   }
 
-  private complete(sequence: number, key: string): boolean {
+  private complete(sequence: number, key: string, message: Message<unknown>): boolean {
     const armed = this.armed[sequence] as Map<string, number>;
+    const completed = this.completed[sequence] as Map<string, string>;
+    const { withinMs, maxKeys } = this.index.sequences[sequence] as SequenceMatcher<never>;
+    // It comes again, as its work failed or its connection was lost: it goes where it went before.
+    if (completed.size > 0 && completed.get(key) === message.id) return true;
     const atMs = armed.get(key);
     if (atMs === undefined) return false;
     armed.delete(key);
-    return this.clock.elapsed() - atMs <= (this.index.sequences[sequence] as SequenceMatcher<never>).withinMs;
+    if (this.clock.elapsed() - atMs > withinMs) return false;
+    completed.delete(key);
+    if (completed.size >= maxKeys) completed.delete(completed.keys().next().value as string);
+    completed.set(key, message.id);
+    return true;
   }
 
   private arm(sequence: number, key: string): void {

@@ -14,7 +14,8 @@ export interface SequenceOptions<I> {
 
 /**
  * Matches the message that meets `second` when one that met `first` came before it. Only the second is matched; the first
- * goes where the other rules say. A match is used up: the next one needs both again.
+ * goes where the other rules say. A match is used up: the next one needs both again. Only a redelivery of the second, known
+ * by its id, is matched once more.
  *
  * Every message is looked at, whichever rule takes it, so what a sequence remembers does not depend on its place. Each
  * subscription remembers for itself.

@@ -6,6 +6,7 @@ import type { Outcome, Settler } from '../../src/message/settlement.js';
 /** What a message of a {@link Recorder} may have besides its payload. */
 export interface MessageFields {
   readonly topic?: string;
+  readonly id?: string;
   readonly headers?: MessageHeaders;
   readonly key?: string | undefined;
   readonly attempt?: number;

@@ -29,6 +29,23 @@ describe('sequence', () => {
     expect([send('failed', 'u'), send('ok', 'u'), send('ok', 'u')]).toEqual([-1, 0, -1]);
   });
 
+  it('matches the message again that a match was used up by: it is redelivered, and belongs where it was', () => {
+    const clock = virtualClock();
+    const matcher = compileRules('route', rulesOf(sequence(failed, ok, { withinMs: 100, maxKeys: 2 })), 'first').start(
+      clock,
+    );
+    const send = (name: string, id: string, key = 'u'): number =>
+      matcher.first(message(0, { topic: `login/${name}`, key, id }));
+    expect([send('failed', '1'), send('ok', '2'), send('ok', '2'), send('ok', '3')]).toEqual([-1, 0, 0, -1]);
+    clock.advance(1_000);
+    expect([send('failed', '4'), send('ok', '2'), send('ok', '5'), send('ok', '5'), send('ok', '2')]).toEqual([
+      -1, 0, 0, 0, -1,
+    ]);
+    // It remembers no more of them than of those that wait.
+    for (const key of ['v', 'w']) expect([send('failed', '6', key), send('ok', key, key)]).toEqual([-1, 0]);
+    expect([send('ok', '5'), send('ok', 'v', 'v'), send('ok', 'w', 'w')]).toEqual([-1, 0, 0]);
+  });
+
   it('keeps keys apart', () => {
     const { send } = steps();
     expect([send('failed', 'u'), send('ok', 'v'), send('ok', 'u')]).toEqual([-1, -1, 0]);
