@@ -15,6 +15,9 @@ import type { SinkHandle } from './scope.js';
 import { StatusCell } from './status-cell.js';
 import { isThenable, Supervisor } from './supervisor.js';
 
+/** So many may wait before those are looked for that their source took back meanwhile. */
+const MANY_WAITING = 1_024;
+
 /** How long a message stays away that found the sink closed. */
 const COME_AGAIN_MS = 1_000;
 
@@ -36,6 +39,8 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   private readonly supervisor: Supervisor<Writer<T>>;
   private readonly waiting = new Ring<Message<T>>();
   private readonly flights = new Flights<T>();
+  /** It grows with those that wait and are open. */
+  private sweepAt: number;
   private writer: Writer<T> | undefined;
   private started = false;
   private completing = false;
@@ -58,6 +63,7 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
     this.name = connector;
     this.connector = connector;
     this.settings = settings;
+    this.sweepAt = Math.min(MANY_WAITING, settings.maxQueued);
     this.cell = new StatusCell(connector);
     this.closed = new Promise((resolve) => (this.tellClosed = resolve));
     describeAs(this, { kind: 'sink', name: connector });
@@ -99,6 +105,8 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
       this.refuseClosed(message);
       return;
     }
+    // A source that loses its connection while this one is away brings the same messages again and again.
+    if (this.waiting.length >= this.sweepAt) this.sweep();
     if (this.waiting.length >= this.settings.maxQueued) {
       const text = `More than ${this.settings.maxQueued} messages wait (maxQueued).`;
       message.nack(this.failureOf(new SluiceError('OVERFLOW', text, { retriable: true })));
@@ -143,7 +151,12 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   /** Nobody hears any more what becomes of what its source took back: it comes again, and is not worth waiting for. */
   private forgetTakenBack(): void {
     for (const flight of this.flights.toArray()) if (isTakenBack(flight.message)) this.flights.end(flight);
-    for (const message of this.waiting.clear()) if (!isTakenBack(message)) this.waiting.push(message);
+    this.sweep();
+  }
+
+  private sweep(): void {
+    for (const message of this.waiting.clear()) if (isOpen(message)) this.waiting.push(message);
+    this.sweepAt = Math.min(this.settings.maxQueued, Math.max(MANY_WAITING, 2 * this.waiting.length));
   }
 
   confirmed(flight: Flight<T>): void {

@@ -10,7 +10,8 @@ import {
   type SluiceEvent,
 } from 'sluice';
 import { defineLink, defineSink, type Sending, type SinkOptions, type WriterContext } from 'sluice/connection';
-import { virtualClock, type VirtualClock } from 'sluice/testing';
+import { testSource, virtualClock, type VirtualClock } from 'sluice/testing';
+import type { SinkHandle } from '../../src/connection/scope.js';
 import { isOpen } from '../../src/message/envelope.js';
 
 interface Rig {
@@ -262,6 +263,28 @@ describe('defineSink', () => {
     for (const message of taken) r.sink.next(message);
     expect(log).toEqual(['2 requeue OVERFLOW']);
     expect(reasons).toContainEqual(expect.objectContaining({ code: 'OVERFLOW', retriable: true }));
+  });
+
+  it('has no more waiting than its source has out, however often that takes them back meanwhile (law 2)', async () => {
+    const r = rig({ maxUnconfirmed: 1, maxQueued: 8, reconnect: backoff({ initialMs: 60_000, jitter: 'none' }) });
+    r.failOpen = new SluiceError('CONNECT_FAILED', 'away', { retriable: true });
+    const reconnect = backoff({ initialMs: 10, factor: 1, jitter: 'none' });
+    const source = testSource<number>({ clock: r.clock, credit: 4, reconnect });
+    const outcomes: string[] = [];
+    source.events$.subscribe(({ type }) => outcomes.push(type));
+    for (let at = 0; at < 4; at += 1) source.offer(at);
+    source.flow.subscribe(r.sink);
+    for (let loss = 0; loss < 10; loss += 1) {
+      await r.clock.run(20);
+      source.lose(new SluiceError('CONNECTION_LOST', 'cut', { retriable: true }));
+    }
+    await r.clock.run(20);
+    expect(outcomes).not.toContain('requeue');
+    expect((r.sink as unknown as SinkHandle).queued).toBeLessThanOrEqual(8);
+    r.failOpen = undefined;
+    r.answer = (sending) => sending.confirm();
+    await r.clock.run(60_000);
+    expect([r.sent.length, source.unsettled]).toEqual([4, []]);
   });
 
   it('keeps its link while it is in use and leaves it when it closes', async () => {
