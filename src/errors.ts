@@ -137,6 +137,14 @@ export function toSluiceError(
   options: Omit<SluiceErrorOptions, 'cause'> = {},
 ): SluiceError {
   if (isSluiceError(error)) return error;
-  const said = error instanceof Error ? error.message : String(error);
-  return new SluiceError(code, `${message}: ${said.slice(0, 200)}`, { ...options, cause: error });
+  return new SluiceError(code, `${message}: ${textOf(error).slice(0, 200)}`, { ...options, cause: error });
+}
+
+/** Anything may be thrown, also what has no text, or a message that is none. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return `a thrown ${typeof thrown} without a text`;
+  }
 }

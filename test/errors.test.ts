@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES, isSluiceError, SluiceError } from 'sluice';
-import { metBy } from '../src/errors.js';
+import { metBy, toSluiceError } from '../src/errors.js';
 
 describe('SluiceError', () => {
   it('keeps code, cause and details, and is not retriable by default', () => {
@@ -33,6 +33,21 @@ describe('SluiceError', () => {
     const met = metBy('own', frozen);
     expect(met).toMatchObject({ code: 'CONNECT_FAILED', message: 'no', retriable: true });
     expect([met.details, met.cause, frozen.details]).toEqual([{ connector: 'own', port: 1 }, frozen, { port: 1 }]);
+  });
+
+  it('is made of whatever was thrown, also of what has no text', () => {
+    const of = (thrown: unknown): string => toSluiceError(thrown, 'HANDLER_FAILED', 'failed').message;
+    const odd = Object.assign(new Error('x'), { message: { code: 1 } });
+    const bare: unknown = Object.create(null);
+    expect([of(new Error('no')), of('text'), of(undefined), of(Symbol('s')), of(odd), of(bare)]).toEqual([
+      'failed: no',
+      'failed: text',
+      'failed: undefined',
+      'failed: Symbol(s)',
+      'failed: [object Object]',
+      'failed: a thrown object without a text',
+    ]);
+    expect(toSluiceError(bare, 'HANDLER_FAILED', 'failed').cause).toBe(bare);
   });
 
   it('has no code twice', () => {

@@ -52,8 +52,10 @@ export function holdSink(sink: Sink<never>, stage: string, failed: (error: Sluic
 /** @throws SluiceError `SINK_CLOSED` @internal */
 export function refuseClosed(sink: Sink<never>, stage: string): void {
   if (!isSinkHandle(sink) || (sink.status !== 'closing' && sink.status !== 'closed')) return;
+  const { failure } = sink;
+  const why = failure === undefined ? 'with the last flow that gave to it' : `as it failed (${failure.code})`;
   const cure = 'make one for each flow: in a topology inside the factory, before a retry inside defer';
-  throw new SluiceError('SINK_CLOSED', `${stage}: the sink has ended with the last flow that gave to it; ${cure}.`);
+  throw new SluiceError('SINK_CLOSED', `${stage}: the sink has ended, ${why}; ${cure}.`, { cause: failure });
 }
 
 function closedEarly(stage: string, thrown: Failure | undefined): SluiceError {

@@ -44,7 +44,7 @@ export function deadLetterHeaders(message: Message<unknown>, reason: unknown, po
 
 function codeOf(reason: unknown): string {
   if (isSluiceError(reason)) return reason.code;
-  return reason instanceof Error ? reason.name : 'unknown';
+  return (reason instanceof Error ? field(reason, 'name') : undefined) ?? 'unknown';
 }
 
 /** A stage says only that it failed: why is what its work threw, one or several causes down. */

@@ -3,7 +3,8 @@ import { describeAs } from '../connection/describe.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import { holdSink } from '../connection/hold-sink.js';
 import { currentScope, withScope, type Scope } from '../connection/scope.js';
-import { SluiceError, toSluiceError } from '../errors.js';
+import { sinkThrew } from '../connection/sink-threw.js';
+import { SluiceError } from '../errors.js';
 import { memberEnds } from '../message/batch-partial.js';
 import { deadLetterHeaders } from '../message/dead-letter.js';
 import { type Envelope, handBack, mark } from '../message/envelope.js';
@@ -82,7 +83,7 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
         try {
           sink.next(letter);
         } catch (error) {
-          letter.nack(toSluiceError(error, 'SINK_FAILED', `${NAME} could not send`));
+          sinkThrew(letter, NAME, error);
         }
       }
 

@@ -4,8 +4,9 @@ import type { Sink, Stage } from '../connection/flow.js';
 import { holdSink, type SinkHold } from '../connection/hold-sink.js';
 import { checkArgument, sinkLike } from '../connection/options.js';
 import { Ring } from '../connection/ring.js';
+import { sinkThrew } from '../connection/sink-threw.js';
 import { type Runnable, type Trampoline, trampolineOf } from '../connection/trampoline.js';
-import { SluiceError, toSluiceError } from '../errors.js';
+import { SluiceError } from '../errors.js';
 import { type Envelope, handBack, isOpen, mark } from '../message/envelope.js';
 import { memberEnds } from '../message/batch-partial.js';
 import { apart } from '../message/members.js';
@@ -79,7 +80,7 @@ class Delivering<T> implements StageObserver<T>, Runnable {
     try {
       this.sink.next(passed);
     } catch (error) {
-      passed.nack(toSluiceError(error, 'SINK_FAILED', `${this.name} threw`));
+      sinkThrew(passed, this.name, error);
     } finally {
       this.isSending = false;
     }

@@ -11,6 +11,7 @@ import {
   type OptionRule,
   sinkLike,
 } from '../connection/options.js';
+import { sinkThrew } from '../connection/sink-threw.js';
 import { SluiceError, toSluiceError } from '../errors.js';
 import { type Envelope, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
@@ -207,7 +208,7 @@ class Branch<I, O> {
     try {
       this.to.next(part);
     } catch (error) {
-      part.nack(toSluiceError(error, 'SINK_FAILED', 'A sink of fanout threw'));
+      sinkThrew(part, 'fanout', error);
     }
   }
 

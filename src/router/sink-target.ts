@@ -1,9 +1,9 @@
 import type { Sink } from '../connection/flow.js';
 import { holdSink, refuseClosed, type SinkHold } from '../connection/hold-sink.js';
-import { type SluiceError, toSluiceError } from '../errors.js';
+import { sinkThrew } from '../connection/sink-threw.js';
+import type { SluiceError } from '../errors.js';
 import { type Envelope, handBack } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
-import { report } from '../observability/observe.js';
 import type { Target, TargetOwner, Way } from './target.js';
 
 /**
@@ -54,9 +54,7 @@ export class SinkTarget<I> implements Target<I>, Way<I> {
     try {
       this.sink.next(message);
     } catch (error) {
-      const { stage } = message as Envelope<I>;
-      message.nack(toSluiceError(error, 'SINK_FAILED', `The sink of ${stage} threw`));
-      report({ type: 'stage.failed', stage, reason: error });
+      sinkThrew(message, (message as Envelope<I>).stage, error);
     }
   }
 

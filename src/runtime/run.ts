@@ -5,6 +5,7 @@ import type { Failure } from '../connection/end-sink.js';
 import { holdSink } from '../connection/hold-sink.js';
 import { checkArgument, checkOptions, flowLike, having, numeric, sinkLike, text } from '../connection/options.js';
 import { withScope } from '../connection/scope.js';
+import { sinkThrew } from '../connection/sink-threw.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import { Cell } from './cell.js';
@@ -88,7 +89,7 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
         try {
           sink.next(message);
         } catch (error) {
-          message.nack(toSluiceError(error, 'SINK_FAILED', 'The sink threw'));
+          sinkThrew(message, name, error);
         }
       },
       error: (error: unknown) => end({ error }),

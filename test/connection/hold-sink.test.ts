@@ -16,6 +16,7 @@ import {
   type Message,
   type Sink,
 } from 'sluice';
+import { defineSink } from 'sluice/connection';
 import { testSource, virtualClock } from 'sluice/testing';
 import { holdSink } from '../../src/connection/hold-sink.js';
 import { recordingSink, settling } from '../helpers/branches.js';
@@ -112,6 +113,20 @@ describe.each(Object.keys(WAYS))('a sink that several flows give to by %s', (way
     source.offer(1);
     const late = collect(into(shared)(source.flow));
     expect([late.errors.map(codeOf), source.queued]).toEqual([['SINK_CLOSED'], [1]]);
+  });
+
+  it('is refused when it has failed, and says why', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const open = () => Promise.reject(new SluiceError('AUTH_FAILED', 'no'));
+    const broken = defineSink<number>({ connector: 'broken', maxUnconfirmed: 1, open });
+    const source = testSource<number>({ clock });
+    source.offer(1);
+    source.flow.subscribe(broken);
+    await clock.run(10);
+    const late = collect(into(broken)(testSource<number>({ clock }).flow));
+    expect(late.errors).toMatchObject([{ code: 'SINK_CLOSED', cause: { code: 'AUTH_FAILED' } }]);
+    expect((late.errors[0] as Error).message).toContain('the sink has ended, as it failed (AUTH_FAILED); make one');
   });
 
   it('ends the flows that still give to it when somebody else completes it', async () => {
