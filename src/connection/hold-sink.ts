@@ -1,3 +1,4 @@
+import { currentClock } from '../clock.js';
 import { SluiceError, toSluiceError } from '../errors.js';
 import { endSink, type Failure, onClosed } from './end-sink.js';
 import type { Sink } from './flow.js';
@@ -11,11 +12,22 @@ export interface SinkHold {
    * Gives up the hold, once. The last one to do so ends the sink, with `reason` by its `error`, and `ended` is called once
    * it is closed. As long as others give to it the sink goes on, and `ended` is called at once.
    */
-  leave(ended?: (thrown?: Failure) => unknown, reason?: Failure): void;
+  leave(ended: (thrown?: Failure) => unknown, reason?: Failure): void;
+  /**
+   * The same for who was unsubscribed, or has failed. Whoever is subscribed again for it, as `retry` and a branch that broke
+   * are, gives to the same sink again: so the last one ends it only after this turn.
+   */
+  drop(reason?: Failure): void;
 }
 
-/** How many give to a sink. */
-const counts = new WeakMap<Sink<never>, number>();
+/** Who gives to a sink. */
+interface Givers {
+  count: number;
+  /** Grows with each that comes or goes. */
+  changes: number;
+}
+
+const givers = new WeakMap<Sink<never>, Givers>();
 
 /**
  * Takes hold of a sink for somebody who is about to give to it: a sink ends with the last flow that gives to it, not with
@@ -27,8 +39,15 @@ const counts = new WeakMap<Sink<never>, number>();
  */
 export function holdSink(sink: Sink<never>, stage: string, failed: (error: SluiceError) => void): SinkHold {
   refuseClosed(sink, stage);
-  counts.set(sink, (counts.get(sink) ?? 0) + 1);
-  let hasLeft = false;
+  const clock = currentClock();
+  const all = giversOf(sink);
+  let hasLeft = true;
+  const change = (by: 1 | -1): void => {
+    hasLeft = by < 0;
+    all.count += by;
+    all.changes += 1;
+  };
+  change(1);
   currentScope()?.addSink?.(sink);
   onClosed(sink, (thrown) => {
     if (sink.failure !== undefined) failed(sink.failure);
@@ -36,17 +55,30 @@ export function holdSink(sink: Sink<never>, stage: string, failed: (error: Sluic
   });
   return {
     get isShared() {
-      return (counts.get(sink) ?? 0) > 1;
+      return all.count > 1;
     },
-    leave(ended = () => undefined, reason) {
+    leave(ended, reason) {
       if (hasLeft) return;
-      hasLeft = true;
-      const left = (counts.get(sink) ?? 1) - 1;
-      counts.set(sink, left);
-      if (left > 0) ended();
+      change(-1);
+      if (all.count > 0) ended();
       else endSink(sink, stage, ended, reason);
     },
+    drop(reason) {
+      if (hasLeft) return;
+      change(-1);
+      if (all.count > 0) return;
+      const { changes } = all;
+      clock.yield(() => {
+        if (changes === all.changes) endSink(sink, stage, () => undefined, reason);
+      });
+    },
   };
+}
+
+function giversOf(sink: Sink<never>): Givers {
+  let all = givers.get(sink);
+  if (all === undefined) givers.set(sink, (all = { count: 0, changes: 0 }));
+  return all;
 }
 
 /** @throws SluiceError `SINK_CLOSED` @internal */

@@ -103,7 +103,7 @@ export function deadLetter<T>(sink: Sink<NoInfer<T>>, options: DeadLetterOptions
       );
       return () => {
         subscription.unsubscribe();
-        hold.leave();
+        hold.drop();
       };
     });
     return describeAs(flow, { ...facts, upstream: source });

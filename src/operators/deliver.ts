@@ -98,7 +98,7 @@ class Delivering<T> implements StageObserver<T>, Runnable {
   teardown(): void {
     this.isOver = true;
     for (const message of this.confirmed.clear()) handBack(message);
-    this.hold.leave();
+    this.hold.drop();
   }
 
   /** A turn: emits what was confirmed. */

@@ -227,7 +227,7 @@ class Branch<I, O> {
   stop(): void {
     this.subscription?.unsubscribe();
     this.subscription = undefined;
-    this.hold?.leave();
+    this.hold?.drop();
   }
 
   private failed(error: unknown): void {

@@ -68,11 +68,11 @@ export class SinkTarget<I> implements Target<I>, Way<I> {
 
   error(error: unknown): void {
     this.hasLeft = true;
-    this.hold?.leave(undefined, { error });
+    this.hold?.drop({ error });
   }
 
   stop(): void {
     this.hasLeft = true;
-    this.hold?.leave();
+    this.hold?.drop();
   }
 }

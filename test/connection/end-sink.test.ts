@@ -123,6 +123,7 @@ describe.each(Object.entries(inside))('a sink inside of a flow: %s (law 4, S1 dr
     expect([log, ended.completed]).toEqual([['complete', 'close'], false]);
     const left = slowSink();
     collect(stage(left.sink)(fromAsyncIterable(['a'], { clock }))).subscription.unsubscribe();
+    await new Promise(setImmediate);
     expect(left.log).toEqual(['complete']);
   });
 

@@ -1,8 +1,9 @@
-import { take } from 'rxjs';
+import { Observable, retry, take } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   deadLetter,
   deliver,
+  each,
   fanout,
   fromAsyncIterable,
   memoryBroker,
@@ -52,7 +53,7 @@ describe('holdSink', () => {
     // Neither may end the process: an observer of RxJS, whose `closed` is no promise, and a promise that is rejected.
     hold({ ...sink(), closed: false } as unknown as Sink<never>);
     hold(sink(undefined, Promise.reject(new Error('no'))));
-    hold(sink(undefined, Promise.resolve())).leave();
+    hold(sink(undefined, Promise.resolve())).leave(() => undefined);
     await new Promise(setImmediate);
     expect(told).toEqual(['FILE_IS_DIRECTORY', 'SINK_CLOSED', 'SINK_FAILED']);
   });
@@ -67,6 +68,21 @@ describe('holdSink', () => {
       hold.leave(() => ended.push(at));
       expect([isShared, ended.length, to.ended.length]).toEqual([at < 2, at + 1, at < 2 ? 0 : 1]);
     }
+    expect(to.ended).toEqual(['error gone']);
+  });
+
+  it('leaves the sink to who takes hold of it again in the same turn', async () => {
+    const to = recordingSink<number>();
+    const hold = () => holdSink(to, 'test', () => undefined);
+    const first = hold();
+    first.drop();
+    first.drop();
+    const second = hold();
+    await new Promise(setImmediate);
+    expect(to.ended).toEqual([]);
+    second.drop();
+    hold().drop({ error: new Error('gone') });
+    await new Promise(setImmediate);
     expect(to.ended).toEqual(['error gone']);
   });
 });
@@ -101,6 +117,24 @@ describe.each(Object.keys(WAYS))('a sink that several flows give to by %s', (way
     await clock.run(10);
     await shared.closed;
     expect(flows[2]?.completed).toBe(true);
+  });
+
+  it('goes on where a flow that failed is subscribed again at once, as by retry', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const shared = memorySink<number>(memoryBroker({ clock }), { topic: 'out' });
+    const source = testSource<number>({ clock });
+    let fails = 1;
+    const flow = new Observable<Message<number>>((output) => {
+      fails -= 1;
+      if (fails >= 0) clock.timer(5, () => output.error(new Error('no')));
+      return source.flow.subscribe(output);
+    });
+    const seen = collect(into(shared)(flow).pipe(retry()), settling);
+    await clock.run(10);
+    source.offer(1);
+    await clock.run(10);
+    expect([seen.errors, source.queued, source.unsettled]).toEqual([[], [], []]);
   });
 
   it('is refused at once when it has ended, in place of every message each time it comes', async () => {
@@ -139,6 +173,26 @@ describe.each(Object.keys(WAYS))('a sink that several flows give to by %s', (way
     await clock.run(10);
     for (const value of [1, 2]) source.offer(value);
     expect([flow.errors.map(codeOf), source.queued]).toEqual([['SINK_CLOSED'], [1, 2]]);
+  });
+});
+
+describe('a sink inside of a branch that breaks', () => {
+  it('goes on when the branch is subscribed again', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const shared = memorySink<number>(memoryBroker({ clock }), { topic: 'out' });
+    const source = testSource<number>({ clock });
+    let fails = true;
+    const work = (n: number): number => {
+      if (!fails) return n;
+      fails = false;
+      throw new Error('no');
+    };
+    const to = (flow: Flow<number>): Flow<number> => flow.pipe(each(work, { onError: 'fail' }), deliver(shared));
+    const seen = collect(source.flow.pipe(route([{ name: 'all', when: () => true, to }])), settling);
+    for (const value of [1, 2]) source.offer(value);
+    await clock.run(10);
+    expect([seen.payloads.toSorted(), source.queued, source.unsettled]).toEqual([[1, 2], [], []]);
   });
 });
 

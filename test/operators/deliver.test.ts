@@ -139,7 +139,7 @@ describe('deliver', () => {
     expect([run.out, run.log]).toEqual([['a'], ['a requeue SINK_FAILED', 'a ack']]);
   });
 
-  it('completes the sink with the flow, and on unsubscribe', () => {
+  it('completes the sink with the flow, and on unsubscribe', async () => {
     const clock = virtualClock();
     const first = holding();
     const seen = collect(fromAsyncIterable<string>([], { clock }).pipe(deliver(first.sink)));
@@ -147,6 +147,7 @@ describe('deliver', () => {
     expect([seen.completed, first.completed()]).toEqual([true, 1]);
     const second = holding();
     collect(fromAsyncIterable(['a'], { clock }).pipe(deliver(second.sink))).subscription.unsubscribe();
+    await new Promise(setImmediate);
     expect(second.completed()).toBe(1);
   });
 

@@ -289,7 +289,7 @@ group('route', () => {
       }),
     );
 
-    it('hands back what waits when it is unsubscribed, completes sinks, and lets the rest settle', () => {
+    it('hands back what waits when it is unsubscribed, completes sinks, and lets the rest settle', async () => {
       const { message, log, open } = recorder();
       const source = new Subject<Message<string>>();
       const sink = recordingSink<string>();
@@ -303,8 +303,9 @@ group('route', () => {
       expect(open).toEqual(['a', 'e']);
       subscription.unsubscribe();
       expect(source.observed).toBe(false);
-      expect(sink.ended).toEqual(['complete']);
       expect(log).toEqual(['b ack', 'e release']);
+      await new Promise(setImmediate);
+      expect(sink.ended).toEqual(['complete']);
       expect(out[0]?.ack()).toBe(true);
       expect(log).toEqual(['b ack', 'e release', 'a ack']);
     });

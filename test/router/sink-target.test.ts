@@ -56,7 +56,7 @@ describe('a branch that is a sink', () => {
     expect(sink.ended).toEqual(['complete']);
   });
 
-  it('does not let a throw in complete or error disturb the end of the flow', () => {
+  it('does not let a throw in complete or error disturb the end of the flow', async () => {
     const throws = (): never => {
       throw new Error('no');
     };
@@ -67,6 +67,7 @@ describe('a branch that is a sink', () => {
     completing.stop();
     const failing = setUp({ ...recordingSink<string>(), error: throws });
     failing.source.error(new Error('gone'));
+    await new Promise(setImmediate);
     expect(failing.failures).toMatchObject([{ stage: 'route/sink' }]);
     failing.stop();
   });
