@@ -16,7 +16,7 @@ import { StatusCell } from './status-cell.js';
 import { isThenable, Supervisor } from './supervisor.js';
 
 /** So many may wait before those are looked for that their source took back meanwhile. */
-const MANY_WAITING = 1_024;
+const MANY_WAITING = 32;
 
 /** How long a message stays away that found the sink closed. */
 const COME_AGAIN_MS = 1_000;

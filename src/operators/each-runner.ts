@@ -12,6 +12,9 @@ import { Lanes } from './lanes.js';
 
 type AnyWork<I, O> = (payload: I, message: Message<I>, current: Try) => Work<O>;
 
+/** So many may wait before those are looked for that their source took back meanwhile. */
+const MANY_WAITING = 32;
+
 /** What happens to a message that comes while work is going on. Returns false when it was settled. */
 export type Arrival<I, O> = (message: Message<I>, runner: EachRunner<I, O>) => boolean;
 
@@ -30,6 +33,8 @@ export class EachRunner<I, O> implements StageObserver<I> {
   private readonly arrival: Arrival<I, O> | undefined;
   private readonly concurrency: number;
   private readonly waiting = new Ring<Message<I>>();
+  /** It grows with those that wait and are open. */
+  private sweepAt = MANY_WAITING;
   private readonly lanes: Lanes<I> | undefined;
   private readonly idle: EachTask<I, O>[] = [];
   private readonly active: EachTask<I, O>[] = [];
@@ -90,7 +95,10 @@ export class EachRunner<I, O> implements StageObserver<I> {
       }
     }
     if (this.waiting.length === 0 && this.active.length < this.concurrency && !this.draining) this.begin(message);
-    else this.waiting.push(message);
+    else {
+      if (this.waiting.length >= this.sweepAt) this.sweep();
+      this.waiting.push(message);
+    }
     if (this.waiting.length > 0) this.drain();
   }
 
@@ -119,14 +127,25 @@ export class EachRunner<I, O> implements StageObserver<I> {
     while (this.waiting.length > 0 && this.active.length < this.concurrency && !this.ended) {
       const message = this.waiting.shift() as Message<I>;
       if (isOpen(message)) this.begin(message);
-      else {
-        // Taken back by its source while it waited: it comes again, working on it now would only do it twice.
-        handBack(message);
-        this.leave(message);
-      }
+      else this.pass(message);
     }
     this.draining = false;
     this.completeIfDone();
+  }
+
+  /** While no place is free a source may lose its connection again and again, and bring the same messages each time. */
+  private sweep(): void {
+    for (const message of this.waiting.clear()) {
+      if (isOpen(message)) this.waiting.push(message);
+      else this.pass(message);
+    }
+    this.sweepAt = Math.max(MANY_WAITING, 2 * this.waiting.length);
+  }
+
+  /** Taken back by its source while it waited: it comes again, working on it now would only do it twice. */
+  private pass(message: Message<I>): void {
+    handBack(message);
+    this.leave(message);
   }
 
   private begin(message: Message<I>): void {

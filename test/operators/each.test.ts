@@ -15,8 +15,11 @@ import {
   useClock,
 } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
+import type { Ring } from '../../src/connection/ring.js';
 import type { Envelope } from '../../src/message/envelope.js';
 import type { Settler } from '../../src/message/settlement.js';
+import { EachRunner } from '../../src/operators/each-runner.js';
+import { recorder } from '../helpers/message.js';
 import { codeOf, runStage, stageLaws } from '../helpers/stage.js';
 
 /** Work that takes its time. */
@@ -200,6 +203,30 @@ describe('each with promises', () => {
     source.lose(new Error('cut'));
     await clock.run(5_000);
     expect([out, works]).toEqual([['a2'], 2]);
+  });
+
+  it('keeps nothing that its source took back while no place is free, however often that is (law 2)', () => {
+    const output = { closed: false, next: () => undefined, error: () => undefined, complete: () => undefined };
+    const runner = new EachRunner<number, number>(
+      () => new Promise(() => undefined),
+      {},
+      'hung',
+      output,
+      virtualClock(),
+    );
+    const { waiting } = runner as unknown as { readonly waiting: Ring<Message<number>> };
+    const { message } = recorder();
+    let most = 0;
+    for (let loss = 0; loss < 100; loss += 1) {
+      const brought = Array.from({ length: 20 }, (_, at) => message(at));
+      for (const one of brought) runner.next(one);
+      most = Math.max(most, waiting.length);
+      for (const one of brought) (one as Envelope<number>).release();
+    }
+    expect(most).toBeLessThan(100);
+    const last = message(1);
+    runner.next(last);
+    expect(waiting.toArray()).toContain(last);
   });
 
   it('begins no work on a message that was taken back while it waited', async () => {
