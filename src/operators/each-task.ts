@@ -73,7 +73,7 @@ export class EachTask<I, O> {
   private current: TimedTry | undefined;
   private cancelTimer: Cancel | undefined;
   private inner: Unsubscribable | undefined;
-  /** Of the message whose Observable runs. */
+  /** Of the message whose Observable runs, or waits for its next try. */
   private signal: AbortSignal | undefined;
   /** Kept over tries: the parts that a failed one gave count too. */
   private fork: Fork | undefined;
@@ -171,12 +171,21 @@ export class EachTask<I, O> {
       return;
     }
     this.inner = subscription;
+    this.watch(message);
+  }
+
+  /** What can be ended at once must not keep the place of a message that is over, and comes again. */
+  private watch(message: Message<I>): void {
     this.signal = message.signal;
     if (this.signal.aborted) this.takenBack();
     else this.signal.addEventListener('abort', this.takenBack, { once: true });
   }
 
-  /** An Observable that never completes must not keep the place of a message that is over, and comes again. */
+  private unwatch(): void {
+    this.signal?.removeEventListener('abort', this.takenBack);
+    this.signal = undefined;
+  }
+
   private readonly takenBack = (): void => {
     // Work that acks its message by itself goes on.
     if ((this.message as Envelope<I>).root.state === ACKED) return;
@@ -225,11 +234,14 @@ export class EachTask<I, O> {
   }
 
   private again(delayMs: number): void {
+    const message = this.message as Message<I>;
     this.cancelTimer = this.runner.clock.timer(delayMs, () => {
       this.cancelTimer = undefined;
-      if (isOpen(this.message as Message<I>)) this.start();
+      this.unwatch();
+      if (isOpen(message)) this.start();
       else this.end();
     });
+    this.watch(message);
   }
 
   /** Ends the work without a result. */
@@ -257,8 +269,7 @@ export class EachTask<I, O> {
     this.generation += 1;
     this.cancelTimer?.();
     this.cancelTimer = undefined;
-    this.signal?.removeEventListener('abort', this.takenBack);
-    this.signal = undefined;
+    this.unwatch();
     const { inner } = this;
     this.inner = undefined;
     try {

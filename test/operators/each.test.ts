@@ -538,6 +538,29 @@ describe('each with retry and timeout', () => {
     expect([tries, run.log, run.end]).toEqual([2, ['1 dead DECODE_FAILED', '2 taken-back'], 'CONNECT_FAILED']);
   });
 
+  it('has the place free at once when a message is taken back that waits for its next try', () => {
+    const begun: number[] = [];
+    const run = runStage(
+      each(
+        (n: number) => {
+          begun.push(n);
+          if (begun.length === 1) throw new Error('maybe');
+          return n;
+        },
+        { retry: backoff({ tries: 2, initialMs: 60_000, jitter: 'none' }) },
+      ),
+      { values: [1, 2], reconnect: backoff({ initialMs: 1 }) },
+    );
+    run.source.lose(new SluiceError('CONNECTION_LOST', 'cut', { retriable: true }));
+    run.clock.advance(1_000);
+    expect([begun, run.log, run.end]).toEqual([
+      [1, 1, 2],
+      ['1 taken-back', '2 taken-back', '1 ack', '2 ack'],
+      'complete',
+    ]);
+    expect(run.clock.pendingTimers).toBe(0);
+  });
+
   it('gives a try up after timeoutMs: its signal aborts and its late result counts for nothing (S4.80)', async () => {
     const signals: AbortSignal[] = [];
     const run = runStage(
