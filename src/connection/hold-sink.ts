@@ -3,16 +3,15 @@ import { SluiceError, toSluiceError } from '../errors.js';
 import { endSink, type Failure, onClosed } from './end-sink.js';
 import type { Sink } from './flow.js';
 import { currentScope, isSinkHandle } from './scope.js';
+import { isThenable } from './supervisor.js';
 
 /** A flow's hold on a sink that it gives to. */
 export interface SinkHold {
-  /** Other flows, or other branches of this one, give to it as well. */
-  readonly isShared: boolean;
   /**
    * Gives up the hold, once. The last one to do so ends the sink, with `reason` by its `error`, and `ended` is called once
-   * it is closed. As long as others give to it the sink goes on, and `ended` is called at once.
+   * it is closed. As long as others give to it the sink goes on, and `ended` is called at once and told so.
    */
-  leave(ended: (thrown?: Failure) => unknown, reason?: Failure): void;
+  leave(ended: (thrown?: Failure, goesOn?: boolean) => unknown, reason?: Failure): void;
   /**
    * The same for who was unsubscribed, or has failed. Whoever is subscribed again for it, as `retry` and a branch that broke
    * are, gives to the same sink again: so the last one ends it only after this turn.
@@ -25,6 +24,10 @@ interface Givers {
   count: number;
   /** Grows with each that comes or goes. */
   changes: number;
+  /** Those who hear when it closes. One promise callback for all: what hangs on a promise is kept as long as it is open. */
+  readonly watchers: Set<(thrown?: Failure) => void>;
+  /** It was ended, or is closed. An observer that does not say when it is closed may be given to again. */
+  isOver: boolean;
 }
 
 const givers = new WeakMap<Sink<never>, Givers>();
@@ -41,49 +44,68 @@ export function holdSink(sink: Sink<never>, stage: string, failed: (error: Sluic
   refuseClosed(sink, stage);
   const clock = currentClock();
   const all = giversOf(sink);
+  const forget = currentScope()?.addSink?.(sink);
   let hasLeft = true;
-  const change = (by: 1 | -1): void => {
+  const watcher = (thrown?: Failure): void => {
+    over();
+    if (sink.failure !== undefined) failed(sink.failure);
+    else if (!hasLeft) failed(closedEarly(stage, thrown));
+  };
+  function change(by: 1 | -1): void {
     hasLeft = by < 0;
     all.count += by;
     all.changes += 1;
-  };
+  }
+  function over(): void {
+    all.watchers.delete(watcher);
+    forget?.();
+  }
+  function end(ended: (thrown?: Failure) => unknown, reason?: Failure): void {
+    all.isOver = isThenable(sink.closed);
+    endSink(sink, stage, ended, reason);
+  }
   change(1);
-  currentScope()?.addSink?.(sink);
-  onClosed(sink, (thrown) => {
-    if (sink.failure !== undefined) failed(sink.failure);
-    else if (!hasLeft) failed(closedEarly(stage, thrown));
-  });
+  all.watchers.add(watcher);
   return {
-    get isShared() {
-      return all.count > 1;
-    },
     leave(ended, reason) {
       if (hasLeft) return;
       change(-1);
-      if (all.count > 0) ended();
-      else endSink(sink, stage, ended, reason);
+      const left = (thrown?: Failure): void => {
+        over();
+        ended(thrown, all.count > 0);
+      };
+      if (all.count > 0) left();
+      else end(left, reason);
     },
     drop(reason) {
       if (hasLeft) return;
       change(-1);
+      over();
       if (all.count > 0) return;
       const { changes } = all;
       clock.yield(() => {
-        if (changes === all.changes) endSink(sink, stage, () => undefined, reason);
+        if (changes === all.changes) end(() => undefined, reason);
       });
     },
   };
 }
 
 function giversOf(sink: Sink<never>): Givers {
-  let all = givers.get(sink);
-  if (all === undefined) givers.set(sink, (all = { count: 0, changes: 0 }));
+  const known = givers.get(sink);
+  if (known !== undefined) return known;
+  const all: Givers = { count: 0, changes: 0, watchers: new Set(), isOver: false };
+  givers.set(sink, all);
+  onClosed(sink, (thrown) => {
+    all.isOver = true;
+    for (const watcher of [...all.watchers]) watcher(thrown);
+  });
   return all;
 }
 
 /** @throws SluiceError `SINK_CLOSED` @internal */
 export function refuseClosed(sink: Sink<never>, stage: string): void {
-  if (!isSinkHandle(sink) || (sink.status !== 'closing' && sink.status !== 'closed')) return;
+  const isEnding = isSinkHandle(sink) && (sink.status === 'closing' || sink.status === 'closed');
+  if (!isEnding && givers.get(sink)?.isOver !== true) return;
   const { failure } = sink;
   const why = failure === undefined ? 'with the last flow that gave to it' : `as it failed (${failure.code})`;
   const cure = 'make one for each flow: in a topology inside the factory, before a retry inside defer';

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { Cancel } from '../clock.js';
 import type { SluiceError } from '../errors.js';
 import type { Message } from '../message/message.js';
 import type { MessageFacts, SluiceEvent } from '../observability/events.js';
@@ -76,8 +77,8 @@ export function isSinkHandle(sink: object): sink is SinkHandle {
 /** Who wants to know which sources and sinks a flow is made of. */
 export interface Scope {
   addSource(source: SourceHandle): void;
-  /** A sink in the middle of the flow, or at the end of one of its branches. */
-  addSink?(sink: Sink<never>): void;
+  /** A sink in the middle of the flow, or at the end of one of its branches, until what this gives is called. */
+  addSink?(sink: Sink<never>): Cancel;
   /** What happens to the messages of its sources. */
   event?(event: SluiceEvent): void;
   /**

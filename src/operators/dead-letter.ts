@@ -122,7 +122,7 @@ function exhausted({ attempt }: Message<unknown>, reason: unknown): SluiceError 
 function forwarding(outer: Scope | undefined): Scope {
   const scope: { -readonly [K in keyof Scope]: Scope[K] } = {
     addSource: (source) => outer?.addSource(source),
-    addSink: (sink) => outer?.addSink?.(sink),
+    addSink: (sink) => outer?.addSink?.(sink) ?? (() => undefined),
   };
   // A source looks whether there is somebody to tell before it makes an event.
   if (outer?.event !== undefined) scope.event = (event) => outer.event?.(event);

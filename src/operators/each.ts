@@ -63,9 +63,8 @@ export interface EachOptions<I> {
  * failure of work is caught: the message is tried again, then nacked by `onError`, and the flow goes on.
  *
  * Messages beyond `concurrency` wait here unsettled, so their number never passes the source's credit. Completes when the
- * source has and all work is done. On unsubscribe running work is abandoned (its signal aborts) and what it held goes
- * back to the source untouched. An Observable is unsubscribed, and its place free, as soon as its message is nacked or taken
- * back; a Promise keeps its place until it answers, so let it heed the signal.
+ * source has and all work is done. On unsubscribe running work is abandoned and what it held goes back to the source
+ * untouched. Its signal aborts then, and when its message is nacked or taken back; an Observable is unsubscribed.
  *
  * @example
  * import { backoff, each } from 'sluice';

@@ -49,8 +49,9 @@ export interface FanoutOptions {
  *
  * Branches are subscribed before the source. One that errors ends alone: it is reported as `stage.failed`, what it held is
  * redelivered, and it starts anew with the next message. One that completes early gets no more, and what was inside is
- * redelivered for the others; when all have, the fan-out completes and leaves its source. When the source has completed, so do the branches, then the flow; sinks are completed with
- * the last flow that gives to them. Under `any` a branch that is behind by the whole credit is left out until it has caught up.
+ * redelivered for the others; when all have, the fan-out completes and leaves its source. When the source has completed, so
+ * do the branches, then the flow; sinks are completed with the last flow that gives to them. Under `any` a branch that is
+ * behind by the whole credit is left out until it has caught up.
  *
  * @example
  * import { each, fanout, memorySink } from 'sluice';

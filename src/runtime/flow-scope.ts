@@ -1,5 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs';
-import { onClosed } from '../connection/end-sink.js';
+import type { Cancel } from '../clock.js';
 import type { Sink } from '../connection/flow.js';
 import type { Scope, SourceHandle } from '../connection/scope.js';
 import type { SluiceEvent } from '../observability/events.js';
@@ -15,8 +15,8 @@ const MANY_SOURCES = 64;
  */
 export class FlowScope implements Scope {
   readonly sources: SourceHandle[] = [];
-  /** The one at the end, then those inside of the flow that are not closed. */
-  readonly sinks: Set<Sink<never>>;
+  /** The one at the end, then those inside of the flow that are not closed, each with how many of its stages give to it. */
+  readonly sinks: Map<Sink<never>, number>;
   readonly faults$: Observable<Fault>;
   private readonly watchers = new Set<Subscriber<Fault>>();
   /** So many sources are known before those that have ended are looked for: it doubles with those that have not. */
@@ -25,7 +25,7 @@ export class FlowScope implements Scope {
   private isOver = false;
 
   constructor(sink: Sink<never>) {
-    this.sinks = new Set([sink]);
+    this.sinks = new Map([[sink, 1]]);
     this.faults$ = new Observable((watcher) => {
       if (this.isOver) watcher.complete();
       this.watchers.add(watcher);
@@ -47,11 +47,18 @@ export class FlowScope implements Scope {
     if (this.isDraining) source.drain();
   }
 
-  addSink(sink: Sink<never>): void {
-    if (this.sinks.has(sink)) return;
-    this.sinks.add(sink);
-    // A branch that is subscribed again may make a new one each time.
-    onClosed(sink, () => this.sinks.delete(sink));
+  /** A branch that is subscribed again may make a new one each time. */
+  addSink(sink: Sink<never>): Cancel {
+    const { sinks } = this;
+    let isGiven = true;
+    sinks.set(sink, (sinks.get(sink) ?? 0) + 1);
+    return () => {
+      if (!isGiven) return;
+      isGiven = false;
+      const left = (sinks.get(sink) ?? 0) - 1;
+      if (left > 0) sinks.set(sink, left);
+      else sinks.delete(sink);
+    };
   }
 
   event(event: SluiceEvent): void {

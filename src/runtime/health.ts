@@ -56,7 +56,7 @@ export interface Health {
 export interface HealthInput {
   readonly name: string;
   readonly sources: readonly SourceHandle[];
-  readonly sinks: Iterable<Sink<never>>;
+  readonly sinks: ReadonlyMap<Sink<never>, unknown>;
   /** A message unsettled for longer makes the flow not ready. */
   readonly unsettledAfterMs: number;
   /** Why the flow ended, if it failed. */
@@ -77,7 +77,7 @@ export function healthOf(input: HealthInput): Health {
       counts: { ...counts },
     }),
   );
-  const sinks = [...input.sinks].flatMap((sink) => (isSinkHandle(sink) ? [sinkHealth(sink)] : []));
+  const sinks = [...input.sinks.keys()].flatMap((sink) => (isSinkHandle(sink) ? [sinkHealth(sink)] : []));
   const failure = input.failure();
   const reasons = [
     ...(failure === undefined ? [] : [`${input.name} failed with ${failure.code}`]),

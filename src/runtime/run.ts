@@ -22,18 +22,17 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  * flow or the sink fails `done`, and a stop drains.
  *
  * When the flow completes, the sink flushes and closes, then `done` resolves. When it fails, the sink gets the error, and
- * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it. A sink that
- * several flows give to ends with the last of them; for the others `done` waits until their own messages are settled. A stop
- * knows the sources of the flow, also those that an operator of RxJS subscribes later (`mergeMap`, a `retry` with a delay); what
- * would be subscribed after it began completes at once and opens nothing. Others, behind a `subscribe` of the user's own, it
- * cuts at its deadline.
+ * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it. One that
+ * others give to as well goes on for them; `done` then waits until the flow's own messages are settled. A stop knows the
+ * sources of the flow, also those that RxJS subscribes later (`mergeMap`, a `retry` with a delay); what would be subscribed
+ * after it began completes at once and opens nothing. Others, behind a `subscribe` of your own, it cuts at its deadline.
  *
  * @example
  * import { each, run } from 'sluice';
  * const running = run(orders.pipe(each(bill)), billing, { drainTimeoutMs: 10_000 });
  * const { clean, unfinished } = await running.stop();
- * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that has ended; `done` rejects with it when
- *   somebody else completes the sink meanwhile
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that has ended; `done` rejects
+ *   with it when somebody else completes the sink meanwhile
  * @see topology
  */
 export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): Running {
@@ -79,8 +78,7 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
       else tellEnd.reject(toSluiceError(cause.error, 'CONNECTION_LOST', `${name} failed`));
     };
     // A sink that goes on for others does not say when it has settled what came from here; the sources do.
-    const { isShared } = hold;
-    hold.leave((thrown) => (isShared ? scope.whenClosed(() => closed(thrown)) : closed(thrown)), reason);
+    hold.leave((thrown, goesOn) => (goesOn === true ? scope.whenClosed(closed) : closed(thrown)), reason);
   };
   const subscription = withScope(scope, () =>
     subscribeTo(flow, {

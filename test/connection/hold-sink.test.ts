@@ -20,6 +20,7 @@ import {
 import { defineSink } from 'sluice/connection';
 import { testSource, virtualClock } from 'sluice/testing';
 import { holdSink } from '../../src/connection/hold-sink.js';
+import { withScope } from '../../src/connection/scope.js';
 import { recordingSink, settling } from '../helpers/branches.js';
 import { collect } from '../helpers/collect.js';
 import { codeOf } from '../helpers/stage.js';
@@ -39,7 +40,7 @@ function fails(): never {
 /** Everything that gives to a sink. */
 const WAYS: Readonly<Record<string, (to: Sink<number>) => (flow: Flow<number>) => Flow<number>>> = {
   deliver: (to) => deliver(to),
-  fanout: (to) => fanout([to]) as (flow: Flow<number>) => Flow<number>,
+  fanout: (to) => fanout([to]),
   route: (to) => route([{ name: 'all', when: () => true, to }]),
   deadLetter: (to) => (source) => where<number>(() => fails())(deadLetter<number>(to)(source)),
 };
@@ -61,14 +62,44 @@ describe('holdSink', () => {
   it('ends the sink with the last that leaves, once, and says of the others at once that they may end', () => {
     const to = recordingSink<number>();
     const holds = [1, 2, 3].map(() => holdSink(to, 'test', () => undefined));
-    const ended: number[] = [];
+    const ended: unknown[] = [];
     for (const [at, hold] of holds.entries()) {
-      const { isShared } = hold;
-      hold.leave(() => ended.push(at), { error: new Error('gone') });
-      hold.leave(() => ended.push(at));
-      expect([isShared, ended.length, to.ended.length]).toEqual([at < 2, at + 1, at < 2 ? 0 : 1]);
+      hold.leave((_thrown, goesOn) => ended.push(goesOn), { error: new Error('gone') });
+      hold.leave(() => ended.push('again'));
+      expect([ended.length, to.ended.length]).toEqual([at + 1, at < 2 ? 0 : 1]);
     }
+    expect(ended).toEqual([true, true, false]);
     expect(to.ended).toEqual(['error gone']);
+  });
+
+  it('hangs one callback on the sink however many hold it, and forgets those who left', async () => {
+    let [asked, told] = [0, 0];
+    let close = (): void => undefined;
+    const closed = new Promise<void>((resolve) => (close = resolve));
+    const to = {
+      ...recordingSink<number>(),
+      get closed() {
+        asked += 1;
+        return closed;
+      },
+    };
+    const seen = new Set<Sink<never>>();
+    const scope = {
+      addSource: () => undefined,
+      addSink: (one: Sink<never>) => (seen.add(one), () => seen.delete(one)),
+    };
+    const holds = withScope(scope, () => [1, 2, 3].map(() => holdSink(to, 'test', () => void (told += 1))));
+    const goesOn = holdSink(to, 'test', () => void (told += 10));
+    holds[0]?.drop();
+    for (const hold of holds) hold.leave(() => undefined);
+    expect([asked, seen.size]).toEqual([1, 0]);
+    close();
+    await closed;
+    expect(told).toBe(10);
+    goesOn.drop();
+    expect(() => holdSink(to, 'test', () => undefined)).toThrow(
+      expect.objectContaining({ code: 'SINK_CLOSED' }) as Error,
+    );
   });
 
   it('leaves the sink to who takes hold of it again in the same turn', async () => {
@@ -147,6 +178,22 @@ describe.each(Object.keys(WAYS))('a sink that several flows give to by %s', (way
     source.offer(1);
     const late = collect(into(shared)(source.flow));
     expect([late.errors.map(codeOf), source.queued]).toEqual([['SINK_CLOSED'], [1]]);
+  });
+
+  it('is refused also while what it got is still unconfirmed', async () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const open = () => ({ send: () => undefined, close: () => undefined });
+    const slow = defineSink<number>({ connector: 'slow', maxUnconfirmed: 8, open }, { closeTimeoutMs: 100 });
+    const first = testSource<number>({ clock });
+    const leaving = collect(into(slow)(first.flow));
+    first.offer(1);
+    await clock.run(10);
+    leaving.subscription.unsubscribe();
+    await clock.run(10);
+    const late = collect(into(slow)(testSource<number>({ clock }).flow));
+    expect(late.errors.map(codeOf)).toEqual(['SINK_CLOSED']);
+    await clock.run(1_000);
   });
 
   it('is refused when it has failed, and says why', async () => {
