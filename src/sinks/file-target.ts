@@ -24,6 +24,9 @@ export interface TargetPlan {
 const MARK = Buffer.of(0xef, 0xbb, 0xbf);
 const LINE_END = /^\r?\n/;
 
+/** The files that sinks of this process have open: two would cut off what the other has written. */
+const written = new Set<string>();
+
 const APPEND = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
 
 /**
@@ -51,6 +54,16 @@ export class FileTarget {
    */
   static async open(plan: TargetPlan): Promise<FileTarget> {
     const { handle, stats } = await openFile(plan.path, { flags: APPEND, root: plan.root, mode: 0o600 });
+    const file = `${stats.dev}:${stats.ino}`;
+    if (written.has(file)) {
+      await handle.close();
+      throw new SluiceError(
+        'FILE_FAILED',
+        `'${plan.path}' is written to by another sink of this process: give one sink to all flows that write to it.`,
+        { retriable: true, details: { path: plan.path } },
+      );
+    }
+    written.add(file);
     try {
       const { lastByte } = plan;
       // Without an end of their own, whole records cannot be told from others.
@@ -61,9 +74,15 @@ export class FileTarget {
       if (whole === 0) await target.begin();
       return target;
     } catch (error) {
+      written.delete(file);
       await handle.close();
       throw fileError(error, plan.path);
     }
+  }
+
+  async close(): Promise<void> {
+    written.delete(`${this.opened.dev}:${this.opened.ino}`);
+    await this.handle.close();
   }
 
   /** True while its name still leads to it, with all that is in it: nobody moved, removed, replaced or cut it. */
@@ -110,7 +129,7 @@ export class FileTarget {
     const next = (numbers.at(-1) ?? 0) + 1;
     numbers.push(next);
     await rename(path, nameOf(path, next));
-    await this.handle.close();
+    await this.close();
     for (const old of numbers.slice(0, Math.max(0, numbers.length - keep)))
       await rm(nameOf(path, old), { force: true });
     return FileTarget.open(this.plan);

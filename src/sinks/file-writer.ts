@@ -116,7 +116,7 @@ export class FileWriter<T> implements Writer<T> {
     this.cancelSync?.();
     this.endWait?.();
     await this.work;
-    await this.target.handle.close();
+    await this.target.close();
   }
 
   /** After this turn, so that all that comes in it is one group. */
@@ -171,7 +171,7 @@ export class FileWriter<T> implements Writer<T> {
   private async place(): Promise<void> {
     if (await this.target.isInPlace()) return;
     await this.syncNow();
-    await this.target.handle.close();
+    await this.target.close();
     this.use(await FileTarget.open(this.plan));
   }
 

@@ -74,8 +74,8 @@ export type FileRecords<T> =
  *
  * A full disk nacks what had no room (`FILE_FULL`, by `onError`), or waits, and leaves no part of it behind. After a crash, what
  * follows the last whole record is cut off when the file is opened: it was never acked. A file that was moved, deleted or
- * cut is begun anew; one that begins otherwise than the format does is refused. One process at a time may write to a file.
- * `complete` writes what waits, then closes.
+ * cut is begun anew; one that begins otherwise than the format does is refused. One process at a time may write to a file, and
+ * one sink of it, which several flows may give to. `complete` writes what waits, then closes.
  *
  * @example
  * import { fileSink } from 'sluice/file';

@@ -523,6 +523,25 @@ describe('fileSink', () => {
     });
   });
 
+  it('waits while another sink of the process writes to its file, and says so', async () => {
+    await using folder = await temporaryFolder();
+    const told: unknown[] = [];
+    const stop = observe((event) => event.type === 'connect.failed' && told.push(event.reason));
+    const first = bench(folder);
+    first.sink.next(first.at.message('a'));
+    await vi.waitFor(() => expect(first.at.log).toEqual(['a ack']));
+    const second = bench(folder, { path: `${folder.path}/./out.txt` });
+    second.sink.next(second.at.message('c'));
+    await vi.waitFor(() => expect(told.length).toBeGreaterThan(0));
+    first.sink.next(first.at.message('b'));
+    await end(first.sink);
+    await end(second.sink);
+    stop();
+    expect([second.at.log, await folder.read('out.txt')]).toEqual([['c ack'], 'a\nb\nc\n']);
+    const text = 'is written to by another sink of this process: give one sink to all flows that write to it.';
+    expect(told[0]).toMatchObject({ code: 'FILE_FAILED', message: `'${folder.path}/./out.txt' ${text}` });
+  });
+
   it('begins anew, head included, when somebody cut the file', async () => {
     await using folder = await temporaryFolder();
     const at = recorder();
