@@ -35,6 +35,8 @@ interface Extras {
   id?: string;
   timeMs?: number;
   controller?: AbortController;
+  /** Mostly one, which then stands for itself. */
+  watchers?: (() => void) | Set<() => void> | undefined;
 }
 
 /**
@@ -142,14 +144,40 @@ export class Envelope<T> implements Message<T> {
     this.state = outcome === 'ack' ? ACKED : NACKED;
     this.holder = stage;
     settler.settle(this, outcome, reason);
-    this.extras?.controller?.abort(ended(this.state));
+    this.tellOver();
     return !isStale;
   }
 
   /** Taken back by the source: from now on a settlement touches nothing. */
   release(): void {
     this.state = RELEASED;
-    this.extras?.controller?.abort(ended(RELEASED));
+    this.tellOver();
+  }
+
+  /** Calls `listener` once it is settled or taken back, until {@link unwatch}: as its signal does, at little of the cost. */
+  watch(listener: () => void): void {
+    const extras = this.extrasOf();
+    const { watchers } = extras;
+    if (watchers === undefined) extras.watchers = listener;
+    else if (typeof watchers === 'function') extras.watchers = new Set([watchers, listener]);
+    else watchers.add(listener);
+  }
+
+  unwatch(listener: () => void): void {
+    const { extras } = this;
+    if (extras?.watchers === listener) extras.watchers = undefined;
+    else if (typeof extras?.watchers === 'object') extras.watchers.delete(listener);
+  }
+
+  private tellOver(): void {
+    const { extras } = this;
+    if (extras === undefined) return;
+    extras.controller?.abort(ended(this.state));
+    const { watchers } = extras;
+    if (watchers === undefined) return;
+    extras.watchers = undefined;
+    if (typeof watchers === 'function') watchers();
+    else for (const listener of watchers) listener();
   }
 
   /** Its time must not change when it is emitted anew. */

@@ -3,7 +3,7 @@ import type { Cancel } from '../clock.js';
 import { isSluiceError, SluiceError } from '../errors.js';
 import { ACKED, type Envelope, isOpen } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
-import { Fork } from '../message/settlement.js';
+import { Fork, originsOf } from '../message/settlement.js';
 import { report } from '../observability/observe.js';
 import type { EachRunner } from './each-runner.js';
 import type { Try, Work } from './each.js';
@@ -28,6 +28,8 @@ export class PlainTry implements Try {
 
 /** Settles a message whose work was given up; `fork` holds the parts that came out before, if any. */
 export type GiveUp<I> = (message: Message<I>, fork: Fork | undefined) => void;
+
+const NOTHING: readonly Envelope<unknown>[] = [];
 
 /** A try that can be given up before its message is settled. */
 class TimedTry implements Try {
@@ -73,8 +75,8 @@ export class EachTask<I, O> {
   private current: TimedTry | undefined;
   private cancelTimer: Cancel | undefined;
   private inner: Unsubscribable | undefined;
-  /** Of the message whose Observable runs, or waits for its next try. */
-  private signal: AbortSignal | undefined;
+  /** What the end of the message is seen by, while its Observable runs or it waits for its next try. */
+  private watched: readonly Envelope<unknown>[] = NOTHING;
   /** Kept over tries: the parts that a failed one gave count too. */
   private fork: Fork | undefined;
 
@@ -176,19 +178,22 @@ export class EachTask<I, O> {
 
   /** What can be ended at once must not keep the place of a message that is over, and comes again. */
   private watch(message: Message<I>): void {
-    this.signal = message.signal;
-    if (this.signal.aborted) this.takenBack();
-    else this.signal.addEventListener('abort', this.takenBack, { once: true });
+    const { root } = message as Envelope<I>;
+    // The signal of a message would say the same, but costs more than most work that is done soon.
+    this.watched = root.settler.origins === undefined ? [root] : [root, ...originsOf(message)];
+    for (const envelope of this.watched) envelope.watch(this.look);
+    this.look();
   }
 
   private unwatch(): void {
-    this.signal?.removeEventListener('abort', this.takenBack);
-    this.signal = undefined;
+    for (const envelope of this.watched) envelope.unwatch(this.look);
+    this.watched = NOTHING;
   }
 
-  private readonly takenBack = (): void => {
+  private readonly look = (): void => {
+    const message = this.message as Envelope<I>;
     // Work that acks its message by itself goes on.
-    if ((this.message as Envelope<I>).root.state === ACKED) return;
+    if (isOpen(message) || message.root.state === ACKED) return;
     this.endTry();
     const { generation } = this;
     // Settling never delivers: what waits for the place begins in a turn of its own.

@@ -3,15 +3,20 @@ import { concat, EMPTY, NEVER, Observable, of, Subject, take, throwError } from 
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
+  batch,
   busy,
   type Clock,
   currentClock,
+  dedupe,
   each,
   type EachOptions,
+  flow,
+  type Flow,
   latest,
   type Message,
   observe,
   SluiceError,
+  type Stage,
   useClock,
 } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
@@ -326,6 +331,43 @@ describe('each with observables', () => {
       expect([begun, left, run.out]).toEqual([['a'], 1, []]);
       run.clock.advance(5_000);
       expect([begun, left, run.out, run.end]).toEqual([['a', 'a', 'b'], 1, ['a', 'b'], 'complete']);
+    }
+  });
+
+  it('ends such work also where the message is a part, a batch, or passed a stage that answers for it', () => {
+    const splitting = each((n: number) => of(n, n + 10));
+    const before: Readonly<Record<string, Stage<number, unknown>>> = {
+      parts: splitting,
+      batch: batch({ size: 2, maxWaitMs: 1 }),
+      passed: dedupe({ by: ({ payload }) => String(payload), maxKeys: 10 }),
+      all: (source) =>
+        flow(source, dedupe({ by: () => undefined, maxKeys: 1 }), splitting, batch({ size: 3, maxWaitMs: 1 })),
+    };
+    for (const [how, stage] of Object.entries(before)) {
+      let [begun, left] = [0, 0];
+      const endless = new Observable<number>(() => {
+        begun += 1;
+        return () => void (left += 1);
+      });
+      const run = runStage(
+        (source: Flow<number>) =>
+          flow(
+            source,
+            stage,
+            each(() => endless, { concurrency: 9 }),
+          ),
+        {
+          values: [1, 2],
+          open: true,
+        },
+      );
+      run.clock.advance(5);
+      const first = begun;
+      run.source.lose(new Error('cut'));
+      expect([how, first > 0, left]).toEqual([how, true, first]);
+      run.clock.advance(5_000);
+      expect([how, begun, left]).toEqual([how, 2 * first, first]);
+      run.subscription.unsubscribe();
     }
   });
 
