@@ -5,6 +5,8 @@ import { basename, dirname } from 'node:path';
 import process from 'node:process';
 import { SluiceError } from '../errors.js';
 import { bytesUpTo, codeOf, fileError, openFile } from '../links/file.js';
+import type { RecordMapper } from '../mappers/codec.js';
+import { upToWholeRecord } from './file-tail.js';
 
 /** What a target has to know of its files. */
 export interface TargetPlan {
@@ -12,6 +14,8 @@ export interface TargetPlan {
   readonly root: string | undefined;
   /** What a new file starts with. */
   readonly head: Uint8Array;
+  /** What its records are read by; `undefined` when nobody says how to read them. */
+  readonly format: RecordMapper<never> | undefined;
   /** The last byte of every record; `undefined` when records have no end of their own. */
   readonly lastByte: number | undefined;
   /** How many rotated files are kept. */
@@ -25,7 +29,7 @@ const MARK = Buffer.of(0xef, 0xbb, 0xbf);
 const LINE_END = /^\r?\n/;
 
 /** The files that sinks of this process have open: two would cut off what the other has written. */
-const written = new Set<string>();
+const openFiles = new Set<string>();
 
 const APPEND = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
 
@@ -55,7 +59,7 @@ export class FileTarget {
   static async open(plan: TargetPlan): Promise<FileTarget> {
     const { handle, stats } = await openFile(plan.path, { flags: APPEND, root: plan.root, mode: 0o600 });
     const file = `${stats.dev}:${stats.ino}`;
-    if (written.has(file)) {
+    if (openFiles.has(file)) {
       await handle.close();
       throw new SluiceError(
         'FILE_FAILED',
@@ -63,25 +67,28 @@ export class FileTarget {
         { retriable: true, details: { path: plan.path } },
       );
     }
-    written.add(file);
+    openFiles.add(file);
     try {
-      const { lastByte } = plan;
+      const { lastByte, format } = plan;
       // Without an end of their own, whole records cannot be told from others.
-      const whole = lastByte === undefined ? stats.size : await bytesUpTo(lastByte, handle, stats.size);
-      const target = new FileTarget(plan, handle, stats, whole);
-      if (whole > 0) await target.checkHead();
-      if (whole < stats.size) await handle.truncate(whole);
-      if (whole === 0) await target.begin();
+      const lines = lastByte === undefined ? stats.size : await bytesUpTo(lastByte, handle, stats.size);
+      const target = new FileTarget(plan, handle, stats, lines);
+      if (lines > 0) {
+        await target.checkHead();
+        if (format !== undefined) target.bytes = await upToWholeRecord(format, handle, lines);
+      }
+      if (target.bytes < stats.size) await handle.truncate(target.bytes);
+      if (target.bytes === 0) await target.begin();
       return target;
     } catch (error) {
-      written.delete(file);
+      openFiles.delete(file);
       await handle.close();
       throw fileError(error, plan.path);
     }
   }
 
   async close(): Promise<void> {
-    written.delete(`${this.opened.dev}:${this.opened.ino}`);
+    openFiles.delete(`${this.opened.dev}:${this.opened.ino}`);
     await this.handle.close();
   }
 

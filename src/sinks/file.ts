@@ -99,7 +99,7 @@ export function fileSink<T>(options: AllOptions<T>): Sink<T> {
     fsync: either(oneOf('every', 'batch', 'never'), having('everyMs')),
     onFull: oneOf('nack', 'wait'),
     rotate: having(),
-    format: having('encodeRecord', 'head'),
+    format: having('encodeRecord', 'head', 'splitter'),
     record: callable,
   });
   checkNested(options);
@@ -139,6 +139,7 @@ function planOf<T>(options: AllOptions<T>): WriterPlan<T> {
     path: resolveInside(options.path, options.root),
     root: options.root,
     head: format?.head ?? new Uint8Array(0),
+    format: format as RecordMapper<never> | undefined,
     lastByte: format === undefined && lineEnd === '' ? undefined : 0x0a,
     keep: rotate.keep ?? Infinity,
     durable: fsync !== 'never',

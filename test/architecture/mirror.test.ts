@@ -28,7 +28,7 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
     'file-walk',
     'file-watch',
   ]),
-  ...parts('src/sinks', 'file', ['file-target', 'file-writer']),
+  ...parts('src/sinks', 'file', ['file-tail', 'file-target', 'file-writer']),
   ...parts('src/testing', 'connector-suite', [
     'case-consumer',
     'case-context',

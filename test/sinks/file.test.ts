@@ -308,6 +308,38 @@ describe('fileSink', () => {
       expect(at.log).toEqual(['next ack']);
     });
 
+    it.each([
+      ['a record with line ends inside', 'a,1\r\n"b\nb"",\n","2', 'a,1\r\n'],
+      ['its first lines alone', 'a,1\r\n"b\nb\n', 'a,1\r\n'],
+      ['such a record, the first of all', '"b\nb', ''],
+      ['nothing of whole ones', 'a,1\r\n"b\nb"",\n""",2\r\n', 'a,1\r\n"b\nb"",\n""",2\r\n'],
+    ])('cuts off %s, so that nothing is appended inside of its quotes (F8)', async (_what, left, kept) => {
+      const long = Array.from({ length: 20_000 }, (_, at) => `"${at}\n,""x""",${at}\r\n`).join('');
+      for (const before of ['', long]) {
+        await using folder = await temporaryFolder();
+        await folder.write('out.csv', `t,n\r\n${before}${left}`);
+        const at = recorder();
+        const sink = fileSink({ path: folder.of('out.csv'), format: csv({ columns: { t: 'string', n: 'number' } }) });
+        sink.next(at.message({ t: 'z', n: 3 }));
+        await end(sink);
+        expect((await folder.read('out.csv')) === `t,n\r\n${before}${kept}z,3\r\n`).toBe(true);
+      }
+    });
+
+    it('asks all of a file whose end looks unfinished from a line inside of a record', async () => {
+      await using folder = await temporaryFolder();
+      const rows = csv({ columns: { t: 'string', n: 'number' }, maxBytes: 4_000_000 });
+      // Seen from any of its lines, the end of this cell opens a quote.
+      const row = rows.encodeRecord({ t: `${'x'.repeat(99)}\n`.repeat(5_000), n: 1 });
+      await folder.write('out.csv', Buffer.concat([rows.head, row]));
+      const at = recorder();
+      const sink = fileSink({ path: folder.of('out.csv'), format: rows });
+      sink.next(at.message({ t: 'z', n: 3 }));
+      await end(sink);
+      expect((await folder.read('out.csv')).slice(-12)).toBe('x\n",1\r\nz,3\r\n');
+      expect((await stat(folder.of('out.csv'))).size).toBe(rows.head.length + row.length + 5);
+    });
+
     it('cuts nothing off where records have no end of their own', async () => {
       await using folder = await temporaryFolder();
       await folder.write('out.txt', 'a\nhal');
