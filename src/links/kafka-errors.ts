@@ -5,7 +5,6 @@ import { isSluiceError, SluiceError } from '../errors.js';
 const MEANINGS: Readonly<Record<string, ErrorCode>> = {
   SASL_AUTHENTICATION_FAILED: 'AUTH_FAILED',
   UNSUPPORTED_SASL_MECHANISM: 'AUTH_FAILED',
-  ILLEGAL_SASL_STATE: 'AUTH_FAILED',
   TOPIC_AUTHORIZATION_FAILED: 'AUTH_FAILED',
   GROUP_AUTHORIZATION_FAILED: 'AUTH_FAILED',
   CLUSTER_AUTHORIZATION_FAILED: 'AUTH_FAILED',
@@ -52,6 +51,8 @@ interface ClientError {
 export function kafkaError(error: unknown, what: string, otherwise: ErrorCode = 'CONNECTION_LOST'): SluiceError {
   if (isSluiceError(error)) return error;
   const found = innermost(error);
+  // Of ours, and wrapped by a client that it went through.
+  if (isSluiceError(found.error)) return found.error;
   const { name = '', message = 'closed' } = found.error;
   const said = `${what}: ${message.slice(0, 200)}`;
   const details = found.type === undefined ? {} : { type: found.type };

@@ -1,8 +1,9 @@
 import { defineLink, type Link, type LinkOptions } from '../connection/define-link.js';
+import { SluiceError } from '../errors.js';
 import { refusePlainText } from '../connection/refuse-plain-text.js';
 import { checkOptions, either, flag, having, integer, numeric, oneOf, required, text } from '../options.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
-import { kafkaError } from './kafka-errors.js';
+import { kafkaError, kafkaErrorType } from './kafka-errors.js';
 import { checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
 import { kafkaJsDriver } from './kafkajs-driver.js';
 import { platformaticDriver } from './platformatic-driver.js';
@@ -118,7 +119,7 @@ export function linkTo(driver: KafkaDriver, options: KafkaLinkOptions): KafkaLin
         try {
           return await driver.connect(cluster, events);
         } catch (error) {
-          throw kafkaError(error, 'kafka could not connect', 'CONNECT_FAILED');
+          throw connectFailed(error);
         }
       },
       disconnect: (client) => client.close(),
@@ -131,4 +132,13 @@ export function linkTo(driver: KafkaDriver, options: KafkaLinkOptions): KafkaLin
 function brokerList(value: unknown): string | undefined {
   const isList = Array.isArray(value) && value.length > 0 && value.every((one) => HOST_AND_PORT.test(String(one)));
   return isList ? undefined : 'expected an array of host:port';
+}
+
+/** Later the same answer only means that a client has logged in anew too soon; with the first login nobody listens for one. */
+function connectFailed(error: unknown): SluiceError {
+  if (kafkaErrorType(error) !== 'ILLEGAL_SASL_STATE')
+    return kafkaError(error, 'kafka could not connect', 'CONNECT_FAILED');
+  const text =
+    "kafka could not connect: the brokers take no login at this port; leave out 'sasl' or name another port.";
+  return new SluiceError('AUTH_FAILED', text, { cause: error, details: { type: 'ILLEGAL_SASL_STATE' } });
 }

@@ -1,9 +1,10 @@
-import type { Admin, Kafka, KafkaConfig, SASLOptions } from 'kafkajs';
+import type { Admin, Kafka, KafkaConfig, Mechanism, SASLOptions } from 'kafkajs';
 import { peerMissing } from '../connection/load-peer.js';
 import { SluiceError } from '../errors.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
 import { kafkaErrorType } from './kafka-errors.js';
 import type { KafkaSasl } from './kafka-security.js';
+import { bearerLogin } from './kafkajs-bearer.js';
 import { within } from './kafka-within.js';
 import { KafkaJsConsumer } from './kafkajs-consumer.js';
 import { KafkaJsProducer } from './kafkajs-producer.js';
@@ -11,6 +12,11 @@ import { KafkaJsSockets } from './kafkajs-sockets.js';
 
 const UNKNOWN = 'UNKNOWN_TOPIC_OR_PARTITION';
 const CLOSE_MS = 2_000;
+/**
+ * It logs in anew so long before a login ends. A broker takes no second one within a second: the client's own 10 s would make it refuse
+ * every login that lasts less than 11, a request behind the other.
+ */
+const LOGIN_AHEAD_MS = 1_000;
 
 /** kafkajs 2.2. Each client of it has a cluster and sockets of its own. @internal */
 export const kafkaJsDriver: KafkaDriver = {
@@ -106,6 +112,7 @@ function configOf(cluster: KafkaCluster): KafkaConfig {
     connectionTimeout: connectTimeoutMs,
     authenticationTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
+    reauthenticationThreshold: LOGIN_AHEAD_MS,
     // Few and short: the kit opens anew, with growing waits, and says so.
     retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
     ...(tls === undefined ? {} : { ssl: { ...tls } as NonNullable<KafkaConfig['ssl']> }),
@@ -113,7 +120,9 @@ function configOf(cluster: KafkaCluster): KafkaConfig {
   };
 }
 
-function saslOf(sasl: KafkaSasl): SASLOptions {
-  if (sasl.mechanism !== 'oauthbearer') return sasl;
-  return { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await sasl.token() }) };
+function saslOf(sasl: KafkaSasl): SASLOptions | Mechanism {
+  if (sasl.mechanism === 'oauthbearer')
+    return { mechanism: 'oauthbearer', authenticationProvider: bearerLogin(sasl.token) };
+  const known: SASLOptions = sasl;
+  return known;
 }

@@ -38,6 +38,8 @@ export class PlatformaticConnection {
   /** It is connected: a loss is one from now on. */
   private isReady = false;
   private cause: Error | undefined;
+  /** It logs in anew: between the parts of a login a broker takes nothing else. */
+  private login: Promise<void> | undefined;
 
   constructor(
     { Connection }: Platformatic,
@@ -60,6 +62,7 @@ export class PlatformaticConnection {
       ...(sasl === undefined ? {} : { sasl: saslOf(sasl) }),
     });
     this.raw.on('error', (error) => (this.cause = error)).on('close', () => this.closed());
+    this.raw.reauthenticate = () => this.logInAnew(Connection);
   }
 
   /** Resolves when it is logged in. */
@@ -93,8 +96,23 @@ export class PlatformaticConnection {
         },
         true,
       );
-      request(this.raw).finally(cancel).then(resolve, reject);
+      const asking = this.login === undefined ? request(this.raw) : this.login.then(() => request(this.raw));
+      asking.finally(cancel).then(resolve, reject);
     });
+  }
+
+  /** Called by the client's timer before a login ends. */
+  private logInAnew({ prototype }: Platformatic['Connection']): void {
+    const { raw } = this;
+    this.login = new Promise((resolve) => {
+      const over = (): void => {
+        raw.off('sasl:authentication:extended', over).off('close', over);
+        this.login = undefined;
+        resolve();
+      };
+      raw.on('sasl:authentication:extended', over).on('close', over);
+    });
+    prototype.reauthenticate.call(raw);
   }
 
   /** Nothing more is said of it. */

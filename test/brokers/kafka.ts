@@ -16,6 +16,8 @@ export interface KafkaBroker extends Broker {
   readonly behindProxy?: { readonly port: number; readonly advertisedPort: number };
   /** The same cluster with TLS and a login. Only where the test started a real one and can make certificates. */
   readonly secured?: KafkaLogin;
+  /** The same cluster for who brings a token of `bearerToken`. Only where the test started a real one of its own. */
+  readonly bearer?: string;
 }
 
 /** What it takes to be let in: by PLAIN or SCRAM-SHA-256, with a certificate for `localhost`. */
