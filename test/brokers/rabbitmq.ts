@@ -10,6 +10,7 @@ import { environment } from './environment.js';
 import { findBroker } from './find-broker.js';
 import { findCommand } from './find-command.js';
 import { freePort } from './free-port.js';
+import { makeCertificate, type Certificate } from '../helpers/certificate.js';
 import { ownBroker } from './own-broker.js';
 
 // Erlang's port mapper, in the foreground and before the server looks for one: it would leave a daemon behind.
@@ -26,6 +27,8 @@ const ready = async (port: number): Promise<void> => (await connect(urlOf(port))
 export interface Rabbitmq extends Broker {
   /** Runs `rabbitmqctl` and gives what it prints; takes a second or two. Left out where the broker is not of this test. */
   readonly control?: (...words: readonly string[]) => Promise<string>;
+  /** The same broker over TLS, with a certificate for `localhost`. Only where the test started one of its own and can make certificates. */
+  readonly secured?: { readonly url: string; readonly ca: string };
 }
 
 /**
@@ -57,8 +60,14 @@ async function installed(): Promise<Found<Rabbitmq> | string> {
 }
 
 async function start(server: string): Promise<Rabbitmq> {
-  const [port, epmdPort, distributionPort] = [await freePort(), await freePort(), await freePort()];
+  const [port, tlsPort, epmdPort, distributionPort] = (await Promise.all(Array.from({ length: 4 }, freePort))) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const folder = await mkdtemp(join(tmpdir(), 'sluice-rabbitmq-'));
+  const certificate = makeCertificate();
   await writeFile(join(folder, 'plugins'), '[].\n');
   await writeFile(
     join(folder, 'rabbitmq.conf'),
@@ -68,6 +77,7 @@ async function start(server: string): Promise<Rabbitmq> {
       'log.console.level = warning',
       // A disk that is nearly full is not what is tested, unless a test says so.
       'disk_free_limit.absolute = 1MB',
+      ...(typeof certificate === 'string' ? [] : await overTls(tlsPort, folder, certificate)),
     ].join('\n'),
   );
   const env = {
@@ -99,5 +109,16 @@ async function start(server: string): Promise<Rabbitmq> {
   const tool = join(dirname(server), 'rabbitmqctl');
   const control = async (...words: readonly string[]): Promise<string> =>
     (await run(tool, ['--quiet', ...words], { env: { ...process.env, ...env } })).stdout;
-  return { ...broker, control };
+  if (typeof certificate === 'string') return { ...broker, control };
+  return { ...broker, control, secured: { url: `amqps://guest:guest@127.0.0.1:${tlsPort}`, ca: certificate.cert } };
+}
+
+/** The settings of a listener with TLS. */
+async function overTls(port: number, folder: string, certificate: Certificate): Promise<string[]> {
+  const lines = [`listeners.ssl.1 = 127.0.0.1:${port}`, `ssl_options.cacertfile = ${join(folder, 'cert.pem')}`];
+  for (const kind of ['cert', 'key'] as const) {
+    await writeFile(join(folder, `${kind}.pem`), certificate[kind]);
+    lines.push(`ssl_options.${kind}file = ${join(folder, `${kind}.pem`)}`);
+  }
+  return lines;
 }

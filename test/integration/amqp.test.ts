@@ -343,6 +343,27 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     await until(() => expect(out.settled).toEqual(['CONFIG_INVALID']));
   });
 
+  it('goes over TLS to a broker that is trusted, and to no other (SEC-01)', async (context) => {
+    const { secured, how } = broker();
+    if (secured === undefined) return context.skip(`${how}: it has no listener with TLS`);
+    const { url, ca } = secured;
+    const trusted = amqpLink({
+      url,
+      tls: { ca, servername: 'localhost' },
+      topology: { queues: [{ name: 'secure', type: 'classic' }] },
+    });
+    const reader = read(trusted, 'secure', {}, (message) => void message.ack());
+    const writer = write(trusted, { routingKey: 'secure' });
+    for (const text of numbers(3)) writer.send('secure', text);
+    await until(() => expect(texts(reader)).toEqual(numbers(3)));
+    await until(() => expect(writer.settled).toEqual(['ack', 'ack', 'ack']));
+    for (const tls of [{ servername: 'localhost' }, { ca, servername: 'broker.example' }]) {
+      const refused = read(amqpLink({ url, tls }), 'secure', {});
+      await until(() => expect(refused.errors).toMatchObject([{ code: 'AUTH_FAILED' }]));
+      expect(String(refused.errors)).not.toContain('guest');
+    }
+  });
+
   it('speaks AMQP 0-9-1 (S2.37)', async (context) => {
     const { control } = broker();
     if (control === undefined) return context.skip(`${broker().how} takes no orders`);
