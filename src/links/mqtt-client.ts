@@ -64,9 +64,12 @@ export interface MqttClient {
   handleMessage: (packet: MqttPublish, done: (error?: Error) => void) => void;
   /** Called when the client's own watch heard no PINGRESP. */
   onKeepaliveTimeout: () => void;
+  /** How it abbreviates topics, where both sides want that. */
+  topicAliasSend?: { topicToAlias: Record<string, number> };
   sendPing(): void;
   publish(topic: string, payload: Uint8Array, options: MqttPublishOptions, answer: Answer<unknown>): unknown;
-  subscribe(topics: Record<string, MqttSubscribeOptions>, answer: Answer<unknown>): unknown;
+  /** Not as an object by filter: it takes a filter `resubscribe` for an option, and numbers come first in one. */
+  subscribe(filters: readonly string[], options: MqttSubscribeOptions, answer: Answer<unknown>): unknown;
   unsubscribe(filters: readonly string[], answer: Answer<unknown>): unknown;
   end(force: boolean, options: object, done?: () => void): unknown;
   on(event: string, listener: (...given: never[]) => void): unknown;

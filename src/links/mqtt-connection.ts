@@ -24,6 +24,8 @@ export interface MqttConnection {
   readonly isResumed: boolean;
   readonly server: NonNullable<MqttConnack['properties']>;
   readonly quota: MqttQuota;
+  /** What the broker abbreviates, for as long as the connection lives: the next reader of it is told nothing of it again. */
+  readonly aliases: Map<number, string>;
   /** This side has stopped to read, so the silence says nothing of the peer. */
   isHeld: boolean;
   /** The session is of no use any more: MQTT 5 ends it with the connection. */
@@ -95,6 +97,9 @@ export async function openMqtt(
       client.stream.setNoDelay?.(true);
       const server = connack.properties ?? {};
       const quota = new MqttQuota(server.receiveMaximum ?? 65_535);
+      // A topic `constructor` is not abbreviated only because every object has one.
+      if (client.topicAliasSend !== undefined)
+        client.topicAliasSend.topicToAlias = Object.create(null) as Record<string, number>;
       connection = {
         client,
         plan,
@@ -102,6 +107,7 @@ export async function openMqtt(
         isResumed: connack.sessionPresent,
         server,
         quota,
+        aliases: new Map(),
         isHeld: false,
         isLeft: false,
         early,

@@ -46,8 +46,6 @@ export class MqttReader implements Reader {
   /** To be delivered again from here: the broker would do so only after a reconnect. */
   private readonly again = new Ring<Delivery<Uint8Array>>();
   private readonly timers = new Set<Cancel>();
-  /** What the broker abbreviates on this connection. */
-  private readonly aliases = new Map<number, string>();
   /** Lets the client go on to the next packet. */
   private held: ((error?: Error) => void) | undefined;
   private isFlushing = false;
@@ -76,9 +74,8 @@ export class MqttReader implements Reader {
   /** Subscribes, also where the session is an old one: its filters may have been others. */
   start(): Promise<void> {
     const { filters, subscribe } = this.reading;
-    const topics = Object.fromEntries(filters.map((filter) => [filter, { ...subscribe }]));
     return new Promise((resolve, reject) => {
-      this.connection.client.subscribe(topics, (error, _granted, packet) => {
+      this.connection.client.subscribe([...filters], { ...subscribe }, (error, _granted, packet) => {
         const granted =
           packet?.granted ?? (error as { packet?: { granted?: readonly number[] } } | undefined)?.packet?.granted;
         const refused = this.refusal(granted ?? []);
@@ -143,13 +140,13 @@ export class MqttReader implements Reader {
   }
 
   private take(packet: MqttPublish, done: (error?: Error) => void): void {
+    const topic = this.topicOf(packet);
     if (this.isStopped) {
       done(LATER);
       return;
     }
     this.received += 1;
     const { messageId, payload, dup } = packet;
-    const topic = this.topicOf(packet);
     const unacked = packet.qos === 0 || messageId === undefined ? undefined : this.acks.received(messageId);
     const { headers, id, key, timeMs } = factsOf(packet);
     const position = { unacked } as Position;
@@ -174,8 +171,9 @@ export class MqttReader implements Reader {
   private topicOf({ topic, properties }: MqttPublish): string {
     const alias = properties?.topicAlias;
     if (alias === undefined) return topic;
-    if (topic !== '') this.aliases.set(alias, topic);
-    return this.aliases.get(alias) ?? topic;
+    const { aliases } = this.connection;
+    if (topic !== '') aliases.set(alias, topic);
+    return aliases.get(alias) ?? topic;
   }
 
   /** Reads on, unless the broker sends more than it may, or more than fits. */

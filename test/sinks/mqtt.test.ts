@@ -43,6 +43,19 @@ const published = (bodies: readonly Buffer[]): string[] =>
     return `${body.toString('utf8', 2, end)} ${body.toString('utf8', end + 3 + properties)}`;
   });
 
+/** The topics that a broker makes of what was published over one connection: each alias stands for its last topic. */
+function aliased(bodies: readonly Buffer[]): (string | undefined)[] {
+  const known = new Map<number, string>();
+  return bodies.map((body) => {
+    const end = 2 + body.readUInt16BE(0);
+    const properties = body.subarray(end + 3, end + 3 + body[end + 2]!);
+    // The client writes the alias last.
+    const alias = properties.at(-3) === 35 ? properties.readUInt16BE(properties.length - 2) : 0;
+    if (end > 2) known.set(alias, body.toString('utf8', 2, end));
+    return known.get(alias);
+  });
+}
+
 describe('the options of mqttSink', () => {
   const link = mqttLink({ url: 'mqtt://a' });
   const plain = mqttLink({ url: 'mqtt://a', protocolVersion: '3.1.1' });
@@ -224,6 +237,49 @@ describe('a sink of MQTT', () => {
     await until(() => expect(log).toHaveLength(2));
     const lengths = server.of(3).map((body) => body.readUInt16BE(0));
     expect(lengths).toEqual([12, 0]);
+  });
+
+  it('abbreviates topics of any name, and no more of them than the broker allows', async () => {
+    const aliases =
+      (most: number): Behaviour =>
+      (packet, reply) => {
+        if (packet.type === 1) reply(connack(0, [0x22, 0, most]));
+        else agreeing(packet, reply);
+      };
+    const topics = ['constructor', '__proto__', 'toString', 'a', 'constructor', '__proto__', 'a', 'a'];
+    const own = await opened({}, aliases(3), { topicAliases: 1 });
+    for (const topic of topics) own.send(bytes(topic), { topic });
+    await until(() => expect(own.log).toHaveLength(topics.length));
+    expect(own.server.connections).toBe(1);
+    expect(aliased(own.server.of(3))).toEqual(topics);
+    const none = await opened({}, aliases(0), { topicAliases: 5 });
+    for (const topic of topics) none.send(bytes(topic), { topic });
+    await until(() => expect(none.log).toHaveLength(topics.length));
+    expect(none.server.of(3).map((body) => body.toString('utf8', 2, 2 + body.readUInt16BE(0)))).toEqual(topics);
+  });
+
+  it('tells the next connection the whole topic of what it sends again (SNK-02)', async () => {
+    let isMute = false;
+    const { server, send, log } = await opened(
+      {},
+      (packet, reply) => {
+        if (packet.type === 1) reply(connack(0, [0x22, 0, 5]));
+        else if (packet.type !== 3 || !isMute) agreeing(packet, reply);
+      },
+      { topicAliases: 5 },
+    );
+    send(bytes('1'));
+    await until(() => expect(log).toHaveLength(1));
+    isMute = true;
+    send(bytes('2'));
+    send(bytes('3'));
+    await until(() => expect(server.of(3)).toHaveLength(3));
+    // Nothing but the alias.
+    expect(server.of(3).map((body) => body.readUInt16BE(0))).toEqual([3, 0, 0]);
+    isMute = false;
+    server.cut();
+    await until(() => expect(log).toHaveLength(3));
+    expect(server.of(3).map((body) => body.readUInt16BE(0))).toEqual([3, 0, 0, 3, 0]);
   });
 
   it('confirms with its last word before it closes', async () => {

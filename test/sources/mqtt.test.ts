@@ -176,6 +176,17 @@ describe('a source of MQTT', () => {
     expect(consumer.messages).toHaveLength(4);
   });
 
+  it('subscribes filters of any name, in their order', async () => {
+    const topics = ['resubscribe', 'b', '1', 'constructor', '__proto__'];
+    const { server, isUp } = await subscribed({ topics });
+    await isUp();
+    const body = server.of(8)[0]!;
+    const asked: string[] = [];
+    for (let at = 3; at < body.length; at += 3 + body.readUInt16BE(at))
+      asked.push(body.toString('utf8', at + 2, at + 2 + body.readUInt16BE(at)));
+    expect(asked).toEqual(topics);
+  });
+
   it('reads nothing more while the broker sends beyond its window, and stays alive for many keepalives (F6)', async () => {
     const { server, consumer, events, isUp } = await subscribed({ credit: 2 });
     await isUp();
@@ -336,6 +347,23 @@ describe('topics that the broker abbreviates', () => {
     await until(() => expect(consumer.messages).toHaveLength(6));
     expect(topicsOf(consumer)).toEqual(['orders/a', 'orders/b', 'orders/a', 'orders/b', 'orders/c', 'orders/c']);
     await until(() => expect(acknowledged(server)).toEqual([1, 2, 3, 4, 5, 6]));
+  });
+
+  it('are known to the next reader of the connection, as after a stall', async () => {
+    let asked = 0;
+    const { server, consumer } = await subscribed(
+      { stallTimeoutMs: 200 },
+      {
+        link: { topicAliases: 2 },
+        handle: (m) => m.ack(),
+        behaviour(packet, reply) {
+          if (packet.type !== 8) agreeing(packet, reply);
+          else reply(suback(packet.body), (asked += 1) === 1 ? alias(1, 'orders/a', 1) : alias(2, '', 1));
+        },
+      },
+    );
+    await until(() => expect(topicsOf(consumer)).toEqual(['orders/a', 'orders/a']));
+    expect(server.connections).toBe(1);
   });
 
   it('are forgotten with their connection: an alias that nobody explained ends it', async () => {
