@@ -5,6 +5,7 @@ import type { SluiceError } from '../errors.js';
 import type { MqttClient, MqttConnack, MqttPublish } from './mqtt-client.js';
 import { connectionFailed, disconnected } from './mqtt-errors.js';
 import { MqttIds } from './mqtt-ids.js';
+import { wholeSeconds } from './mqtt-message.js';
 import type { MqttLinkOptions, MqttWill } from './mqtt-options.js';
 import { MqttQuota } from './mqtt-quota.js';
 import type { MqttClaim } from './mqtt-sessions.js';
@@ -203,7 +204,7 @@ function connectProperties(plan: MqttSessionPlan, topicAliases: number): Record<
 function willOf(will: MqttWill, isFive: boolean): Record<string, unknown> {
   const { topic, payload, qos = 1, retain = false, delayMs = 0, contentType } = will;
   const properties = {
-    willDelayInterval: Math.ceil(delayMs / 1_000),
+    willDelayInterval: wholeSeconds(delayMs),
     ...(contentType === undefined ? {} : { contentType }),
   };
   return { topic, payload, qos, retain, ...(isFive ? { properties } : {}) };

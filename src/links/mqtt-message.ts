@@ -2,7 +2,7 @@ import { HEADERS, NO_HEADERS, type HeaderValue, type MessageHeaders } from '../m
 import type { Message } from '../message/message.js';
 import { SluiceError } from '../errors.js';
 import type { MqttProperties, MqttPublish } from './mqtt-client.js';
-import { textFault, topicFault } from './mqtt-topic.js';
+import { MAX_BYTES, textFault, topicFault } from './mqtt-topic.js';
 
 /**
  * Where a message stood, and what MQTT says of it.
@@ -107,6 +107,11 @@ export function propertiesOf(message: Message<Uint8Array>, expirySeconds: number
   };
 }
 
+/** A duration as MQTT 5 carries it: whole seconds in four bytes. The largest is more than a century, or for ever. @internal */
+export function wholeSeconds(ms: number): number {
+  return Math.min(0xffff_ffff, Math.ceil(ms / 1_000));
+}
+
 /** The name of a header that MQTT 3.1.1 would lose; a content type is not counted, receivers know it by the topic. @internal */
 export function lostHeader(headers: MessageHeaders): string | undefined {
   if (headers === NO_HEADERS) return undefined;
@@ -137,7 +142,10 @@ function topicOf(text: string): string {
 
 function bytesOf(value: HeaderValue): Uint8Array {
   const one = typeof value === 'string' || value instanceof Uint8Array ? value : (value[0] ?? '');
-  return typeof one === 'string' ? new TextEncoder().encode(one) : one;
+  const bytes = typeof one === 'string' ? new TextEncoder().encode(one) : one;
+  // The client would find out in the middle of the packet, and have spoilt the connection.
+  if (bytes.byteLength <= MAX_BYTES) return bytes;
+  throw new SluiceError('ENCODE_FAILED', `The header '${CORRELATION_DATA}' is longer than ${MAX_BYTES} bytes.`);
 }
 
 function textOf(name: string, bytes: Uint8Array): string {

@@ -1,7 +1,7 @@
 import { loneSurrogateAt } from '../mappers/utf8.js';
 
-/** Longest text that MQTT can carry: its length is two bytes. */
-const MAX_BYTES = 65_535;
+/** Longest text, or binary property, that MQTT can carry: its length is two bytes. */
+export const MAX_BYTES = 65_535;
 const encoder = new TextEncoder();
 
 /** What is wrong with the text as one of MQTT; `undefined` when nothing is. Source: MQTT 5.0, 1.5.4. @internal */

@@ -192,20 +192,28 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
   private checkSize(topic: string, payload: Uint8Array, properties: MqttProperties | undefined): void {
     const { maximumPacketSize } = this.connection.server;
     if (maximumPacketSize === undefined) return;
-    const size = OVERHEAD_BYTES + topic.length * 3 + payload.byteLength + sizeOf(properties);
+    const sizeBy = (length: (text: string) => number): number =>
+      OVERHEAD_BYTES + length(topic) + payload.byteLength + sizeOf(properties, length);
+    if (sizeBy(atMost) <= maximumPacketSize) return;
+    const size = sizeBy(exactly);
     if (size <= maximumPacketSize) return;
     const text = `The broker takes packets of at most ${maximumPacketSize} bytes, this one may have ${size}.`;
     throw new SluiceError('PAYLOAD_TOO_LARGE', text);
   }
 }
 
+const encoder = new TextEncoder();
+/** Bytes of a text in UTF-8: a bound that costs nothing, and what it is. */
+const atMost = (text: string): number => text.length * 3;
+const exactly = (text: string): number => encoder.encode(text).length;
+
 /** An upper bound of what the properties need. */
-function sizeOf(properties: MqttProperties | undefined): number {
+function sizeOf(properties: MqttProperties | undefined, length: (text: string) => number): number {
   if (properties === undefined) return 0;
   let size = 32 + (properties.correlationData?.byteLength ?? 0);
-  for (const text of [properties.contentType, properties.responseTopic]) size += (text?.length ?? 0) * 3;
+  for (const text of [properties.contentType, properties.responseTopic]) size += length(text ?? '');
   for (const [name, value] of Object.entries(properties.userProperties ?? {}))
-    for (const one of [value].flat()) size += 5 + (name.length + one.length) * 3;
+    for (const one of [value].flat()) size += 5 + length(name) + length(one);
   return size;
 }
 

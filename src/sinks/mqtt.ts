@@ -13,6 +13,7 @@ import {
   oneOf,
 } from '../connection/options.js';
 import type { MqttConnection } from '../links/mqtt-connection.js';
+import { wholeSeconds } from '../links/mqtt-message.js';
 import { qos, topic } from '../links/mqtt-options.js';
 import type { MqttLink } from '../links/mqtt.js';
 import { MAX_PAYLOAD_BYTES } from '../mappers/codec.js';
@@ -82,7 +83,7 @@ export function mqttSink(link: MqttLink, options: MqttSinkOptions = {}): Sink<Ui
     retain,
     topic: options.topic,
     dropsHeaders: headers === 'drop',
-    expirySeconds: messageExpiryMs === undefined ? undefined : Math.ceil(messageExpiryMs / 1_000),
+    expirySeconds: messageExpiryMs === undefined ? undefined : wholeSeconds(messageExpiryMs),
     maxBytes: options.maxBytes ?? MAX_PAYLOAD_BYTES,
   };
   return defineSink<Uint8Array, MqttConnection>(

@@ -16,6 +16,7 @@ import {
   required,
 } from '../connection/options.js';
 import type { MqttConnection } from '../links/mqtt-connection.js';
+import { wholeSeconds } from '../links/mqtt-message.js';
 import { checkWill, type MqttWill, qos } from '../links/mqtt-options.js';
 import { type MqttClaim, randomClientId } from '../links/mqtt-sessions.js';
 import { filterFault, textFault } from '../links/mqtt-topic.js';
@@ -67,8 +68,6 @@ const CREDIT = 100;
 const DAY_MS = 86_400_000;
 /** What a broker that is told no number has out at most, as a rule. */
 const USUAL_WINDOW = 20;
-/** A session that does not expire. */
-const FOR_EVER = 0xffff_ffff;
 const RETAIN_HANDLING = { always: 0, new: 1, never: 2 } as const;
 
 /**
@@ -119,7 +118,7 @@ export function mqttSource(link: MqttLink, options: MqttSourceOptions): Flow<Uin
         return {
           clientId: claim?.clientId ?? randomClientId(clock),
           cleanStart: claim === undefined || (options.cleanStart === true && !claim.hasOpened),
-          expirySeconds: isKept ? secondsOf(options.sessionExpiryMs ?? DAY_MS) : 0,
+          expirySeconds: isKept ? wholeSeconds(options.sessionExpiryMs ?? DAY_MS) : 0,
           receiveMaximum,
           will,
           claim,
@@ -208,10 +207,6 @@ function windowOf({ receiveMaximum, credit = CREDIT }: MqttSourceOptions): numbe
 
 function delayOf(delay: number | Backoff = backoff()): Backoff {
   return typeof delay === 'number' ? backoff({ initialMs: delay, maxMs: delay, jitter: 'none' }) : delay;
-}
-
-function secondsOf(ms: number): number {
-  return Math.min(FOR_EVER, Math.ceil(ms / 1_000));
 }
 
 /** What the broker will not keep, or has not kept, is said aloud. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MessageHeaders } from 'sluice';
 import type { MqttPublish } from '../../src/links/mqtt-client.js';
-import { factsOf, lostHeader, metaOf, propertiesOf } from '../../src/links/mqtt-message.js';
+import { factsOf, lostHeader, metaOf, propertiesOf, wholeSeconds } from '../../src/links/mqtt-message.js';
 import { recorder } from '../helpers/message.js';
 
 const { message } = recorder();
@@ -73,6 +73,16 @@ describe('a message as MQTT 5 carries it', () => {
       id: 'a',
     });
   });
+});
+
+it('refuses correlation data that is longer than MQTT can say, in the middle of a packet it would be too late', () => {
+  const of = (length: number): unknown => sent({ 'correlation-data': new Uint8Array(length) }).correlationData;
+  expect(of(65_535)).toHaveLength(65_535);
+  expect(() => of(65_536)).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED' }));
+});
+
+it('says a duration in whole seconds, as long as it can', () => {
+  expect([1, 2_500, 1e15, Infinity].map(wholeSeconds)).toEqual([1, 3, 0xffff_ffff, 0xffff_ffff]);
 });
 
 it('names what MQTT says of a message', () => {

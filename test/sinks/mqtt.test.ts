@@ -282,6 +282,26 @@ describe('a sink of MQTT', () => {
     expect(server.of(3).map((body) => body.readUInt16BE(0))).toEqual([3, 0, 0, 3, 0]);
   });
 
+  it('sends what fits the largest packet of the broker to the last byte but a few', async () => {
+    const { send, log } = await opened({}, (packet, reply) => {
+      if (packet.type === 1) reply(connack(0, [0x27, 0, 0, 4, 0]));
+      else agreeing(packet, reply);
+    });
+    send(bytes('p'), { headers: { large: 'x'.repeat(800) } });
+    send(bytes('p'), { headers: { large: 'x'.repeat(1_000) } });
+    await until(() => expect(log).toHaveLength(2));
+    expect(log.map((line) => /[A-Z]+_[A-Z_]+|ack/.exec(line)?.[0]).sort()).toEqual(['PAYLOAD_TOO_LARGE', 'ack']);
+  });
+
+  it('keeps its connection over what the client could not write', async () => {
+    const { server, send, log } = await opened({ messageExpiryMs: Infinity });
+    send(bytes('p'), { headers: { 'correlation-data': new Uint8Array(65_536) } });
+    send(bytes('p'), { headers: { 'correlation-data': new Uint8Array(65_535) } });
+    await until(() => expect(log).toHaveLength(2));
+    expect(log.map((line) => /[A-Z]+_[A-Z_]+|ack/.exec(line)?.[0])).toEqual(['ENCODE_FAILED', 'ack']);
+    expect(server.connections).toBe(1);
+  });
+
   it('confirms with its last word before it closes', async () => {
     const { server, send, sink, log } = await opened();
     for (let at = 0; at < 500; at += 1) send();
