@@ -62,7 +62,7 @@ export interface MqttClient {
   outgoing: Record<number, unknown>;
   /** Called with each PUBLISH, one at a time: nothing else is read until `done` is called. An error means: send no PUBACK. */
   handleMessage: (packet: MqttPublish, done: (error?: Error) => void) => void;
-  /** Called when the client's own watch heard no PINGRESP. */
+  /** Called when the client's own watch heard no PINGRESP, again and again until it does. */
   onKeepaliveTimeout: () => void;
   /** How it abbreviates topics, where both sides want that. */
   topicAliasSend?: { topicToAlias: Record<string, number> };
@@ -84,7 +84,7 @@ export interface MqttStream {
   write(bytes: Uint8Array): boolean;
   destroy(): unknown;
   once(event: 'drain', listener: () => void): unknown;
-  on(event: 'error', listener: (error: unknown) => void): unknown;
+  on(event: 'error' | 'data', listener: (given: unknown) => void): unknown;
   /** Missing in browsers, and on streams over a WebSocket. */
   setNoDelay?(isOn: boolean): unknown;
 }

@@ -65,8 +65,9 @@ export async function openMqtt(
   const { default: mqtt } = await import('mqtt').catch(peerMissing('mqtt', '^5.0.0'));
   const password = typeof options.password === 'function' ? await options.password() : options.password;
   const client = mqtt.connect(clientOptions(options, target, plan, password) as never) as unknown as MqttClient;
-  // Its own watch takes a reader that holds its breath for a dead peer; the link pings by itself.
-  client.onKeepaliveTimeout = () => undefined;
+  // Its own watch takes a reader that holds its breath for a dead peer; the link looks by itself. But a broker that wants to
+  // hear from its clients more often than the link pings has to.
+  client.onKeepaliveTimeout = () => client.sendPing();
   let connection: MqttConnection | undefined;
   let early: MqttConnection['early'];
   // Left to itself the client would acknowledge what comes before there is a reader.
@@ -89,13 +90,11 @@ export async function openMqtt(
     client.stream.on('error', failed);
     client.on('disconnect', ({ reasonCode = 0 }: { reasonCode?: number }) => failed(disconnected(reasonCode)));
     client.on('close', () => failed(undefined));
-    client.on('packetreceive', () => {
-      const heard = connection?.heard;
-      if (heard !== undefined) heard();
-    });
     client.on('connect', (connack: MqttConnack) => {
       // Without it every acknowledgement waits for the next one of the other side.
       client.stream.setNoDelay?.(true);
+      // Also a part of a packet: the answer to a ping stands behind a large message, however long that takes to come.
+      client.stream.on('data', () => connection?.heard?.());
       const server = connack.properties ?? {};
       const quota = new MqttQuota(server.receiveMaximum ?? 65_535);
       // A topic `constructor` is not abbreviated only because every object has one.

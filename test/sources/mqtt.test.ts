@@ -187,6 +187,48 @@ describe('a source of MQTT', () => {
     expect(asked).toEqual(topics);
   });
 
+  it('pings as often as the broker asks for, also while it reads nothing', async () => {
+    const { server, consumer, isUp } = await subscribed(
+      { credit: 1 },
+      {
+        link: { heartbeatMs: 600_000 },
+        behaviour(packet, reply) {
+          // Server Keep Alive: one second.
+          if (packet.type === 1) reply(connack(0, [0x13, 0, 1]));
+          else agreeing(packet, reply);
+        },
+      },
+    );
+    await isUp();
+    server.send(...some(1, 2, 3));
+    await until(() => expect(consumer.messages).toHaveLength(1));
+    await until(() => expect(server.of(12).length).toBeGreaterThan(2), 4_000);
+    expect(server.connections).toBe(1);
+  });
+
+  it('takes a large message that is slow to come for a sign of life', async () => {
+    const { server, consumer, events, isUp } = await subscribed(
+      {},
+      {
+        behaviour(packet, reply) {
+          // The answers to pings stand behind the message.
+          if (packet.type !== 12) agreeing(packet, reply);
+        },
+      },
+    );
+    await isUp();
+    const message = publish(1, 'orders/new', 'x'.repeat(4_000));
+    const pings = server.of(12).length;
+    for (let at = 0; at < message.length;) {
+      const seen = server.of(12).length;
+      server.send(message.subarray(at, (at += 1_000)));
+      if (at < message.length) await until(() => expect(server.of(12).length).toBeGreaterThan(seen));
+    }
+    await until(() => expect(consumer.messages).toHaveLength(1));
+    expect(server.of(12).length - pings).toBeGreaterThan(2);
+    expect(events.filter((event) => 'to' in event && event.to === 'degraded')).toEqual([]);
+  });
+
   it('reads nothing more while the broker sends beyond its window, and stays alive for many keepalives (F6)', async () => {
     const { server, consumer, events, isUp } = await subscribed({ credit: 2 });
     await isUp();
