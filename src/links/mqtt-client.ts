@@ -29,6 +29,7 @@ export interface MqttConnack {
     readonly maximumPacketSize?: number;
     readonly sessionExpiryInterval?: number;
     readonly sharedSubscriptionAvailable?: boolean;
+    readonly wildcardSubscriptionAvailable?: boolean;
   };
 }
 

@@ -62,8 +62,12 @@ export async function openMqtt(
   plan: MqttSessionPlan,
   context: LinkContext,
 ): Promise<MqttConnection> {
+  const attempt = new AbortController();
+  context.abandoned(() => attempt.abort());
   const { default: mqtt } = await import('mqtt').catch(peerMissing('mqtt', '^5.0.0'));
   const password = typeof options.password === 'function' ? await options.password() : options.password;
+  // Nobody would have the socket.
+  attempt.signal.throwIfAborted();
   const client = mqtt.connect(clientOptions(options, target, plan, password) as never) as unknown as MqttClient;
   // Its own watch takes a reader that holds its breath for a dead peer; the link looks by itself. But a broker that wants to
   // hear from its clients more often than the link pings has to.
@@ -75,7 +79,7 @@ export async function openMqtt(
     early = { packet, done };
     if (connection !== undefined) connection.early = early;
   };
-  context.abandoned(() => void client.end(true, {}));
+  attempt.signal.addEventListener('abort', () => void client.end(true, {}));
   return new Promise<MqttConnection>((resolve, reject) => {
     let failure: SluiceError | undefined;
     const failed = (error: unknown): void => {

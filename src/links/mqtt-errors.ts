@@ -14,11 +14,11 @@ const FINAL: Readonly<Record<number, readonly [code: ErrorCode, meaning: string]
   0x90: ['TOPIC_INVALID', 'the topic is not valid there'],
   0x95: ['PAYLOAD_TOO_LARGE', 'the message is larger than it takes'],
   0x99: ['SINK_FAILED', 'the payload is not of the format it was said to be'],
-  0x9a: ['CONFIG_INVALID', 'it keeps no retained messages'],
-  0x9b: ['CONFIG_INVALID', 'it does not offer this QoS'],
+  0x9a: ['CONFIG_INVALID', 'it keeps no retained messages (retain)'],
+  0x9b: ['CONFIG_INVALID', 'it does not offer this QoS (qos)'],
   0x9d: ['CONNECT_FAILED', 'it moved to another address'],
-  0x9e: ['CONFIG_INVALID', 'it has no shared subscriptions'],
-  0xa2: ['CONFIG_INVALID', 'it has no wildcards in subscriptions'],
+  0x9e: ['CONFIG_INVALID', 'it has no shared subscriptions (share)'],
+  0xa2: ['CONFIG_INVALID', 'it has no wildcards in subscriptions (topics)'],
 };
 
 /** The return codes of a CONNACK of MQTT 3.1.1 as reason codes of MQTT 5. */
@@ -51,7 +51,10 @@ export function connectRefused(code: number): SluiceError {
 export function subscribeRefused(reason: number, filter: string, isPlain: boolean): SluiceError {
   const what = `The broker refused the subscription of '${filter}'`;
   if (!isPlain) return reasonError(reason, what, 'CONNECT_FAILED');
-  return new SluiceError('AUTH_FAILED', `${what}: MQTT 3.1.1 gives no reason, most likely it is not allowed.`, {
+  const guess = filter.startsWith('$share/')
+    ? 'it is not allowed, or the broker has no shared subscriptions (share)'
+    : 'most likely it is not allowed';
+  return new SluiceError('AUTH_FAILED', `${what}. MQTT 3.1.1 gives no reason: ${guess}.`, {
     details: { reasonCode: reason },
   });
 }
@@ -77,7 +80,8 @@ export function disconnected(reason: number): SluiceError {
 export function connectionFailed(error: unknown, isOpen: boolean): SluiceError {
   if (isSluiceError(error)) return error;
   const { code, message = 'closed' } = (error ?? {}) as { readonly code?: unknown; readonly message?: string };
-  const said = message.slice(0, 200);
+  // Where a name has several addresses and none answers, the text is empty.
+  const said = message === '' ? String(code) : message.slice(0, 200);
   // What the broker answered comes with the number of it; once open, so does what the client found wrong by itself.
   if (typeof code === 'number' && !isOpen) return connectRefused(code);
   if (isUntrusted(code) || /Unexpected server response: 40[13]/.test(said))

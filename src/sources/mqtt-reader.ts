@@ -34,6 +34,9 @@ interface Position {
 
 /** How much may wait without credit before nothing more is read. */
 const MAX_WAITING_BYTES = 1_048_576;
+/** Reason codes of a SUBACK. */
+const NO_SHARES = 0x9e;
+const NO_WILDCARDS = 0xa2;
 /** Tells the client to send no PUBACK of its own. */
 const LATER = new Error('acknowledged once it is settled');
 
@@ -74,6 +77,8 @@ export class MqttReader implements Reader {
   /** Subscribes, also where the session is an old one: its filters may have been others. */
   start(): Promise<void> {
     const { filters, subscribe } = this.reading;
+    const lacking = this.lacking();
+    if (lacking !== undefined) return Promise.reject(lacking);
     return new Promise((resolve, reject) => {
       this.connection.client.subscribe([...filters], { ...subscribe }, (error, _granted, packet) => {
         const granted =
@@ -266,6 +271,17 @@ export class MqttReader implements Reader {
     this.isStopped = true;
     for (const cancel of this.timers) cancel();
     this.timers.clear();
+  }
+
+  /** What the broker said it does not have. Some take such a filter all the same, and never send a message for it. */
+  private lacking(): SluiceError | undefined {
+    const { sharedSubscriptionAvailable = true, wildcardSubscriptionAvailable = true } = this.connection.server;
+    for (const filter of this.reading.filters) {
+      if (!sharedSubscriptionAvailable && filter.startsWith('$share/'))
+        return subscribeRefused(NO_SHARES, filter, false);
+      if (!wildcardSubscriptionAvailable && /[+#]/.test(filter)) return subscribeRefused(NO_WILDCARDS, filter, false);
+    }
+    return undefined;
   }
 
   /** The first of the broker's answers that is no subscription as it was asked for. */

@@ -41,6 +41,16 @@ describe('errors of MQTT', () => {
     expect(error.message).toContain('a/#');
   });
 
+  it('of MQTT 3.1.1 say what may be missing besides the permission', () => {
+    expect(subscribeRefused(0x80, '$share/g/a', true).message).toContain('no shared subscriptions (share)');
+    expect(subscribeRefused(0x80, 'a', true).message).not.toContain('share');
+  });
+
+  it('say why, also where the client gives no text', () => {
+    const error = Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' });
+    expect(connectionFailed(error, false).message).toBe('mqtt could not connect: ECONNREFUSED');
+  });
+
   it.each([
     [0x80, 'SINK_FAILED again'],
     [0x87, 'AUTH_FAILED'],

@@ -1,5 +1,6 @@
+import net from 'node:net';
 import { inspect } from 'node:util';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { backoff, isSluiceError, observe, type SluiceError } from 'sluice';
 import { mqttLink, type MqttLinkOptions } from 'sluice/mqtt';
 import { agreeing, connack, disconnect, mqttServer, type Behaviour, type MqttServer } from '../helpers/mqtt-server.js';
@@ -158,6 +159,24 @@ describe('the connection of a link', () => {
     server.send(Buffer.from([0x36, 0xff, 0xff, 0xff, 0xff, 0xff]));
     await until(() => expect(lost.length).toBeGreaterThan(0));
     expect(isSluiceError(lost[0], 'PROTOCOL_ERROR')).toBe(true);
+  });
+
+  it('opens no socket for a try that was given up before its password was there (SHU-07)', async () => {
+    const opened = vi.spyOn(net, 'createConnection');
+    let tell = (_: string): void => undefined;
+    let asked = 0;
+    const password = (): Promise<string> => {
+      asked += 1;
+      return new Promise((resolve) => (tell = resolve));
+    };
+    const { stop } = await used({ password });
+    await until(() => expect(asked).toBe(1));
+    stop();
+    tell('right');
+    // One that is not given up, and begins later.
+    const { isUp } = await used();
+    await isUp();
+    expect(opened).toHaveBeenCalledTimes(1);
   });
 
   it('leaves no socket when it is given up while it opens (SHU-07)', async () => {

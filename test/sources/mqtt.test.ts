@@ -7,6 +7,7 @@ import {
   acknowledged,
   agreeing,
   connack,
+  disconnect,
   mqttServer,
   publish,
   suback,
@@ -185,6 +186,37 @@ describe('a source of MQTT', () => {
     for (let at = 3; at < body.length; at += 3 + body.readUInt16BE(at))
       asked.push(body.toString('utf8', at + 2, at + 2 + body.readUInt16BE(at)));
     expect(asked).toEqual(topics);
+  });
+
+  it.each([
+    [[42, 0], { share: 'g' }, 'no shared subscriptions (share) (0x9e)'],
+    [[40, 0], { topics: ['a', 'b/#'] }, `'b/#': it has no wildcards in subscriptions (topics) (0xa2)`],
+  ])('ends where the broker said that it cannot do what it is for, and subscribes nothing: %j', async (...of) => {
+    const [properties, options, text] = of;
+    const { server, consumer } = await subscribed(options, {
+      behaviour(packet, reply) {
+        if (packet.type === 1) reply(connack(0, properties));
+        else agreeing(packet, reply);
+      },
+    });
+    await until(() => expect(consumer.error).toMatchObject({ code: 'CONFIG_INVALID', retriable: false }));
+    expect(String(consumer.error)).toContain(text);
+    expect(server.of(8)).toEqual([]);
+    await until(() => expect(server.open).toBe(0));
+  });
+
+  it('ends where the broker hangs up over what it does not have', async () => {
+    const { server, consumer } = await subscribed(
+      { share: 'g' },
+      {
+        behaviour(packet, reply) {
+          if (packet.type === 8) reply(disconnect(0x9e));
+          else agreeing(packet, reply);
+        },
+      },
+    );
+    await until(() => expect(consumer.error).toMatchObject({ code: 'CONFIG_INVALID', retriable: false }));
+    expect(server.connections).toBe(1);
   });
 
   it('pings as often as the broker asks for, also while it reads nothing', async () => {
