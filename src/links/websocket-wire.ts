@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Cancel, Clock } from '../clock.js';
 import { frameFault } from './websocket-frames.js';
 
 /**
@@ -190,6 +190,8 @@ function bytesOf(data: Uint8Array): Uint8Array {
 
 /** How often a browser is asked whether it has written: it never tells. */
 const LOOK_MS = 10;
+/** Where it writes nothing, it is asked after twice as long each time, up to this. */
+const LONGEST_LOOK_MS = 250;
 
 /** What was sent and not yet written, with where it ends in the stream of all bytes. */
 interface Pending {
@@ -213,6 +215,10 @@ export class PlatformWire implements Wire {
   private readonly pending: Pending[] = [];
   private sentBytes = 0;
   private isLooking = false;
+  /** What of that was written when it was looked at last. */
+  private writtenBytes = 0;
+  private waitMs = LOOK_MS;
+  private cancelLook: Cancel | undefined;
   /** Until its close is through, more may come of what is too large. */
   private isTooLarge = false;
 
@@ -307,6 +313,8 @@ export class PlatformWire implements Wire {
     const { socket, pending } = this;
     this.isLooking = false;
     const writtenBytes = this.sentBytes - socket.bufferedAmount;
+    if (writtenBytes > this.writtenBytes) this.waitMs = LOOK_MS;
+    this.writtenBytes = writtenBytes;
     let written = 0;
     while (written < pending.length && (pending[written]?.endsAt ?? 0) <= writtenBytes) written += 1;
     for (const { done } of pending.splice(0, written)) done();
@@ -316,10 +324,12 @@ export class PlatformWire implements Wire {
   private lookLater(): void {
     if (this.isLooking) return;
     this.isLooking = true;
-    this.clock.timer(LOOK_MS, this.look, true);
+    this.cancelLook = this.clock.timer(this.waitMs, this.look, true);
+    this.waitMs = Math.min(this.waitMs * 2, LONGEST_LOOK_MS);
   }
 
   private closed(code: number, reason: string): void {
+    this.cancelLook?.();
     for (const { done } of this.pending.splice(0)) done(new Error('closed'));
     this.events?.closed(code, reason);
   }

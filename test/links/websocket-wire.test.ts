@@ -150,14 +150,39 @@ describe('PlatformWire', () => {
     const { socket, wire, clock } = setup();
     const done: string[] = [];
     for (const text of ['aaaa', 'ä', 'cc']) wire.send(text, () => done.push(text));
-    clock.advance(50);
+    clock.advance(25);
     expect([done, socket.bufferedAmount]).toEqual([[], 8]);
     socket.bufferedAmount = 2;
-    clock.advance(10);
+    clock.advance(5);
     expect(done).toEqual(['aaaa', 'ä']);
     socket.bufferedAmount = 0;
     clock.advance(10);
     expect([done, clock.pendingTimers]).toEqual([['aaaa', 'ä', 'cc'], 0]);
+  });
+
+  it('looks less and less often while nothing is written, and no more once the socket is gone', () => {
+    const { socket, wire, clock } = setup();
+    const looks: number[] = [];
+    let amount = 0;
+    Object.defineProperty(socket, 'bufferedAmount', {
+      get: () => (looks.push(clock.elapsed()), amount),
+      set: (bytes: number) => (amount = bytes),
+    });
+    wire.listen(listening([]));
+    wire.send('aaaaaaaa', () => undefined);
+    looks.length = 0;
+    clock.advance(10_000);
+    expect(looks.slice(0, 8).map((ms) => Math.round(ms))).toEqual([0, 10, 30, 70, 150, 310, 560, 810]);
+    expect(looks).toHaveLength(44);
+    // As soon as something is written, it is looked at closely again.
+    amount = 4;
+    clock.advance(60);
+    looks.length = 0;
+    clock.advance(30);
+    expect(looks).toHaveLength(2);
+    expect(clock.pendingTimers).toBe(1);
+    socket.onclose({ code: 1006, reason: '' });
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('tells that what was not written will not be', () => {
