@@ -36,7 +36,7 @@ export interface ConnectionSettings {
   closed(code: number, reason: string, cause: unknown): void;
 }
 
-/** A write that took this long waited for the network, not for the turn to end. */
+/** A write that is through so long after a ping waited for the network, not for a look at it. */
 const LATE_MS = 50;
 
 const closedError = (): SluiceError =>
@@ -98,6 +98,10 @@ export class WebSocketConnection {
   private stopKeepAlive: Cancel | undefined;
   /** Those who asked for a sign of life. Whatever comes in is one. */
   private asking: (() => void)[] = [];
+  /** How often the peer was asked for one, when it was last, and whether that stands behind what the network does not take. */
+  private asked = 0;
+  private askedMs = 0;
+  private isBehind = false;
   private failure: unknown;
   /** Set while this side closes: what still comes in is read, so that the peer's close is found, and thrown away. */
   private isClosing = false;
@@ -239,12 +243,11 @@ export class WebSocketConnection {
   }
 
   private whenWritten(done: ((error?: unknown) => void) | undefined): (error?: unknown) => void {
-    const isBehind = this.wire.bufferedBytes > 0;
-    const sentMs = isBehind ? this.clock.elapsed() : 0;
+    const { asked } = this;
     return (error) => {
-      // What had to wait for the network was let through by the peer's acknowledgements: a slow peer is not a dead one,
-      // although it answers the ping behind all this late.
-      if (isBehind && !this.hasHeard && this.clock.elapsed() - sentMs > LATE_MS) this.hasHeard = true;
+      // What stood before the ping was let through by the peer's acknowledgements: a slow peer is not a dead one, although
+      // it answers late.
+      if (this.isBehind && asked < this.asked && this.clock.elapsed() - this.askedMs > LATE_MS) this.heard();
       done?.(error);
       if (this.isFull && this.wire.bufferedBytes * 2 <= this.settings.maxBufferedBytes) {
         this.isFull = false;
@@ -265,6 +268,7 @@ export class WebSocketConnection {
    */
   ping(frame?: WebSocketData): Promise<void> {
     if (this.isHeld || (frame === undefined && !this.wire.canPause)) return Promise.resolve();
+    this.ask();
     return new Promise((resolve) => {
       this.asking.push(resolve);
       if (frame === undefined) this.wire.ping();
@@ -274,7 +278,14 @@ export class WebSocketConnection {
 
   /** Asks for a sign of life that {@link hasHeard} will show. */
   nudge(): void {
+    this.ask();
     this.wire.ping();
+  }
+
+  private ask(): void {
+    this.asked += 1;
+    this.askedMs = this.clock.elapsed();
+    this.isBehind = this.wire.bufferedBytes > 0;
   }
 
   /** Closes in order, at the latest after `timeoutMs` by force. Resolves when the socket is gone. */

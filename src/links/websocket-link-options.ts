@@ -169,6 +169,8 @@ export function wsOptions(
     headers: { ...headers },
     maxPayload,
     perMessageDeflate: false,
+    // The wire answers.
+    autoPong: false,
     followRedirects: false,
     handshakeTimeout: settings.connectTimeoutMs ?? 10_000,
   };

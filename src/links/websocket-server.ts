@@ -87,6 +87,7 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
     clientTracking: false,
     maxPayload: limits.maxBytes,
     perMessageDeflate: false,
+    autoPong: false,
     handleProtocols: (offered, message) => protocol?.([...offered], requestOf(message)) ?? false,
   });
   const server = options.server ?? listener(options, Math.ceil(handshakeTimeoutMs), maxConnections);

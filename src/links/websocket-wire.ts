@@ -50,7 +50,7 @@ export interface WsSocket {
   pause(): void;
   resume(): void;
   ping(): void;
-  pong(): void;
+  pong(data?: Uint8Array, mask?: boolean, done?: (error: Error) => void): void;
   close(code?: number, reason?: string): void;
   terminate(): void;
 }
@@ -60,6 +60,7 @@ export interface RawSocket {
   cork(): void;
   uncork(): void;
   write(bytes: Uint8Array, done: (error?: Error | null) => void): unknown;
+  on(event: 'data', listener: () => void): unknown;
 }
 
 /** What the library uses of a browser's socket. */
@@ -95,6 +96,10 @@ export class WsWire implements Wire {
   private readonly raw: RawSocket;
   private readonly clock: Clock;
   private isCorked = false;
+  /** An answer to a ping is not written yet. */
+  private isAnswering = false;
+  /** The last ping that came meanwhile. */
+  private asked: Uint8Array | undefined;
 
   constructor(socket: WsSocket, raw: RawSocket, clock: Clock) {
     this.socket = socket;
@@ -115,7 +120,9 @@ export class WsWire implements Wire {
     socket.on('message', (data: Uint8Array, isBinary: boolean) => {
       events.data(isBinary ? bytesOf(data) : data.toString(), data.length);
     });
-    socket.on('ping', () => events.heard());
+    // Also a part of a message: the answer to a ping stands behind a large one, however long that takes to come.
+    this.raw.on('data', () => events.heard());
+    socket.on('ping', (data: Uint8Array) => this.answer(data));
     socket.on('pong', () => events.pong());
     socket.on('error', (error: Error) => events.failed(error));
     socket.on('close', (code: number, reason: Uint8Array) => events.closed(code, reason.toString()));
@@ -163,6 +170,25 @@ export class WsWire implements Wire {
     return this.socket.readyState === OPEN;
   }
 
+  /**
+   * One answer at a time, so that pings of a peer that reads no answers cost no memory; and many that come together, as they
+   * do after reading was held off, cost it no connection. Source: RFC 6455, 5.5.3: the most recent one may do for all.
+   */
+  private answer(data: Uint8Array): void {
+    if (this.isAnswering) this.asked = data;
+    else if (this.isOpen) {
+      this.isAnswering = true;
+      this.socket.pong(data, undefined, this.answered);
+    }
+  }
+
+  private readonly answered = (): void => {
+    const { asked } = this;
+    this.isAnswering = false;
+    this.asked = undefined;
+    if (asked !== undefined) this.answer(asked);
+  };
+
   /** A write of its own for every small frame costs more than the frame: the ones of one turn go together. */
   private gather(): void {
     if (this.isCorked) return;
@@ -188,7 +214,7 @@ function bytesOf(data: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** How often a browser is asked whether it has written: it never tells. */
+/** How soon a browser is asked again whether it has written: it never tells. */
 const LOOK_MS = 10;
 /** Where it writes nothing, it is asked after twice as long each time, up to this. */
 const LONGEST_LOOK_MS = 250;

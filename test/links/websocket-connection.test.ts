@@ -150,16 +150,43 @@ describe('WebSocketConnection writing', () => {
 
   it('takes a write that the network let through late for a sign of life, and a quick one not', () => {
     const { wire, clock, connection } = setup();
+    // At once, and not behind anything.
     connection.send('first');
+    wire.flush();
     connection.hasHeard = false;
+    connection.nudge();
     connection.send('second');
+    clock.advance(60);
     wire.flush();
     expect(connection.hasHeard).toBe(false);
+    // Before the ping, at once after it.
     connection.send('third');
+    connection.nudge();
     connection.send('fourth');
+    wire.flush(1);
+    expect(connection.hasHeard).toBe(false);
+    // After the ping.
+    clock.advance(60);
+    wire.flush();
+    expect(connection.hasHeard).toBe(false);
+    connection.send('fifth');
+    connection.nudge();
     clock.advance(60);
     wire.flush();
     expect(connection.hasHeard).toBe(true);
+  });
+
+  it('has its ping answered by what the network let through before it', async () => {
+    const { wire, clock, connection } = setup();
+    connection.send('large');
+    let isAnswered = false;
+    const answer = connection.ping().then(() => (isAnswered = true));
+    await Promise.resolve();
+    expect(isAnswered).toBe(false);
+    clock.advance(60);
+    wire.flush();
+    await answer;
+    expect(isAnswered).toBe(true);
   });
 });
 

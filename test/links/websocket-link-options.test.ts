@@ -80,6 +80,7 @@ describe('what the package ws is given', () => {
       headers: {},
       maxPayload: 1_048_576,
       perMessageDeflate: false,
+      autoPong: false,
       followRedirects: false,
       handshakeTimeout: 10_000,
     });

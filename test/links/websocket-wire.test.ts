@@ -16,10 +16,13 @@ describe('WsWire', () => {
   function setup(): {
     socket: EventEmitter & { readyState: number };
     calls: string[];
+    raw: EventEmitter;
+    written: (() => void)[];
     wire: WsWire;
     clock: ReturnType<typeof virtualClock>;
   } {
     const calls: string[] = [];
+    const written: (() => void)[] = [];
     const note = (name: string) => (): void => void calls.push(name);
     const socket = Object.assign(new EventEmitter(), {
       protocol: 'v1',
@@ -29,25 +32,44 @@ describe('WsWire', () => {
       pause: note('pause'),
       resume: note('resume'),
       ping: note('ping'),
-      pong: note('pong'),
+      pong: (data?: Uint8Array, _?: boolean, done?: () => void) => {
+        calls.push(data === undefined ? 'pong' : `pong ${data.join()}`);
+        if (done !== undefined) written.push(done);
+      },
       close: note('close'),
       terminate: note('terminate'),
     });
-    const raw = { cork: note('cork'), uncork: note('uncork'), write: note('write') };
+    const raw = Object.assign(new EventEmitter(), { cork: note('cork'), uncork: note('uncork'), write: note('write') });
     const clock = virtualClock();
     const wire = new WsWire(socket as unknown as WsSocket, raw, { ...clock, defer: (work) => clock.timer(1, work) });
-    return { socket, calls, wire, clock };
+    return { socket, raw, calls, written, wire, clock };
   }
 
   it('has the shape of every other wire', () => expect(ownAccessors(setup().wire)).toEqual([]));
 
+  it('answers one ping at a time, and of those that come meanwhile the last: more would wait for a peer that reads none', () => {
+    const { socket, calls, written, wire } = setup();
+    wire.listen(listening([]));
+    for (const at of [1, 2, 3, 4]) socket.emit('ping', Buffer.from([at]));
+    expect(calls).toEqual(['pong 1']);
+    written.shift()?.();
+    expect(calls).toEqual(['pong 1', 'pong 4']);
+    written.shift()?.();
+    socket.emit('ping', Buffer.from([5]));
+    socket.emit('ping', Buffer.from([6]));
+    socket.readyState = 3;
+    written.shift()?.();
+    expect(calls).toEqual(['pong 1', 'pong 4', 'pong 5']);
+  });
+
   it('reads text as text and bytes as bytes', () => {
-    const { socket, wire } = setup();
+    const { socket, raw, wire } = setup();
     const seen: unknown[] = [];
     wire.listen(listening(seen));
     socket.emit('message', Buffer.from('häß'), false);
     socket.emit('message', Buffer.from([1, 2]), true);
-    socket.emit('ping', Buffer.alloc(0));
+    // A part of something.
+    raw.emit('data', Buffer.alloc(1));
     socket.emit('pong', Buffer.alloc(0));
     socket.emit('close', 1001, Buffer.from('bye'));
     expect(seen).toEqual([

@@ -1,7 +1,9 @@
-import type { IncomingMessage } from 'node:http';
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
+import { BehaviorSubject } from 'rxjs';
 import { WebSocketServer } from 'ws';
 import { backoff, observe, type Flow, type Message, type SluiceEvent } from 'sluice';
 import { faultProxy } from 'sluice/testing-node';
@@ -111,6 +113,59 @@ describe('a link', () => {
     }
     subscription.unsubscribe();
     await proxy.close();
+  });
+
+  it('takes a large message that is slow to come for a sign of life', async () => {
+    let pings = 0;
+    const server = createTcpServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    // A frame of 1,000 bytes, a part of it for each ping, none of which is answered.
+    const frame = Buffer.concat([Buffer.from([0x82, 126, 1_000 >> 8, 1_000 & 255]), Buffer.alloc(1_000)]);
+    server.on('connection', (socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', (request) => {
+        const key = /sec-websocket-key: (\S+)/i.exec(request.toString())?.[1] ?? '';
+        const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+        );
+        socket.on('data', () => {
+          socket.write(frame.subarray(pings * 200, pings * 200 + 200));
+          pings += 1;
+        });
+      });
+    });
+    const shared = link({ url: `ws://127.0.0.1:${port}/feed`, heartbeatMs: 50 });
+    const { failures } = watch(shared);
+    const { payloads, subscription } = read(webSocketSource(shared));
+    await until(() => expect(payloads).toHaveLength(1));
+    expect([failures, pings >= 5]).toEqual([[], true]);
+    subscription.unsubscribe();
+    server.close();
+  });
+
+  it('answers pings that waited while it did not read, however many, and keeps its connection', async () => {
+    const pongs: string[] = [];
+    await using server = await bareServer((socket) => {
+      socket.on('pong', (data) => pongs.push(data.toString()));
+    });
+    const credit = new BehaviorSubject(1);
+    const shared = link({ url: server.url, maxBufferedBytes: 1, heartbeatMs: 60_000 });
+    const { failures } = watch(shared);
+    const { payloads, subscription } = read(webSocketSource(shared, { credit }), () => undefined);
+    await until(() => expect(server.sockets).toHaveLength(1));
+    const [socket] = server.sockets;
+    for (let at = 0; at < 3; at += 1) socket?.send('x');
+    // Reading is held off.
+    await until(() => expect(payloads).toHaveLength(1));
+    for (let at = 0; at < 500; at += 1) socket?.ping(`${at}`);
+    socket?.send('last');
+    credit.next(10);
+    await until(() => expect(payloads.at(-1)).toBe('last'));
+    await until(() => expect(pongs.at(-1)).toBe('499'));
+    expect(failures).toEqual([]);
+    subscription.unsubscribe();
   });
 
   it('does not take a slow network for a dead peer (REC-09)', async () => {
