@@ -55,7 +55,7 @@ export interface WebSocketServerOptions<P> {
   /** The one path that is served. Default: every path. */
   readonly path?: string;
   /**
-   * Decides at the upgrade, before the connection exists, who comes in. A throw counts as 401. Take the token from a
+   * Decides at the upgrade, before the connection exists, who comes in. A throw counts as 401, and is an event. Take the token from a
    * header or, from browsers, a subprotocol: a query ends up in logs.
    */
   readonly authenticate?: (request: WebSocketRequest) => WebSocketVerdict<P> | PromiseLike<WebSocketVerdict<P>>;
@@ -63,7 +63,7 @@ export interface WebSocketServerOptions<P> {
   readonly allowAnonymous?: boolean;
   /** Pages that may connect, for example `https://app.example`; `*` for all. Default none: programs only. */
   readonly origins?: readonly string[];
-  /** Chooses the subprotocol. Default: none. */
+  /** Chooses the subprotocol; a throw is answered with 500. Default: none. */
   readonly protocol?: (offered: readonly string[], request: WebSocketRequest) => string | undefined;
   /** Default 1,000. */
   readonly maxConnections?: number;

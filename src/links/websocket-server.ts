@@ -1,5 +1,6 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex as NodeDuplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import { Observable, type Subscriber } from 'rxjs';
@@ -7,6 +8,7 @@ import { currentClock } from '../clock.js';
 import type { Sink } from '../connection/flow.js';
 import { peerMissing } from '../connection/load-peer.js';
 import { SluiceError } from '../errors.js';
+import { report } from '../observability/observe.js';
 import { broadcastSink, type WebSocketBroadcastOptions } from './websocket-broadcast.js';
 import { WEBSOCKET_PEER } from './websocket-client.js';
 import { isOriginAllowed, requestOf, type WebSocketRequest } from './websocket-request.js';
@@ -39,6 +41,8 @@ const KEEP_ALIVE_SHARE = 8;
 const HANDSHAKES = 256;
 /** Clients that are late with their headers are looked for at most so often. */
 const MIN_LOOK_MS = 50;
+/** Those whose answer is up to one of the servers here, however many share an HTTP server and however long that takes. */
+const taken = new WeakSet<object>();
 
 /**
  * Serves WebSocket clients, each as a {@link WebSocketClient} with a source and a sink; resolves once it listens.
@@ -79,8 +83,11 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
   const watchers = new Set<Subscriber<WebSocketClient<P>>>();
   /** Sockets by address, from the upgrade to their end: also those that wait for `authenticate`. */
   const perAddress = new Map<string, number>();
+  /** Those that wait for `authenticate`. */
+  const deciding = new Set<NodeDuplex>();
   let sockets = 0;
   let closing: Promise<void> | undefined;
+  let isClosed = false;
   const { protocol } = options;
   const upgrader = new ws.WebSocketServer({
     noServer: true,
@@ -91,6 +98,13 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
     handleProtocols: (offered, message) => protocol?.([...offered], requestOf(message)) ?? false,
   });
   const server = options.server ?? listener(options, Math.ceil(handshakeTimeoutMs), maxConnections);
+  const connected = new Set<Socket>();
+  if (options.server === undefined) {
+    server.on('connection', (socket: Socket) => {
+      connected.add(socket);
+      socket.once('close', () => connected.delete(socket));
+    });
+  }
 
   function upgrade(message: IncomingMessage, socket: NodeDuplex, head: Uint8Array): void {
     socket.on('error', () => socket.destroy());
@@ -99,6 +113,7 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
     else if (path !== undefined && request.path !== path) {
       // Another part of a shared server may answer this path.
       if (server.listenerCount('upgrade') === 1) refuse(socket, 404);
+      else leave(socket as Socket);
     } else {
       const { address } = request;
       const ofAddress = (perAddress.get(address) ?? 0) + 1;
@@ -106,9 +121,11 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
       else if (ofAddress > maxConnectionsPerAddress) refuse(socket, 429);
       else if (!isOriginAllowed(request.origin, origins)) refuse(socket, 403);
       else {
+        taken.add(socket);
         sockets += 1;
         perAddress.set(address, ofAddress);
         socket.once('close', () => {
+          deciding.delete(socket);
           sockets -= 1;
           const left = (perAddress.get(address) ?? 1) - 1;
           if (left === 0) perAddress.delete(address);
@@ -119,6 +136,15 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
     }
   }
 
+  /** Leaves the answer to another part of the server. Where none gives it, nobody else would ever end the connection. */
+  function leave(socket: Socket): void {
+    const { bytesWritten } = socket;
+    const unanswered = (): void => {
+      if (socket.bytesWritten === bytesWritten && !taken.has(socket)) refuse(socket, 404);
+    };
+    socket.once('close', clock.timer(handshakeTimeoutMs, unanswered, true));
+  }
+
   async function admit(
     message: IncomingMessage,
     socket: NodeDuplex,
@@ -126,13 +152,22 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
     request: WebSocketRequest,
   ): Promise<void> {
     const cancel = clock.timer(handshakeTimeoutMs, () => refuse(socket, 408), true);
+    deciding.add(socket);
     const verdict = await authenticated(options, request);
+    deciding.delete(socket);
     cancel();
-    if (!socket.writable || !socket.readable) return;
+    // Who left meanwhile has only said that nothing more comes: the other half would stay open for ever.
+    if (!socket.readable) socket.destroy();
+    if (!socket.writable) return;
     if (typeof verdict === 'number') refuse(socket, verdict);
-    else if (closing !== undefined) refuse(socket, 503);
     else {
-      upgrader.handleUpgrade(message, socket, head as Buffer, (open) => serve(open, socket, request, verdict));
+      try {
+        upgrader.handleUpgrade(message, socket, head as Buffer, (open) => serve(open, socket, request, verdict));
+      } catch (error) {
+        // What chooses the subprotocol threw: nothing is written yet.
+        tell(error);
+        refuse(socket, 500);
+      }
     }
   }
 
@@ -166,12 +201,14 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
 
   async function close(): Promise<void> {
     server.off('upgrade', upgrade);
-    // Upgrades that are still being decided find it closing.
+    for (const socket of deciding) refuse(socket, 503);
     const stopped = options.server === undefined ? stop(server) : undefined;
     await Promise.all([...served].map(({ client }) => client.close(1001, 'server closes')));
     cancelBeat();
-    if (options.server === undefined) server.closeAllConnections();
+    // Also what has not even said that it speaks HTTP.
+    for (const socket of connected) socket.destroy();
     await stopped;
+    isClosed = true;
     for (const watcher of [...watchers]) watcher.complete();
   }
 
@@ -181,6 +218,7 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
   return {
     clients$: new Observable((watcher) => {
       for (const { client } of served) watcher.next(client);
+      if (isClosed) watcher.complete();
       watchers.add(watcher);
       return () => void watchers.delete(watcher);
     }),
@@ -232,12 +270,13 @@ function listener<P>(
 
 function listen(server: HttpServer | HttpsServer, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause: Error & { readonly code?: string }) => {
-      reject(
-        new SluiceError('CONNECT_FAILED', `Cannot listen on ${host}:${port}: ${cause.code ?? cause.message}.`, {
-          cause,
-        }),
-      );
+    // Stays on for good: a machine without free descriptors would end the process with what it cannot accept.
+    server.on('error', (cause: Error & { readonly code?: string }) => {
+      if (server.listening) tell(cause);
+      else {
+        const text = `Cannot listen on ${host}:${port}: ${cause.code ?? cause.message}.`;
+        reject(new SluiceError('CONNECT_FAILED', text, { cause }));
+      }
     });
     server.listen(port, host, resolve);
   });
@@ -263,12 +302,21 @@ async function authenticated<P>(
   try {
     const verdict: unknown = await options.authenticate(request);
     // Only what says who it is lets somebody in: a hook that forgets to return something does not.
-    if (typeof verdict === 'object' && verdict !== null && 'principal' in verdict)
-      return verdict as WebSocketAccepted<P>;
+    if (typeof verdict === 'object' && verdict !== null && 'principal' in verdict) {
+      const { expiresAtMs = Infinity } = verdict as WebSocketAccepted<P>;
+      if (typeof expiresAtMs === 'number' && !Number.isNaN(expiresAtMs)) return verdict as WebSocketAccepted<P>;
+      throw new TypeError(`authenticate gave an 'expiresAtMs' that is no number.`);
+    }
     return verdict === 403 ? 403 : 401;
-  } catch {
+  } catch (error) {
+    tell(error);
     return 401;
   }
+}
+
+/** Says of what could not let somebody in why. */
+function tell(reason: unknown): void {
+  report({ type: 'stage.failed', stage: 'websocket server', reason });
 }
 
 /** Answers an upgrade with plain HTTP. No reason goes with it: it would only help who guesses. */

@@ -1,7 +1,8 @@
-import { createServer, request as httpRequest, type Server as HttpServer } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { createServer, request as httpRequest, Server as HttpServer } from 'node:http';
+import { connect, Server as NetServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { observe, type SluiceEvent } from 'sluice';
 import type { WebSocketClient, WebSocketServer, WebSocketServerOptions } from 'sluice/websocket-server';
 import { webSocketServer } from 'sluice/websocket-server';
 import { makeCertificate } from '../helpers/certificate.js';
@@ -24,6 +25,16 @@ async function serve<P = undefined>(
   server.clients$.subscribe((client) => clients.push(client));
   return { server, url: `ws://127.0.0.1:${server.address.port}`, clients };
 }
+
+const UPGRADE = [
+  'GET / HTTP/1.1',
+  'Host: x',
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  '\r\n',
+].join('\r\n');
 
 /** What the server says to a peer that begins like this, and how long it bears it. */
 function heard(port: number, begin: (socket: Socket) => void): Promise<{ tookMs: number; answer: string }> {
@@ -75,6 +86,63 @@ describe('who comes in', () => {
     const truthy = await serve({ authenticate: (() => true) as never });
     expect(await upgradeStatus(truthy.url)).toBe(401);
   });
+
+  it('takes what is no time for the end of credentials for a mistake of the hook, and lets nobody in', async () => {
+    const reasons: unknown[] = [];
+    const stop = observe((event) => event.type === 'stage.failed' && reasons.push(event.reason));
+    const claims = {} as { exp: number };
+    const { url } = await serve<string>({
+      authenticate: () => ({ principal: 'ada', expiresAtMs: claims.exp * 1_000 }),
+    });
+    expect(await upgradeStatus(url)).toBe(401);
+    stop();
+    expect(String(reasons)).toContain(`'expiresAtMs' that is no number`);
+  });
+
+  it('says why a hook that threw lets nobody in, and answers nothing of it (S22)', async () => {
+    const seen: SluiceEvent[] = [];
+    const stop = observe((event) => void seen.push(event));
+    const failed = (): never => {
+      throw new Error('the keys are not there');
+    };
+    const out = await serve({ authenticate: failed });
+    expect(await upgradeStatus(out.url)).toBe(401);
+    const unchosen = await serve({ protocol: failed });
+    expect(await upgradeStatus(unchosen.url, {}, ['v1'])).toBe(500);
+    expect(await upgradeStatus(unchosen.url)).toBe(101);
+    stop();
+    expect(seen.filter(({ type }) => type === 'stage.failed')).toEqual(
+      Array.from({ length: 2 }, () => ({
+        type: 'stage.failed',
+        stage: 'websocket server',
+        reason: new Error('the keys are not there'),
+      })),
+    );
+  });
+
+  it.each(['destroy', 'resetAndDestroy', 'end'] as const)(
+    'has the place of one who left while it was decided free for the next (%s)',
+    async (how) => {
+      let decide: (() => void) | undefined;
+      const { server, url } = await serve<string>({
+        maxConnections: 1,
+        authenticate: () =>
+          decide === undefined
+            ? new Promise((resolve) => (decide = () => resolve({ principal: 'ada' })))
+            : { principal: 'eve' },
+      });
+      const socket = connect(server.address.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write(UPGRADE);
+      await until(() => expect(decide).toBeDefined());
+      socket[how]();
+      // What is answered after it was heard of, as a rule.
+      await fetch(url.replace('ws', 'http'));
+      decide?.();
+      await until(async () => expect(await upgradeStatus(url)).toBe(101));
+      socket.destroy();
+    },
+  );
 
   it('gives a hook that does not decide its time and no more', async () => {
     const { url } = await serve({ authenticate: () => new Promise<never>(() => undefined), handshakeTimeoutMs: 30 });
@@ -275,6 +343,48 @@ describe('who comes in', () => {
     await server.close();
     const body = await fetch(`http://127.0.0.1:${server.address.port}/`).then((response) => response.text());
     expect([body, http.listening]).toEqual(['page', true]);
+  });
+
+  it('ends what asks for a path that no part of a shared server answers', async () => {
+    const http = createServer();
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    await using one = await webSocketServer({ server: http, path: '/one', handshakeTimeoutMs: 50 });
+    let decide = (): void => undefined;
+    await using two = await webSocketServer<string>({
+      server: http,
+      path: '/two',
+      authenticate: () => new Promise((resolve) => (decide = () => resolve({ principal: 'ada' }))),
+    });
+    const url = `ws://127.0.0.1:${one.address.port}`;
+    const { socket } = await bareClient(`${url}/one`);
+    const status = upgradeStatus(`${url}/two`);
+    // Until long after the other one would have decided.
+    expect(await upgradeStatus(`${url}/three`)).toBe(404);
+    expect(await upgradeStatus(`${url}/three`)).toBe(404);
+    decide();
+    expect(await status).toBe(101);
+    expect([socket.readyState, two.address.port]).toEqual([WebSocket.OPEN, one.address.port]);
+    socket.terminate();
+    await stop(http);
+  });
+
+  it('bears that a connection cannot be accepted, as often as it comes', async () => {
+    const servers: HttpServer[] = [];
+    const listen = vi.spyOn(HttpServer.prototype, 'listen').mockImplementation(function (this: HttpServer, ...given) {
+      servers.push(this);
+      return NetServer.prototype.listen.apply(this, given as never) as HttpServer;
+    });
+    const { url } = await serve();
+    listen.mockRestore();
+    const seen: SluiceEvent[] = [];
+    const stop = observe((event) => void seen.push(event));
+    const error = Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' });
+    for (let at = 0; at < 2; at += 1) servers[0]?.emit('error', error);
+    stop();
+    expect(seen).toEqual(
+      Array.from({ length: 2 }, () => ({ type: 'stage.failed', stage: 'websocket server', reason: error })),
+    );
+    expect(await upgradeStatus(url)).toBe(101);
   });
 
   it('says which port it could not have', async () => {
@@ -482,6 +592,41 @@ describe('close', () => {
     expect([completed, server.clients]).toEqual([true, []]);
     mute.socket.terminate();
     await expect(bareClient(url)).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('waits for nobody who has said nothing, with TLS or without', async ({ skip }) => {
+    const tls = makeCertificate();
+    if (typeof tls === 'string') return skip(`no certificate: ${tls}`);
+    for (const options of [{}, { tls }]) {
+      const { server } = await serve({ ...options, handshakeTimeoutMs: 60_000 });
+      const silent = connect(server.address.port, '127.0.0.1');
+      silent.on('error', () => undefined);
+      await new Promise((resolve) => silent.once('connect', resolve));
+      await server.close();
+      expect(server.address.port).toBe(0);
+    }
+  }, 20_000);
+
+  it('completes for who asks for its clients later', async () => {
+    const { server } = await serve();
+    await server.close();
+    let completed = false;
+    server.clients$.subscribe({ complete: () => (completed = true) });
+    expect(completed).toBe(true);
+  });
+
+  it('turns away those who wait to be let in, whatever the hook does', async () => {
+    let asked = 0;
+    const { server, url, clients } = await serve({
+      authenticate: () => {
+        asked += 1;
+        return new Promise<never>(() => undefined);
+      },
+    });
+    const status = upgradeStatus(url);
+    await until(() => expect(asked).toBe(1));
+    await server.close();
+    expect([await status, clients]).toEqual([503, []]);
   });
 
   it('is done once, and by `await using` too', async () => {
