@@ -1,4 +1,5 @@
 import type { Cancel } from '../clock.js';
+import { report } from '../observability/observe.js';
 import type { WebSocketConnection } from './websocket-connection.js';
 import type { WebSocketData } from './websocket-wire.js';
 
@@ -31,9 +32,10 @@ export class Channels {
   want(key: string | symbol, frames: ChannelFrames): Cancel {
     let entry = this.wanted.get(key);
     if (entry === undefined) {
+      // First, as a function that throws opens nothing.
+      this.connection?.send(frameOf(frames.open));
       entry = { frames, users: 0 };
       this.wanted.set(key, entry);
-      this.connection?.send(frameOf(frames.open));
     }
     entry.users += 1;
     const own = entry;
@@ -44,7 +46,13 @@ export class Channels {
       own.users -= 1;
       if (own.users > 0) return;
       this.wanted.delete(key);
-      if (own.frames.close !== undefined) this.connection?.send(frameOf(own.frames.close));
+      if (own.frames.close === undefined) return;
+      try {
+        this.connection?.send(frameOf(own.frames.close));
+      } catch (error) {
+        // Whoever leaves has to be able to.
+        report({ type: 'stage.failed', stage: 'websocket channel', reason: error });
+      }
     };
   }
 

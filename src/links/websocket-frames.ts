@@ -1,6 +1,7 @@
 import type { ReaderContext, Reader } from '../connection/define-source.js';
 import type { Writer, WriterContext } from '../connection/define-sink.js';
 import { SluiceError } from '../errors.js';
+import { loneSurrogateAt } from '../mappers/utf8.js';
 import type { FrameReceiver, WebSocketConnection, WebSocketFrame } from './websocket-connection.js';
 import type { WebSocketData } from './websocket-wire.js';
 
@@ -142,6 +143,11 @@ export function frameFault(payload: unknown, maxBytes: number): SluiceError | un
   const isText = typeof payload === 'string';
   if (!isText && !(payload instanceof Uint8Array)) {
     return new SluiceError('ENCODE_FAILED', 'A WebSocket frame is a text or a Uint8Array: encode the payload before.');
+  }
+  const half = isText ? loneSurrogateAt(payload) : -1;
+  if (half !== -1) {
+    const text = `The text has half a surrogate pair at character ${half}: it has no UTF-8 form, so another text would be sent.`;
+    return new SluiceError('ENCODE_FAILED', text);
   }
   const bytes = isText ? utf8Bytes(payload, maxBytes) : payload.byteLength;
   if (bytes <= maxBytes) return undefined;

@@ -30,6 +30,18 @@ it('opens a channel with its first user and closes it with its last', () => {
   expect(wire.sent).toEqual(['sub', 'unsub']);
 });
 
+it('survives a function that throws: what could not be opened is not asked for again, and who leaves has left', () => {
+  const channels = new Channels();
+  const before = connect(channels);
+  const failed = (): never => {
+    throw new Error('no token');
+  };
+  expect(() => channels.want('a', { open: failed })).toThrow('no token');
+  channels.want('b', { open: 'open b', close: failed })();
+  const after = connect(channels);
+  expect([before.wire.sent, after.wire.sent]).toEqual([['open b'], []]);
+});
+
 it('tells a new connection everything that is wanted, in the order it was asked for, and nothing else', () => {
   const channels = new Channels();
   let token = 0;

@@ -13,6 +13,11 @@ describe('frameFault', () => {
     }
   });
 
+  it('takes no text that would arrive as another one', () => {
+    expect(frameFault('a😀'.slice(0, 2), 10)).toMatchObject({ code: 'ENCODE_FAILED', retriable: false });
+    expect(frameFault('a😀', 10)).toBeUndefined();
+  });
+
   it('counts bytes, not characters', () => {
     expect(frameFault('ä'.repeat(50), 100)).toBeUndefined();
     expect(frameFault('ä'.repeat(51), 100)).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
