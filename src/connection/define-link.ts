@@ -33,7 +33,10 @@ export interface LinkDefinition<C> {
  */
 export interface LinkContext {
   readonly clock: Clock;
-  /** The connection is over. Errors that are not retriable end the link for good. */
+  /**
+   * The connection is over. Errors that are not retriable end the link for good. What one has as `retryAfterMs` in its
+   * details is waited besides, up to a minute.
+   */
   lost(error: unknown): void;
   /** What is half open has to be dropped when the try is given up before `connect` resolved: `drop` is called then. */
   abandoned(drop: () => void): void;

@@ -198,7 +198,7 @@ export class Supervisor<R> {
     void this.closeResource();
     if (now !== this.generation) return;
     status.to('reconnecting', error);
-    const waitMs = immediately ? 0 : backoff.delayMs(this.failures, clock);
+    const waitMs = immediately ? 0 : backoff.delayMs(this.failures, clock) + askedMs(error);
     report({
       type: 'connect.failed',
       connector: status.connector,
@@ -215,6 +215,15 @@ export class Supervisor<R> {
     this.resource = undefined;
     return resource === undefined ? undefined : settleQuietly(() => this.plan.close(resource.value));
   }
+}
+
+/** A far side that says when to come again may not keep us away for longer. */
+const LONGEST_ASKED_MS = 60_000;
+
+/** How long the far side asks to wait; the jitter on top keeps those apart that are told the same. */
+function askedMs({ details }: SluiceError): number {
+  const { retryAfterMs } = details;
+  return typeof retryAfterMs === 'number' ? Math.min(retryAfterMs, LONGEST_ASKED_MS) : 0;
 }
 
 /** What nobody tries again is not retriable, whatever it was: who waits for it would try for ever. */

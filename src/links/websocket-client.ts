@@ -89,14 +89,27 @@ function openWs(
     socket.pause();
     resolve(new WsWire(socket, raw as RawSocket, request.clock));
   });
-  socket.on('unexpected-response', (answer: { destroy(): void }, response: { readonly statusCode?: number }) => {
-    reject(upgradeRefused(response.statusCode ?? 0));
+  socket.on('unexpected-response', (answer: { destroy(): void }, { statusCode = 0, headers }: Refusal) => {
+    reject(upgradeRefused(statusCode, retryAfterMs(headers['retry-after'], request.clock)));
     answer.destroy();
   });
   // Stays on for good: an error without a listener would end the process.
   socket.on('error', (error: Error) => reject(connectFailed(error)));
   socket.on('close', (code: number) => reject(closedWith(code, '')));
   return () => socket.terminate();
+}
+
+/** An answer in place of the upgrade. */
+interface Refusal {
+  readonly statusCode?: number;
+  readonly headers: { readonly 'retry-after'?: string };
+}
+
+/** How long the server asks to wait. Source: RFC 9110, 10.2.3: seconds, or a date. */
+function retryAfterMs(given: string | undefined, clock: Clock): number | undefined {
+  if (given === undefined) return undefined;
+  const ms = /^\d+$/.test(given) ? Number(given) * 1_000 : Date.parse(given) - clock.now();
+  return ms > 0 ? ms : undefined;
 }
 
 function openPlatform(

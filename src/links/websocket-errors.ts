@@ -15,26 +15,32 @@ const FATAL_CLOSE: Readonly<Record<number, readonly [code: ErrorCode, meaning: s
   4401: ['AUTH_FAILED', 'credentials that are not valid any more'],
 };
 
+/**
+ * What `ws` finds wrong with the answer to the upgrade. A subprotocol or an extension that the server sent is wrong the next
+ * time too.
+ */
+const HANDSHAKE = /^(Server sent .*|Invalid (Upgrade|Sec-WebSocket-\w+) header|Opening handshake has timed out)$/;
+
 /** The server answered the upgrade with something else. @internal */
-export function upgradeRefused(status: number): SluiceError {
+export function upgradeRefused(status: number, retryAfterMs?: number): SluiceError {
   const isAuth = status === 401 || status === 403;
   const retriable = status < 400 || status >= 500 || PATIENCE.has(status);
   return new SluiceError(
     isAuth ? 'AUTH_FAILED' : 'CONNECT_FAILED',
     `The server answered the WebSocket upgrade with HTTP ${status}.`,
-    { retriable, details: { connector: 'websocket', status } },
+    { retriable, details: { connector: 'websocket', status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } },
   );
 }
 
 /** The socket failed before it was open. @internal */
 export function connectFailed(cause: unknown): SluiceError {
-  const code = (cause as { readonly code?: unknown } | undefined)?.code;
-  const what = typeof code === 'string' ? `: ${code}` : '';
-  return new SluiceError('CONNECT_FAILED', `The WebSocket connection could not be opened${what}.`, {
-    retriable: !isUntrusted(code),
-    details: { connector: 'websocket', code },
-    cause,
-  });
+  const { code, message = '' } = (cause ?? {}) as { readonly code?: unknown; readonly message?: string };
+  const said = typeof code === 'string' ? code : HANDSHAKE.exec(message)?.[0];
+  const what = `The WebSocket connection could not be opened${said === undefined ? '' : `: ${said}`}.`;
+  const told = { details: { connector: 'websocket', code }, cause };
+  if (isUntrusted(code)) return new SluiceError('AUTH_FAILED', what, told);
+  if (said?.startsWith('Server sent ') === true) return new SluiceError('PROTOCOL_ERROR', what, told);
+  return new SluiceError('CONNECT_FAILED', what, { ...told, retriable: true });
 }
 
 /**

@@ -121,7 +121,8 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
     const { headers, dangerouslyAllowPlainText } = settings;
     // What a function gives is looked at before each try.
     const known = typeof headers === 'function' ? undefined : headers;
-    const wrong = urlFault(settings.url) ?? credentialsFault(settings.url, known, dangerouslyAllowPlainText);
+    const wrong =
+      urlFault(settings.url) ?? headersFault(known) ?? credentialsFault(settings.url, known, dangerouslyAllowPlainText);
     if (wrong !== undefined) faults.push(wrong);
   }
   const forWs = [settings.headers, settings.tls].some((option) => option !== undefined);
@@ -140,6 +141,16 @@ function urlFault(url: unknown): string | undefined {
     : `'url': expected a URL that begins with ws: or wss: and has no #fragment`;
 }
 
+/** What keeps headers from being sent. Nothing of a value is shown. Source: RFC 9110, 5.1 and 5.5. */
+function headersFault(headers: Readonly<Record<string, unknown>> = {}): string | undefined {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!isToken(name)) return `'headers': expected names of HTTP headers`;
+    if (typeof value !== 'string' || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
+      return `'headers': expected texts that HTTP can carry, without a line break; that of '${name.slice(0, 32)}' is none`;
+  }
+  return undefined;
+}
+
 /**
  * Checks what the functions `url` and `headers` gave for one try.
  *
@@ -151,7 +162,7 @@ export function checkTry(
   headers: Readonly<Record<string, string>> | undefined,
   allowPlainText: boolean | undefined,
 ): void {
-  const wrong = urlFault(url) ?? credentialsFault(url, headers, allowPlainText);
+  const wrong = urlFault(url) ?? headersFault(headers) ?? credentialsFault(url, headers, allowPlainText);
   if (wrong !== undefined) throw configInvalid('webSocketLink', [wrong]);
 }
 

@@ -113,6 +113,23 @@ describe('defineLink', () => {
     expect(Math.max(...spread) / Math.min(...spread)).toBeGreaterThan(1.2);
   });
 
+  it('waits besides for as long as the far side asks, up to a minute', () => {
+    for (const [asked, fromMs] of [
+      [5_000, 5_000],
+      [3_600_000, 60_000],
+      ['soon', 0],
+    ] as const) {
+      const r = rig({ reconnect: backoff({ initialMs: 10, maxMs: 10 }) });
+      r.answer = () => {
+        throw new SluiceError('CONNECT_FAILED', 'later', { retriable: true, details: { retryAfterMs: asked } });
+      };
+      r.use();
+      r.clock.advance(fromMs + 100);
+      expect(r.attemptsMs[1]).toBeGreaterThanOrEqual(fromMs);
+      expect(r.attemptsMs[1]).toBeLessThanOrEqual(fromMs + 10);
+    }
+  });
+
   it('starts the schedule again only after a stable period', () => {
     const r = rig({ reconnect: backoff({ jitter: 'none', initialMs: 100, stableMs: 10_000 }) });
     r.use();

@@ -22,15 +22,30 @@ describe('errors of a WebSocket connection', () => {
   });
 
   it.each([
-    ['ECONNREFUSED', true],
-    ['ENOTFOUND', true],
-    ['ECONNRESET', true],
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', false],
-    ['ERR_TLS_CERT_ALTNAME_INVALID', false],
-    ['CERT_HAS_EXPIRED', false],
-    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', false],
-  ])('a connect that fails with %s is retriable: %s (REC-12)', (code, retriable) => {
-    expect(connectFailed(fault(code))).toMatchObject({ code: 'CONNECT_FAILED', retriable, details: { code } });
+    ['ECONNREFUSED', 'CONNECT_FAILED', true],
+    ['ENOTFOUND', 'CONNECT_FAILED', true],
+    ['ECONNRESET', 'CONNECT_FAILED', true],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'AUTH_FAILED', false],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'AUTH_FAILED', false],
+    ['CERT_HAS_EXPIRED', 'AUTH_FAILED', false],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'AUTH_FAILED', false],
+  ])('a connect that fails with %s is %s, retriable: %s (REC-12)', (cause, code, retriable) => {
+    expect(connectFailed(fault(cause))).toMatchObject({ code, retriable, details: { code: cause } });
+  });
+
+  it.each([
+    ['Server sent no subprotocol', 'PROTOCOL_ERROR', false],
+    ['Server sent an invalid subprotocol', 'PROTOCOL_ERROR', false],
+    ['Invalid Sec-WebSocket-Accept header', 'CONNECT_FAILED', true],
+    ['Opening handshake has timed out', 'CONNECT_FAILED', true],
+  ])('an answer to the upgrade of which ws says "%s" is %s, retriable: %s', (said, code, retriable) => {
+    const error = connectFailed(new Error(said));
+    expect(error).toMatchObject({ code, retriable });
+    expect(error.message).toContain(`: ${said}.`);
+  });
+
+  it('say nothing of what may hold a secret', () => {
+    expect(connectFailed(new Error('Invalid URL: ws://me:canary@feed')).message).not.toContain('canary');
   });
 
   it.each([

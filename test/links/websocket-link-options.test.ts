@@ -43,6 +43,19 @@ describe('options of webSocketLink', () => {
     }
   });
 
+  it('take headers that HTTP can carry: with others every try would fail', () => {
+    const url = 'wss://feed.example';
+    expect(refused({ ...ws, url, headers: { authorization: 'Bearer x', 'x-name': 'Müller\t1' } })).toBe('accepted');
+    // A token that was read from a file.
+    const said = refused({ ...ws, url, headers: { authorization: 'Bearer canary\n' } });
+    expect(said).toContain(
+      `'headers': expected texts that HTTP can carry, without a line break; that of 'authorization'`,
+    );
+    expect(said).not.toContain('canary');
+    for (const headers of [{ a: undefined }, { a: 1 }, { 'two words': 'a' }])
+      expect(refused({ ...ws, url, headers })).toContain(`'headers'`);
+  });
+
   it('are told together, whatever is wrong with them', () => {
     const said = refused({ url: 'ws://ada:secret@feed.example', tls: {} });
     expect(said).toContain('unencrypted to feed.example');

@@ -200,6 +200,33 @@ describe('a link', () => {
   });
 });
 
+describe('a server that asks to come again later', () => {
+  it.each([
+    ['7', 7_000],
+    [new Date(Date.now() + 86_400_000).toUTCString(), 60_000],
+    ['soon', 0],
+    ['0', 0],
+  ])('with Retry-After: %s is not asked before', async (retryAfter, ms) => {
+    await using server = await bareServer();
+    server.server.options.verifyClient = (
+      _: unknown,
+      answer: (ok: boolean, code: number, text: string, headers: OutgoingHttpHeaders) => void,
+    ) => answer(false, 503, '', { 'Retry-After': retryAfter });
+    const waits: number[] = [];
+    cleanups.push(
+      observe((event) => {
+        if (event.type === 'connect.failed') waits.push(event.retryInMs);
+      }),
+    );
+    const { subscription } = read(webSocketSource(link({ url: server.url })));
+    await until(() => expect(waits.length).toBeGreaterThan(0));
+    subscription.unsubscribe();
+    expect(waits[0]).toBeGreaterThanOrEqual(ms);
+    // What `reconnect` waits besides.
+    expect(waits[0]).toBeLessThanOrEqual(ms + 20);
+  });
+});
+
 describe('an end for good', () => {
   it.each([
     [401, 'AUTH_FAILED'],
@@ -214,6 +241,22 @@ describe('an end for good', () => {
     };
     const { errors } = read(webSocketSource(link({ url: server.url })));
     await until(() => expect(errors).toMatchObject([{ code, retriable: false, details: { status } }]));
+    expect(tries).toBe(1);
+  });
+
+  it.each([
+    ['no subprotocol', false],
+    ['an invalid subprotocol', 'v9'],
+  ])('%s in the answer to an offer is one', async (text, chosen) => {
+    let tries = 0;
+    await using server = await bareServer();
+    server.server.options.handleProtocols = () => {
+      tries += 1;
+      return chosen as string;
+    };
+    const { errors } = read(webSocketSource(link({ url: server.url, protocols: ['v1'] })));
+    await until(() => expect(errors).toMatchObject([{ code: 'PROTOCOL_ERROR', retriable: false }]));
+    expect(String(errors[0])).toContain(`Server sent ${text}`);
     expect(tries).toBe(1);
   });
 
@@ -285,6 +328,13 @@ describe('credentials', () => {
     await until(() => expect(errors).toMatchObject([{ code: 'CONFIG_INVALID' }]));
   });
 
+  it('end over headers that HTTP cannot carry, and are not shown (S21)', async () => {
+    const headers = (): Record<string, string> => ({ authorization: 'Bearer canary\n' });
+    const { errors } = read(webSocketSource(link({ url: 'ws://127.0.0.1:9', headers })));
+    await until(() => expect(errors).toMatchObject([{ code: 'CONFIG_INVALID', retriable: false }]));
+    expect(inspect(errors, { depth: 9 })).not.toContain('canary');
+  });
+
   it('ends over a URL that is none, and shows nothing of it (S21)', async () => {
     for (const url of ['wss://ada:canary@no host/', 'https://feed.example/?t=canary', 7 as never]) {
       const { errors } = read(webSocketSource(link({ url: () => url })));
@@ -305,7 +355,7 @@ describe('TLS (S13)', () => {
     await until(() => expect(known.payloads).toEqual(['over TLS']));
     known.subscription.unsubscribe();
     const unknown = read(webSocketSource(link({ url })));
-    await until(() => expect(unknown.errors).toMatchObject([{ code: 'CONNECT_FAILED', retriable: false }]));
+    await until(() => expect(unknown.errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]));
     const mismatch = read(webSocketSource(link({ url, tls: { ca: made.cert, servername: 'other.example' } })));
     await until(() =>
       expect(mismatch.errors).toMatchObject([{ details: { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }, retriable: false }]),
