@@ -3,6 +3,7 @@ import { defineSink, SINK_RULES, type SinkOptions, type Sending } from '../conne
 import type { Sink } from '../connection/flow.js';
 import { callable, checkOptions, configInvalid, integer, oneOf, required } from '../connection/options.js';
 import type { Message } from '../message/message.js';
+import { report } from '../observability/observe.js';
 import { NO_DEADLINE } from './websocket-flow.js';
 import { frameFault } from './websocket-frames.js';
 import { Lane, type SlowPolicy } from './websocket-lane.js';
@@ -22,7 +23,7 @@ export interface WebSocketBroadcastOptions<P> extends SinkOptions {
    * latest one per key, or is closed with 1013.
    */
   readonly overflow: SlowPolicy;
-  /** Who gets a message. Default: every client. Asked for each client and message, so it has to be quick. */
+  /** Who gets a message; a throw counts as no, and is an event. Default: every client. Asked for each, so it has to be quick. */
   readonly to?: (client: WebSocketClient<P>, message: Message<WebSocketData>) => boolean;
   /** What `conflate` keeps the latest of. Default: the message's key, else its topic. */
   readonly keyOf?: (message: Message<WebSocketData>) => string;
@@ -62,6 +63,20 @@ class Leaving {
     this.open -= 1;
     if (this.open === 0) this.sending.confirm();
   };
+}
+
+/** A throw counts as no: what fails for one client is nothing that others have to wait for, or get twice. */
+function isWanted<P>(
+  isFor: WebSocketBroadcastOptions<P>['to'],
+  client: WebSocketClient<P>,
+  message: Message<WebSocketData>,
+): boolean {
+  try {
+    return isFor?.(client, message) !== false;
+  } catch (reason) {
+    report({ type: 'stage.failed', stage: 'websocket broadcast', reason });
+    return false;
+  }
 }
 
 /** A sink that sends each message to all clients it is for. @internal */
@@ -107,7 +122,7 @@ export function broadcastSink<P>(to: BroadcastTo<P>, options: WebSocketBroadcast
     let key: string | undefined;
     const leaving = confirm === 'sent' ? new Leaving(sending) : undefined;
     for (const served of to.served) {
-      if (isFor?.(served.client, message) === false) continue;
+      if (!isWanted(isFor, served.client, message)) continue;
       frame ??= serverFrame(message.payload);
       if (overflow === 'conflate') key ??= keyOf(message);
       const lane = laneOf(served);

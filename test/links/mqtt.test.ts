@@ -163,7 +163,7 @@ describe('the connection of a link', () => {
 
   it('opens no socket for a try that was given up before its password was there (SHU-07)', async () => {
     const opened = vi.spyOn(net, 'createConnection');
-    let tell = (_: string): void => undefined;
+    let tell: ((password: string) => void) | undefined;
     let asked = 0;
     const password = (): Promise<string> => {
       asked += 1;
@@ -172,7 +172,7 @@ describe('the connection of a link', () => {
     const { stop } = await used({ password });
     await until(() => expect(asked).toBe(1));
     stop();
-    tell('right');
+    tell?.('right');
     // One that is not given up, and begins later.
     const { isUp } = await used();
     await isUp();

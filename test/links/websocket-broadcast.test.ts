@@ -65,6 +65,27 @@ describe('broadcast', () => {
     expect(clients[0]!.received).toEqual(['for c0', 'for c0']);
   });
 
+  it('takes a throw over one client for a no: the others get each message, and once', async () => {
+    const { server, clients } = await setup(3);
+    const seen: SluiceEvent[] = [];
+    const stop = observe((event) => void seen.push(event));
+    const to = ({ principal }: { readonly principal: string }): boolean => {
+      if (principal === 'c1') throw new Error('who is that');
+      return true;
+    };
+    const { outcomes } = give(server.broadcast({ ...policy, to }), 'a', 'b');
+    await until(() => expect(clients.map(({ received }) => received)).toEqual([['a', 'b'], [], ['a', 'b']]));
+    stop();
+    expect(outcomes).toEqual(['ack', 'ack']);
+    expect(seen.filter(({ type }) => type === 'stage.failed')).toEqual(
+      Array.from({ length: 2 }, () => ({
+        type: 'stage.failed',
+        stage: 'websocket broadcast',
+        reason: new Error('who is that'),
+      })),
+    );
+  });
+
   it('acks a message that nobody is there for', async () => {
     const { server } = await setup(0);
     const { outcomes } = give(server.broadcast(policy), 'a');
