@@ -1,12 +1,33 @@
 import fc from 'fast-check';
-import { BehaviorSubject } from 'rxjs';
+import { BehaviorSubject, concat, EMPTY, Observable, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { isSluiceError, run, SluiceError, useClock, type Flow, type Message } from 'sluice';
+import { each, isSluiceError, run, SluiceError, useClock, type Flow, type Message, type Stage } from 'sluice';
 import { withScope, type SourceHandle } from '../../src/connection/scope.js';
 import { testSource, virtualClock, type TestSource, type TestSourceEvent, type VirtualClock } from 'sluice/testing';
 import { anyPlan, stageOf, type Plan } from '../helpers/plans.js';
 
 const CLOSE_TIMEOUT_MS = 200;
+
+/** A stage that works on its messages without end until it is told that they will come again. */
+interface Endless {
+  readonly stage: Stage<number, number>;
+  readonly running: () => number;
+  relent(): void;
+}
+
+function endless(concurrency: number): Endless {
+  let running = 0;
+  let isOver = false;
+  const work = new Observable<number>(() => {
+    running += 1;
+    return () => void (running -= 1);
+  });
+  return {
+    stage: each((n) => (isOver ? of(n) : concat(n % 2 === 0 ? of(n) : EMPTY, work)), { concurrency }),
+    running: () => running,
+    relent: () => (isOver = true),
+  };
+}
 
 interface Case {
   readonly seed: number;
@@ -49,6 +70,7 @@ async function interrupted(
   { seed, credit, count, plans, atMs, delayMs, isInside }: Case,
   interrupt: (rig: Rig) => void,
   check: (rig: Rig) => void,
+  between?: Stage<number, number>,
 ): Promise<void> {
   const clock = virtualClock({ seed });
   const restore = useClock(clock);
@@ -58,7 +80,10 @@ async function interrupted(
     const events: TestSourceEvent<number>[] = [];
     source.events$.subscribe((event) => events.push(event));
     let flow: Flow<number> = source.flow;
-    for (const plan of plans) flow = stageOf(plan, clock, credit)(flow);
+    for (const [at, plan] of plans.entries()) {
+      if (at === plans.length >> 1 && between !== undefined) flow = between(flow);
+      flow = stageOf(plan, clock, credit)(flow);
+    }
     const ends: string[] = [];
     let emitted = 0;
     let isDue = false;
@@ -175,6 +200,28 @@ describe('any pipeline that is interrupted', () => {
             nothingLost(rig, given.count);
             expect([rig.source.queued, rig.ends]).toEqual([[], ['complete']]);
           },
+        );
+      }),
+      runs,
+    );
+  });
+
+  it('by a lost connection has the places free of work that never ends', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCase, fc.integer({ min: 1, max: 3 }), async (given, concurrency) => {
+        const work = endless(concurrency);
+        await interrupted(
+          { ...given, isInside: false },
+          (rig) => {
+            work.relent();
+            rig.source.lose(new SluiceError('CONNECTION_LOST', 'cut', { retriable: true }));
+            expect(work.running()).toBe(0);
+          },
+          (rig) => {
+            nothingLost(rig, given.count);
+            expect([rig.source.queued, rig.ends]).toEqual([[], ['complete']]);
+          },
+          work.stage,
         );
       }),
       runs,
