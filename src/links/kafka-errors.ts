@@ -1,3 +1,4 @@
+import { isUntrusted } from '../connection/untrusted.js';
 import type { ErrorCode } from '../errors.js';
 import { isSluiceError, SluiceError } from '../errors.js';
 
@@ -23,9 +24,6 @@ const MEANINGS: Readonly<Record<string, ErrorCode>> = {
   INVALID_RECORD: 'SINK_FAILED',
   INVALID_TIMESTAMP: 'SINK_FAILED',
 };
-/** A certificate that no second try repairs. */
-const UNTRUSTED =
-  /^(ERR_TLS_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(GET|VERIFY)_|HOSTNAME_MISMATCH$)/;
 
 /** What clients say of themselves in their errors. */
 interface ClientError {
@@ -60,8 +58,7 @@ export function kafkaError(error: unknown, what: string, otherwise: ErrorCode = 
   if (found.type !== undefined && found.type in MEANINGS)
     return new SluiceError(MEANINGS[found.type] as ErrorCode, said, told);
   const { code } = found.error;
-  if (name === 'KafkaJSSASLAuthenticationError' || (typeof code === 'string' && UNTRUSTED.test(code)))
-    return new SluiceError('AUTH_FAILED', said, told);
+  if (name === 'KafkaJSSASLAuthenticationError' || isUntrusted(code)) return new SluiceError('AUTH_FAILED', said, told);
   // A compression that the client does not know, and would not know the next time either.
   if (name === 'KafkaJSNotImplemented' || code === 'PLT_KFK_UNSUPPORTED_COMPRESSION')
     return new SluiceError('PROTOCOL_ERROR', said, told);

@@ -80,8 +80,8 @@ export function disconnected(reason: number): SluiceError {
 export function connectionFailed(error: unknown, isOpen: boolean): SluiceError {
   if (isSluiceError(error)) return error;
   const { code, message = 'closed' } = (error ?? {}) as { readonly code?: unknown; readonly message?: string };
-  // Where a name has several addresses and none answers, the text is empty.
-  const said = message === '' ? String(code) : message.slice(0, 200);
+  // Where a name has several addresses and none answers, the text is empty; that of TLS says where in its sources it was.
+  const said = message === '' || message.includes(':error:') ? String(code) : message.slice(0, 200);
   // What the broker answered comes with the number of it; once open, so does what the client found wrong by itself.
   if (typeof code === 'number' && !isOpen) return connectRefused(code);
   if (isUntrusted(code) || /Unexpected server response: 40[13]/.test(said))

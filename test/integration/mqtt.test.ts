@@ -17,7 +17,7 @@ import { until } from '../helpers/until.js';
 const folder = mkdtempSync(join(tmpdir(), 'sluice-mqtt-files-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const ports = { websocket: 0, tls: 0 };
+const ports = { websocket: 0, tls: 0, mutual: 0 };
 const certificate = makeCertificate();
 let names = 0;
 const fresh = (hint: string): string => `${hint}-${process.pid}-${(names += 1)}`;
@@ -27,6 +27,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 async function withEverything(): Promise<Broker> {
   ports.websocket = await freePort();
   ports.tls = await freePort();
+  ports.mutual = await freePort();
   const settings = [
     mqttPasswords(join(folder, 'passwords'), 'user', 'right'),
     `listener ${ports.websocket} 127.0.0.1`,
@@ -34,7 +35,9 @@ async function withEverything(): Promise<Broker> {
   ];
   if (typeof certificate !== 'string') {
     for (const kind of ['cert', 'key'] as const) writeFileSync(join(folder, `${kind}.pem`), certificate[kind]);
-    settings.push(`listener ${ports.tls} 127.0.0.1`, `certfile ${folder}/cert.pem`, `keyfile ${folder}/key.pem`);
+    for (const port of [ports.tls, ports.mutual])
+      settings.push(`listener ${port} 127.0.0.1`, `certfile ${folder}/cert.pem`, `keyfile ${folder}/key.pem`);
+    settings.push(`cafile ${folder}/cert.pem`, 'require_certificate true');
   }
   return mosquitto(settings);
 }
@@ -70,6 +73,17 @@ brokerSuite('MQTT on Mosquitto, feature by feature', withEverything, (broker) =>
     for (const wrong of [undefined, { ...tls, servername: 'broker.example' }]) {
       const link = mqttLink({ url, ...(wrong === undefined ? {} : { tls: wrong }) });
       const reader = consume(mqttSource(link, { topics: 'x' }));
+      await until(() => expect(reader.error).toMatchObject({ code: 'AUTH_FAILED' }));
+    }
+  });
+
+  it('goes over TLS with a certificate of its own, and ends where that is not trusted (REC-12)', async (context) => {
+    if (typeof certificate === 'string') return context.skip(`no certificate was made: ${certificate}`);
+    const url = `mqtts://127.0.0.1:${ports.mutual}`;
+    const tls = { ca: certificate.cert, servername: 'localhost' };
+    expect(await thereAndBack({ url, tls: { ...tls, ...certificate } })).toEqual(['a', 'b', 'c']);
+    for (const wrong of [{}, makeCertificate() as object]) {
+      const reader = consume(mqttSource(mqttLink({ url, tls: { ...tls, ...wrong } }), { topics: 'x' }));
       await until(() => expect(reader.error).toMatchObject({ code: 'AUTH_FAILED' }));
     }
   });

@@ -49,6 +49,14 @@ describe('errors of MQTT', () => {
   it('say why, also where the client gives no text', () => {
     const error = Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' });
     expect(connectionFailed(error, false).message).toBe('mqtt could not connect: ECONNREFUSED');
+    const code = 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED';
+    const alert = Object.assign(new Error('809C:error:0A00045C:SSL routines:x:../deps/openssl.c:1:SSL alert'), {
+      code,
+    });
+    expect(connectionFailed(alert, false)).toMatchObject({
+      code: 'AUTH_FAILED',
+      message: `mqtt could not connect: ${code}`,
+    });
   });
 
   it.each([

@@ -364,6 +364,15 @@ describe('TLS (S13)', () => {
     await until(() => expect(skipped.payloads).toEqual(['over TLS']));
     skipped.subscription.unsubscribe();
   });
+
+  it('ends where the server wants a certificate of the client and gets none (REC-12)', async ({ skip }) => {
+    const made = makeCertificate();
+    if (typeof made === 'string') return skip(`no certificate: ${made}`);
+    await using server = await webSocketServer({ port: 0, tls: { ...made, ca: made.cert } });
+    const url = `wss://localhost:${server.address.port}/`;
+    const { errors } = read(webSocketSource(link({ url, tls: { ca: made.cert } })));
+    await until(() => expect(errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]));
+  });
 });
 
 describe('subprotocols (S3.31)', () => {
