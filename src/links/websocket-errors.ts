@@ -36,7 +36,8 @@ export function upgradeRefused(status: number, retryAfterMs?: number): SluiceErr
 export function connectFailed(cause: unknown): SluiceError {
   const { code, message = '' } = (cause ?? {}) as { readonly code?: unknown; readonly message?: string };
   const said = typeof code === 'string' ? code : HANDSHAKE.exec(message)?.[0];
-  const what = `The WebSocket connection could not be opened${said === undefined ? '' : `: ${said}`}.`;
+  const option = said?.endsWith('subprotocol') === true ? ' (protocols)' : '';
+  const what = `The WebSocket connection could not be opened${said === undefined ? '' : `: ${said}${option}`}.`;
   const told = { details: { connector: 'websocket', code }, cause };
   if (isUntrusted(code)) return new SluiceError('AUTH_FAILED', what, told);
   if (said?.startsWith('Server sent ') === true) return new SluiceError('PROTOCOL_ERROR', what, told);

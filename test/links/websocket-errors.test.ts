@@ -41,7 +41,7 @@ describe('errors of a WebSocket connection', () => {
   ])('an answer to the upgrade of which ws says "%s" is %s, retriable: %s', (said, code, retriable) => {
     const error = connectFailed(new Error(said));
     expect(error).toMatchObject({ code, retriable });
-    expect(error.message).toContain(`: ${said}.`);
+    expect(error.message).toContain(said.endsWith('subprotocol') ? `: ${said} (protocols).` : `: ${said}.`);
   });
 
   it('say nothing of what may hold a secret', () => {
