@@ -1,7 +1,10 @@
 import { Observable, type Observer, type Subscription } from 'rxjs';
 import type { Cancel } from '../clock.js';
+import type { SluiceError } from '../errors.js';
+import { isMessage } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import type { Flow } from './flow.js';
+import { configInvalid } from './options.js';
 import { currentScope, type Scope, withScope } from './scope.js';
 
 /**
@@ -66,13 +69,71 @@ const scopes = new WeakMap<object, Scope>();
  *
  * @internal
  */
-export function subscribeTo<T>(flow: Observable<T>, observer: Observer<T>): Subscription {
+export function subscribeTo<T>(flow: Flow<T>, observer: Observer<Message<T>>): Subscription {
   const scope = currentScope();
-  if (scope === undefined) return flow.subscribe(observer);
-  return new Observable<T>((subscriber) => {
-    scopes.set(subscriber, scope);
-    flow.subscribe(subscriber);
-  }).subscribe(observer);
+  const isOurs = (flow as Attachable<T>)[CONNECT] !== undefined;
+  const entry = isOurs ? observer : new Entry<T>(observer);
+  const whole =
+    scope === undefined
+      ? flow
+      : new Observable<Message<T>>((subscriber) => {
+          scopes.set(subscriber, scope);
+          flow.subscribe(subscriber);
+        });
+  const subscription = whole.subscribe(entry);
+  if (entry instanceof Entry) entry.endWith(subscription);
+  return subscription;
+}
+
+/**
+ * Where messages come in from an Observable of somebody else's: its first value shows whether it gives messages at all. What
+ * gives others ends with an error that says so, before a stage stumbles over them.
+ */
+class Entry<T> implements Observer<Message<T>> {
+  private readonly observer: Observer<Message<T>>;
+  private isChecked = false;
+  private hasFailed = false;
+  private subscription: Subscription | undefined = undefined;
+
+  constructor(observer: Observer<Message<T>>) {
+    this.observer = observer;
+  }
+
+  endWith(subscription: Subscription): void {
+    this.subscription = subscription;
+    if (this.hasFailed) subscription.unsubscribe();
+  }
+
+  next(message: Message<T>): void {
+    if (this.isChecked) this.observer.next(message);
+    else this.first(message);
+  }
+
+  error(error: unknown): void {
+    if (!this.hasFailed) this.observer.error(error);
+  }
+
+  complete(): void {
+    if (!this.hasFailed) this.observer.complete();
+  }
+
+  private first(value: Message<T>): void {
+    if (this.hasFailed) return;
+    this.isChecked = isMessage(value);
+    if (this.isChecked) {
+      this.observer.next(value);
+      return;
+    }
+    this.hasFailed = true;
+    this.subscription?.unsubscribe();
+    this.observer.error(noMessage(value));
+  }
+}
+
+function noMessage(value: unknown): SluiceError {
+  const kind = value === null ? 'null' : typeof value;
+  const cure = `put messages() or fromAsyncIterable() in front of plain values, and change payloads with payload() instead of map()`;
+  return configInvalid('flow', [`expected messages, got a value of type ${kind}: ${cure}`]);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Subscription } from 'rxjs';
+import { subscribeTo } from '../connection/attach.js';
 import type { Flow } from '../connection/flow.js';
 import { checkArgument, flowLike } from '../connection/options.js';
 import { Ring } from '../connection/ring.js';
@@ -62,7 +63,7 @@ function iterate<T>(flow: Flow<T>): AsyncIterator<Message<T>, undefined> {
   }
 
   function start(): void {
-    subscription = flow.subscribe({
+    subscription = subscribeTo(flow, {
       next(message) {
         mark(message, 'toAsyncIterable');
         buffer.push(message);

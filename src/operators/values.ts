@@ -1,4 +1,5 @@
 import { Observable } from 'rxjs';
+import { subscribeTo } from '../connection/attach.js';
 import type { Flow } from '../connection/flow.js';
 import { checkArgument, flowLike } from '../connection/options.js';
 
@@ -19,7 +20,7 @@ export function values<T>(): (source: Flow<T>) => Observable<T> {
   return (source) => {
     checkArgument('values', 'source', source, flowLike);
     return new Observable((output) =>
-      source.subscribe({
+      subscribeTo(source, {
         next(message) {
           message.ack();
           output.next(message.payload);

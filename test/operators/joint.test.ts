@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Message } from 'sluice';
 import { attachable, type Output } from '../../src/connection/attach.js';
 import { Joint } from '../../src/operators/joint.js';
+import { recorder } from '../helpers/message.js';
 
 function stage(told: string[], own: Partial<Output<number>> = {}): Joint<number, number> {
   const output: Output<number> = {
@@ -13,7 +14,7 @@ function stage(told: string[], own: Partial<Output<number>> = {}): Joint<number,
   };
   return new Joint<number, number>({ next: (message) => void told.push(String(message.payload)), ...own }, output);
 }
-const message = (payload: number): Message<number> => ({ payload }) as Message<number>;
+const { message } = recorder();
 
 describe('Joint', () => {
   it('passes the end on to the output, or to the stage that answers it itself', () => {
