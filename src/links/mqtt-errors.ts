@@ -1,5 +1,6 @@
 import { isUntrusted } from '../connection/untrusted.js';
 import { isSluiceError, SluiceError, type ErrorCode } from '../errors.js';
+import { upgradeRefused } from './websocket-errors.js';
 
 /** What a reason code means where trying again does not change it. Source: MQTT 5.0, 2.4. */
 const FINAL: Readonly<Record<number, readonly [code: ErrorCode, meaning: string]>> = {
@@ -84,7 +85,9 @@ export function connectionFailed(error: unknown, isOpen: boolean): SluiceError {
   const said = message === '' || message.includes(':error:') ? String(code) : message.slice(0, 200);
   // What the broker answered comes with the number of it; once open, so does what the client found wrong by itself.
   if (typeof code === 'number' && !isOpen) return connectRefused(code);
-  if (isUntrusted(code) || /Unexpected server response: 40[13]/.test(said))
+  const status = /^Unexpected server response: (\d{3})$/.exec(said)?.[1];
+  if (status !== undefined) return upgradeRefused(Number(status));
+  if (isUntrusted(code))
     return new SluiceError('AUTH_FAILED', `mqtt could not connect: ${said}`, { details: { code }, cause: error });
   if (!isOpen) {
     return new SluiceError('CONNECT_FAILED', `mqtt could not connect: ${said}`, { retriable: true, cause: error });

@@ -3,6 +3,8 @@ import { isSluiceError, SluiceError, type ErrorCode } from '../errors.js';
 
 /** What an HTTP status in place of the upgrade means. 4xx is a decision; the ones that ask for patience are not. */
 const PATIENCE = new Set([408, 425, 429]);
+/** The server is somewhere else from now on. */
+const MOVED = new Set([301, 308]);
 
 /** What each close code that ends a link for good is reported as. Source: RFC 6455, 7.4.1. */
 const FATAL_CLOSE: Readonly<Record<number, readonly [code: ErrorCode, meaning: string]>> = {
@@ -24,11 +26,12 @@ const HANDSHAKE = /^(Server sent .*|Invalid (Upgrade|Sec-WebSocket-\w+) header|O
 /** The server answered the upgrade with something else. @internal */
 export function upgradeRefused(status: number, retryAfterMs?: number): SluiceError {
   const isAuth = status === 401 || status === 403;
-  const retriable = status < 400 || status >= 500 || PATIENCE.has(status);
+  const isMoved = MOVED.has(status);
+  const retriable = (status < 400 || status >= 500 || PATIENCE.has(status)) && !isMoved;
   return new SluiceError(
     isAuth ? 'AUTH_FAILED' : 'CONNECT_FAILED',
-    `The server answered the WebSocket upgrade with HTTP ${status}.`,
-    { retriable, details: { connector: 'websocket', status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } },
+    `The server answered the WebSocket upgrade with HTTP ${status}${isMoved ? ': it has another address (url)' : ''}.`,
+    { retriable, details: { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } },
   );
 }
 

@@ -54,7 +54,7 @@ const KEEP_ALIVE_SHARE = 8;
  *
  * In Node the package `ws` is loaded when the link opens (`client: 'ws'`); a browser uses its own class. Compression is
  * off, messages are at most 1 MiB both ways. A silent peer is asked every `heartbeatMs` and lost after two misses, within
- * 15 s by default. Refused credentials, other 4xx answers, a subprotocol that was not agreed on and closes for a fault
+ * 15 s by default. Refused credentials, other 4xx answers, 301, 308, a subprotocol that was not agreed on and closes for a fault
  * (1002, 1003, 1007 to 1010, 4401) end the link; everything else is tried again, not before the server's `Retry-After`.
  * With credentials from a function, 4401 asks it for new ones first.
  *

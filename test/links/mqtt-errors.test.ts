@@ -83,6 +83,7 @@ describe('errors of MQTT', () => {
     [{ code: 'ECONNREFUSED', message: 'connect ECONNREFUSED' }, false, 'CONNECT_FAILED again'],
     [{ code: 'DEPTH_ZERO_SELF_SIGNED_CERT', message: 'self-signed certificate' }, false, 'AUTH_FAILED'],
     [{ message: 'Unexpected server response: 401' }, false, 'AUTH_FAILED'],
+    [{ message: 'Unexpected server response: 404' }, false, 'CONNECT_FAILED'],
     [{ message: 'Unexpected server response: 503' }, false, 'CONNECT_FAILED again'],
     [{ code: 5, message: 'Connection refused: Not authorized' }, false, 'AUTH_FAILED'],
     [undefined, false, 'CONNECT_FAILED again'],

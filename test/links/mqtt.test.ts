@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import net from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -177,6 +178,23 @@ describe('the connection of a link', () => {
     const { isUp } = await used();
     await isUp();
     expect(opened).toHaveBeenCalledTimes(1);
+  });
+
+  it('ends over WebSocket where the server has no such path, at the first try', async () => {
+    let tries = 0;
+    const server = createServer((_, response) => response.writeHead(404).end());
+    server.on('upgrade', (_, socket) => {
+      tries += 1;
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanups.push(() => new Promise((resolve) => server.close(resolve)));
+    const { port } = server.address() as net.AddressInfo;
+    const { fatal } = await used({ url: `ws://127.0.0.1:${port}/none` });
+    await until(() =>
+      expect(fatal).toMatchObject([{ code: 'CONNECT_FAILED', details: { connector: 'mqtt', status: 404 } }]),
+    );
+    expect(tries).toBe(1);
   });
 
   it('leaves no socket when it is given up while it opens (SHU-07)', async () => {

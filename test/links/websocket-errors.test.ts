@@ -17,6 +17,8 @@ describe('errors of a WebSocket connection', () => {
     [500, 'CONNECT_FAILED', true],
     [503, 'CONNECT_FAILED', true],
     [302, 'CONNECT_FAILED', true],
+    [301, 'CONNECT_FAILED', false],
+    [308, 'CONNECT_FAILED', false],
   ])('an upgrade answered with %i is %s, retriable: %s', (status, code, retriable) => {
     expect(upgradeRefused(status)).toMatchObject({ code, retriable, details: { status } });
   });
