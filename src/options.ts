@@ -169,6 +169,8 @@ export function checkOptions<O extends object>(owner: string, options: O, rules:
   const all: unknown = options;
   if (typeof all !== 'object' || all === null || Array.isArray(all))
     throw configInvalid(owner, [`expected an object with options, got ${shown(all, owner)}`]);
+  if (sinkLike(all) === undefined)
+    throw configInvalid(owner, ['expected options, got a sink: a flow has one; give to several with fanout']);
   const faults: string[] = [];
   const given = all as Record<string, unknown>;
   const known = rules as Record<string, OptionRule & { required?: boolean }>;
@@ -214,7 +216,8 @@ export function checkArgument(owner: string, name: string, value: unknown, rule:
  */
 export function configInvalid(owner: string, faults: readonly string[]): SluiceError {
   const more = faults.length > MAX_TOLD ? `; and ${faults.length - MAX_TOLD} more` : '';
-  const text = `${owner}: ${faults.slice(0, MAX_TOLD).join('; ')}${more}.`;
+  const told = `${owner}: ${faults.slice(0, MAX_TOLD).join('; ')}${more}`;
+  const text = told.endsWith('?') ? told : `${told}.`;
   return new SluiceError('CONFIG_INVALID', text, { details: { owner, faults } });
 }
 

@@ -74,6 +74,7 @@ describe('checkOptions', () => {
   it('names the nearest known option for an unknown one (B32)', () => {
     expect(faultsOf({ name: 'x', credits: 1 })).toEqual(["unknown option 'credits', did you mean 'credit'?"]);
     expect(faultsOf({ name: 'x', zzz: 1 })).toEqual(["unknown option 'zzz'"]);
+    expect(() => checkOptions<object>('f', { nam: 1 }, { name: text })).toThrow(/did you mean 'name'\?$/);
   });
 
   it('never shows a long or odd text: it may be a secret (SEC-02)', () => {

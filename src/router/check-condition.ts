@@ -42,7 +42,7 @@ export function whenFault(when: AnyWhen | undefined): string | undefined {
 
 function conditionFault(condition: AnyCondition | undefined, depth: number): string | undefined {
   if (typeof condition === 'function') return undefined;
-  if (!isObject(condition)) return `'when' must be a matcher or a function`;
+  if (!isObject(condition)) return `'when' must be a matcher, such as topic('orders/+'), or a function`;
   if (depth > MAX_DEPTH) return `'when' is nested deeper than ${MAX_DEPTH}`;
   if ((condition.kind as string) === 'sequence')
     return 'a sequence stands alone; put the other conditions into its first and second';

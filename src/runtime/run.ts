@@ -32,7 +32,7 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  * const running = run(orders.pipe(each(bill)), billing, { drainTimeoutMs: 10_000 });
  * const { clean, unfinished } = await running.stop();
  * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that has ended; `done` rejects
- *   with it when somebody else completes the sink meanwhile
+ *   with the latter when somebody else completes the sink meanwhile, with the former when the flow emits what is no message
  * @see topology
  */
 export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): Running {

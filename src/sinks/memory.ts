@@ -20,18 +20,18 @@ export interface MemorySinkOptions extends SinkOptions {
  * @example
  * import { memoryBroker, memorySink, run } from 'sluice';
  * run(orders, memorySink(memoryBroker(), { topic: 'copies' }));
- * @param to the broker, or a link to share one connection with others
+ * @param broker the broker, or a link to share one connection with others
  * @throws SluiceError `CONFIG_INVALID` for an option that is unknown or out of range
  * @see memorySource
  */
-export function memorySink<T>(to: MemoryAccess, options: MemorySinkOptions = {}): Sink<T> {
-  checkArgument('memorySink', 'to', to, MEMORY_ACCESS);
+export function memorySink<T>(broker: MemoryAccess, options: MemorySinkOptions = {}): Sink<T> {
+  checkArgument('memorySink', 'broker', broker, MEMORY_ACCESS);
   checkOptions<MemorySinkOptions>('memorySink', options, { ...SINK_RULES, topic: text });
   return defineSink<T, MemoryConnection>(
     {
       connector: 'memory',
       maxUnconfirmed: 256,
-      ...connected(to, (context, connection) => {
+      ...connected(broker, (context, connection) => {
         const producer = connection.produce(context);
         return {
           send(sending) {

@@ -8,7 +8,18 @@ import {
 } from '../connection/define-source.js';
 import { describeAs } from '../connection/describe.js';
 import type { Flow } from '../connection/flow.js';
-import { checkOptions, either, flag, having, integer, numeric, oneOf, required, text } from '../connection/options.js';
+import {
+  called,
+  checkOptions,
+  either,
+  flag,
+  having,
+  integer,
+  numeric,
+  oneOf,
+  required,
+  text,
+} from '../connection/options.js';
 import { isSluiceError, SluiceError } from '../errors.js';
 import { bytesUpTo, resolveInside } from '../links/file.js';
 import { bytes } from '../mappers/bytes.js';
@@ -96,7 +107,7 @@ export function fileSource(options: FileSourceOptions): Flow<unknown> {
     path: required(text),
     root: text,
     topic: text,
-    format: either(oneOf('lines', 'bytes'), having('splitter')),
+    format: either(oneOf('lines', 'bytes'), called('a record format such as ndjson()', 'splitter')),
     follow: flag,
     offsets: either(text, having('load', 'save')),
     from: oneOf('start', 'end'),

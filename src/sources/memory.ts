@@ -27,12 +27,12 @@ export interface MemorySourceOptions extends SourceOptions {
  * import { memoryBroker, memorySource } from 'sluice';
  * const broker = memoryBroker();
  * memorySource(broker, { topic: 'orders' }).subscribe((message) => message.ack());
- * @param from the broker, or a link to share one connection with others
+ * @param broker the broker, or a link to share one connection with others
  * @throws SluiceError `CONFIG_INVALID` for an option that is unknown or out of range
  * @see memorySink
  */
-export function memorySource<T>(from: MemoryAccess, options: MemorySourceOptions): Flow<T> {
-  checkArgument('memorySource', 'from', from, MEMORY_ACCESS);
+export function memorySource<T>(broker: MemoryAccess, options: MemorySourceOptions): Flow<T> {
+  checkArgument('memorySource', 'broker', broker, MEMORY_ACCESS);
   checkOptions<MemorySourceOptions>('memorySource', options, {
     ...SOURCE_RULES,
     topic: required(text),
@@ -44,7 +44,7 @@ export function memorySource<T>(from: MemoryAccess, options: MemorySourceOptions
     {
       connector: 'memory',
       credit: 128,
-      ...connected(from, (context, connection) => {
+      ...connected(broker, (context, connection) => {
         const consumer = connection.consume(options, context);
         return {
           resume() {

@@ -23,7 +23,11 @@ describe('compileRules', () => {
     ['a budget of 0', [{ name: 'a', when: topic('a'), to, budget: 0 }], `'budget'`],
     ['an overflow without budget', [{ name: 'a', when: topic('a'), to, overflow: 'conflate' }], `needs a 'budget'`],
     ['an unknown overflow', [{ name: 'a', when: topic('a'), to, budget: 1, overflow: 'x' }], `'overflow'`],
-    ['no condition', [{ name: 'a', when: 'orders/#', to }], `'when' must be a matcher or a function`],
+    [
+      'no condition',
+      [{ name: 'a', when: 'orders/#', to }],
+      `'when' must be a matcher, such as topic('orders/+'), or a function`,
+    ],
     ['an unknown kind', rulesOf({ kind: 'topics' } as never), `'kind' must be one of`],
     ['a kind of the prototype', rulesOf({ kind: 'toString' } as never), `'kind' must be one of`],
     [

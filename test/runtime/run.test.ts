@@ -510,6 +510,12 @@ describe('run', () => {
     expect(new Set(unfinished.map(({ stage }) => stage))).toEqual(new Set(['stuck']));
   });
 
+  it('refuses a second sink, and says how several get a message', () => {
+    expect(() => run(NEVER, ackingSink(), memorySink(memoryBroker()) as never)).toThrow(
+      /got a sink: a flow has one; give to several with fanout/,
+    );
+  });
+
   it('refuses an unknown option and names the nearest one', () => {
     expect(() => run(NEVER, ackingSink(), { drainTimeout: 1 } as never)).toThrow(/did you mean 'drainTimeoutMs'/);
   });
