@@ -54,14 +54,16 @@ export class Parking {
     return spot;
   }
 
-  /** Hands a settled message back after `delayMs`. */
-  delay(root: Envelope<unknown>, delayMs: number): void {
+  /** Hands a settled message back later, where its reason asks for that and there is a place; false where not. */
+  delay(root: Envelope<unknown>, reason: unknown): boolean {
+    if (!isLater(reason) || this.isFull) return false;
     const spot = new Spot(root, undefined, this);
     this.enter(spot);
-    spot.cancel = this.clock.timer(delayMs, () => {
+    spot.cancel = this.clock.timer(reason.delayMs, () => {
       if (this.leave(spot)) this.host.giveBack(root);
       this.host.wake();
     });
+    return true;
   }
 
   /** True when there is one that is asked for; {@link take} gives it. */

@@ -49,11 +49,12 @@ export class SourceReports {
   }
 
   settled(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
+    if (outcome === 'ack') this.counts.acked += 1;
+    else this.notAcked(root, outcome, reason);
+  }
+
+  private notAcked(root: Envelope<unknown>, outcome: Exclude<Outcome, 'ack'>, reason: unknown): void {
     const { counts, connector } = this;
-    if (outcome === 'ack') {
-      counts.acked += 1;
-      return;
-    }
     if (outcome === 'release') {
       counts.released += 1;
       return;

@@ -6,7 +6,7 @@ import type { Output } from './attach.js';
 import type { Reader, ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
 import type { Delivery, DeliveryFacts } from './delivery.js';
 import { deliverAgain } from './inbox.js';
-import { isLater, Parking } from './parking.js';
+import { Parking } from './parking.js';
 import { SessionContext, type Supply } from './reader-context.js';
 import type { Scope, SourceHandle } from './scope.js';
 import { SourceBase } from './source-base.js';
@@ -195,10 +195,10 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
       if (refusedFor === undefined) this.subscriber.next(message);
       else this.reports.refused(message, refusedFor);
     } catch (error) {
-      this.reports.threw(message, error);
-    } finally {
       this.busy = false;
+      this.reports.threw(message, error);
     }
+    this.busy = false;
     if (!this.trampoline.mayContinue()) this.wake();
   }
 
@@ -214,46 +214,47 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
       try {
         listener?.back();
       } catch (error) {
-        this.reports.threw(root, error);
-      } finally {
         this.busy = false;
+        this.reports.threw(root, error);
       }
+      this.busy = false;
       if (!this.trampoline.mayContinue()) this.wake();
     }
   }
 
   settle(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
-    let final = outcome;
-    let why = reason;
     if (outcome === 'requeue' && this.isLastAttempt(root)) {
-      final = 'dead';
-      why = this.exhausted(root, reason);
+      this.settle(root, 'dead', this.exhausted(root, reason));
+      return;
     }
-    this.reports.settled(root, final, why);
+    this.reports.settled(root, outcome, reason);
     if (!this.unsettledList.remove(root)) this.parking.drop(root);
-    if (final === 'release' && isLater(why) && !this.stopped && this.isUp() && !this.parking.isFull) {
-      this.parking.delay(root, why.delayMs);
-      if (!this.busy) this.wake();
-    } else this.pass(root, final, why);
+    const isHere = outcome === 'release' && !this.stopped && this.isUp();
+    if (!isHere || !this.parking.delay(root, reason)) this.pass(root, outcome, reason);
+    else if (!this.busy) this.wake();
   }
 
   /** Passes a settlement on to the far side. */
   private pass(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void {
-    if (outcome === 'requeue' || outcome === 'release') {
-      // There is no far side that would bring it again.
-      if (this.definition.local === true && !this.stopped) deliverAgain(this.inbox, root, outcome);
-      // What comes again has to be read again, also after the reader had reached its end.
-      else this.ended = this.draining;
-    }
+    if (outcome === 'requeue' || outcome === 'release') this.comesAgain(root, outcome);
     const wasBusy = this.busy;
     this.busy = true;
     try {
       this.reader?.settle(root.position, outcome, reason, root);
-    } finally {
+    } catch (error) {
       this.busy = wasBusy;
+      throw error;
     }
+    this.busy = wasBusy;
     // While the subscriber is inside `next`, the loop that called it goes on by itself.
     if (!wasBusy || this.stopped || this.ended) this.wake();
+  }
+
+  private comesAgain(root: Envelope<unknown>, outcome: 'requeue' | 'release'): void {
+    // There is no far side that would bring it again.
+    if (this.definition.local === true && !this.stopped) deliverAgain(this.inbox, root, outcome);
+    // It has to be read again, also after the reader had reached its end.
+    else this.ended = this.draining;
   }
 
   park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {

@@ -50,7 +50,10 @@ export class Trampoline {
   mayContinue(): boolean {
     if (this.exhausted) return false;
     this.untilLook -= 1;
-    if (this.untilLook > 0) return true;
+    return this.untilLook > 0 || this.mayGoOn();
+  }
+
+  private mayGoOn(): boolean {
     const { lookedMs, sliceOpen } = this;
     if (!sliceOpen) this.openSlice();
     else if (this.look() >= this.sliceEndsMs) this.exhausted = true;

@@ -144,14 +144,15 @@ export class Envelope<T> implements Message<T> {
     this.state = outcome === 'ack' ? ACKED : NACKED;
     this.holder = stage;
     settler.settle(this, outcome, reason);
-    this.tellOver();
+    const { extras } = this;
+    if (extras !== undefined) this.tellOver(extras);
     return !isStale;
   }
 
   /** Taken back by the source: from now on a settlement touches nothing. */
   release(): void {
     this.state = RELEASED;
-    this.tellOver();
+    if (this.extras !== undefined) this.tellOver(this.extras);
   }
 
   /** Calls `listener` once it is settled or taken back, until {@link unwatch}: as its signal does, at little of the cost. */
@@ -169,9 +170,7 @@ export class Envelope<T> implements Message<T> {
     else if (typeof extras?.watchers === 'object') extras.watchers.delete(listener);
   }
 
-  private tellOver(): void {
-    const { extras } = this;
-    if (extras === undefined) return;
+  private tellOver(extras: Extras): void {
     extras.controller?.abort(ended(this.state));
     const { watchers } = extras;
     if (watchers === undefined) return;

@@ -36,6 +36,8 @@ export class EachRunner<I, O> implements StageObserver<I> {
   /** It grows with those that wait and are open. */
   private sweepAt = MANY_WAITING;
   private readonly lanes: Lanes<I> | undefined;
+  /** What comes begins as soon as there is a place. */
+  private readonly takesAll: boolean;
   private readonly idle: EachTask<I, O>[] = [];
   private readonly active: EachTask<I, O>[] = [];
   private begun = 0;
@@ -63,6 +65,7 @@ export class EachRunner<I, O> implements StageObserver<I> {
     this.arrival = arrival;
     this.concurrency = options.concurrency ?? 1;
     this.lanes = options.lane === undefined ? undefined : this.lanesBy(options.lane);
+    this.takesAll = arrival === undefined && this.lanes === undefined;
     this.plain = options.retry === undefined && options.timeoutMs === undefined;
     this.isSimple = this.plain && arrival === undefined;
   }
@@ -85,6 +88,13 @@ export class EachRunner<I, O> implements StageObserver<I> {
 
   next(message: Message<I>): void {
     mark(message, this.name);
+    if (this.takesAll) this.take(message);
+    else this.arrive(message);
+    if (this.waiting.length > 0) this.drain();
+  }
+
+  /** Where a message that comes has to be looked at first. */
+  private arrive(message: Message<I>): void {
     if (this.arrival !== undefined && this.active.length > 0 && !this.arrival(message, this)) return;
     if (this.lanes !== undefined) {
       try {
@@ -94,12 +104,16 @@ export class EachRunner<I, O> implements StageObserver<I> {
         return;
       }
     }
-    if (this.waiting.length === 0 && this.active.length < this.concurrency && !this.draining) this.begin(message);
-    else {
-      if (this.waiting.length >= this.sweepAt) this.sweep();
-      this.waiting.push(message);
+    this.take(message);
+  }
+
+  private take(message: Message<I>): void {
+    if (this.waiting.length === 0 && this.active.length < this.concurrency && !this.draining) {
+      this.begin(message);
+      return;
     }
-    if (this.waiting.length > 0) this.drain();
+    if (this.waiting.length >= this.sweepAt) this.sweep();
+    this.waiting.push(message);
   }
 
   complete(): void {
