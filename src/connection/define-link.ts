@@ -22,7 +22,7 @@ export interface LinkDefinition<C> {
   disconnect(connection: C): void | PromiseLike<void>;
   /** Nobody uses the link any more, and what was open is closed. The next user may have it opened again. */
   closed?(): void;
-  /** Asks the far side for a sign of life. Left out where the client itself finds a dead peer in time. */
+  /** Asks the far side for a sign of life; a throw loses the connection. Left out where the client finds a dead peer in time. */
   ping?(connection: C): PromiseLike<void>;
 }
 
@@ -199,7 +199,12 @@ export function defineLink<C>(definition: LinkDefinition<C>, options: LinkOption
         const seen = (): void => {
           answered = true;
         };
-        definition.ping?.(connection).then(seen, () => undefined);
+        try {
+          definition.ping?.(connection).then(seen, () => undefined);
+        } catch (error) {
+          loseCurrent?.(error);
+          return;
+        }
       }
       cancel = clock.timer(heartbeatMs, beat, true);
     };

@@ -14,6 +14,7 @@ interface Rig {
   use: () => () => PromiseLike<void> | undefined;
   answer: (attempt: number) => number | Promise<number>;
   pong: boolean;
+  cannotAsk: boolean;
 }
 
 function rig(options: LinkOptions & { ping?: boolean } = {}): Rig {
@@ -33,6 +34,7 @@ function rig(options: LinkOptions & { ping?: boolean } = {}): Rig {
     context: () => context as LinkContext,
     answer: (attempt) => attempt,
     pong: true,
+    cannotAsk: false,
     use: () => made.link.use({ down: () => void told.push('down'), fatal: (error) => void told.push(error.code) }),
     link: defineLink<number>(
       {
@@ -43,13 +45,18 @@ function rig(options: LinkOptions & { ping?: boolean } = {}): Rig {
           return made.answer(attemptsMs.length);
         },
         disconnect: (connection) => void closed.push(connection),
-        ...(ping ? { ping: () => (made.pong ? Promise.resolve() : new Promise<void>(() => undefined)) } : {}),
+        ...(ping ? { ping: () => asked(made) } : {}),
       },
       { clock, ...rest },
     ),
   };
   made.link.status$.subscribe((status) => walk.push(status));
   return made;
+}
+
+function asked({ pong, cannotAsk }: Rig): Promise<void> {
+  if (cannotAsk) throw new Error('no frame');
+  return pong ? Promise.resolve() : new Promise(() => undefined);
 }
 
 function assertLegal(walk: readonly Status[]): void {
@@ -205,6 +212,22 @@ describe('defineLink', () => {
     expect(r.told).toEqual(['down']);
     expect(r.walk.slice(2)).toEqual(['connected', 'degraded', 'reconnecting', 'connected']);
     expect((r.attemptsMs[1] as number) - silentMs).toBeLessThanOrEqual(15_500);
+  });
+
+  it('loses a connection over which it cannot ask, and goes on asking over the next one', async () => {
+    const r = rig({ ping: true, heartbeatMs: 1_000 });
+    const reasons: unknown[] = [];
+    const stop = observe((event) => event.type === 'connect.failed' && reasons.push(event.reason));
+    r.cannotAsk = true;
+    r.use();
+    await r.clock.run(1_500);
+    expect(r.told).toEqual(['down']);
+    expect(reasons).toMatchObject([{ code: 'CONNECT_FAILED', message: expect.stringContaining('no frame') as string }]);
+    r.cannotAsk = false;
+    r.pong = false;
+    await r.clock.run(10_000);
+    stop();
+    expect(reasons.at(-1)).toMatchObject({ code: 'PEER_LOST' });
   });
 
   it('takes whatever comes in as a sign of life (REC-09)', async () => {
