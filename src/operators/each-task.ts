@@ -1,7 +1,7 @@
 import type { Subscribable, Unsubscribable } from 'rxjs';
 import type { Cancel } from '../clock.js';
 import { isSluiceError, SluiceError } from '../errors.js';
-import { ACKED, type Envelope, isOpen } from '../message/envelope.js';
+import { type Envelope, isOpen, isTakenBack, NACKED } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { Fork, originsOf } from '../message/settlement.js';
 import { report } from '../observability/observe.js';
@@ -191,9 +191,7 @@ export class EachTask<I, O> {
   }
 
   private readonly look = (): void => {
-    const message = this.message as Envelope<I>;
-    // Work that acks its message by itself goes on.
-    if (isOpen(message) || message.root.state === ACKED) return;
+    if (!isInVain(this.message as Message<I>)) return;
     this.endTry();
     const { generation } = this;
     // Settling never delivers: what waits for the place begins in a turn of its own.
@@ -292,6 +290,17 @@ export class EachTask<I, O> {
     this.fork = undefined;
     this.runner.done(this);
   }
+}
+
+/**
+ * True once the message, or all that it is made of, was nacked or taken back. Work goes on whose message was acked, by itself or
+ * as another branch was done first: what it does is still wanted.
+ */
+function isInVain(message: Message<unknown>): boolean {
+  const { root } = message as Envelope<unknown>;
+  if (root.state === NACKED || isTakenBack(message)) return true;
+  const origins = root.settler.origins?.(root) ?? [];
+  return origins.length > 0 && origins.every(isInVain);
 }
 
 /** True for a result that is there. An array or another iterable is a value like any other. Throws where asking does. @internal */

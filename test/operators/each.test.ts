@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { concat, EMPTY, NEVER, Observable, of, Subject, take, throwError } from 'rxjs';
+import { concat, EMPTY, ignoreElements, NEVER, Observable, of, Subject, take, tap, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
@@ -10,6 +10,7 @@ import {
   dedupe,
   each,
   type EachOptions,
+  fanout,
   flow,
   type Flow,
   latest,
@@ -369,6 +370,24 @@ describe('each with observables', () => {
       expect([how, begun, left]).toEqual([how, 2 * first, first]);
       run.subscription.unsubscribe();
     }
+  });
+
+  it('lets work go on where another branch of the fan-out was done first', () => {
+    const done = new Subject<void>();
+    const finished: number[] = [];
+    const slow = (n: number): Observable<never> =>
+      concat(done, of(n)).pipe(
+        tap(() => finished.push(n)),
+        ignoreElements(),
+      );
+    const run = runStage(fanout([each((n: number) => void n), each(slow)], { settle: 'any' }), {
+      values: [1],
+      open: true,
+    });
+    expect([run.log, done.observed]).toEqual([['1 ack'], true]);
+    done.complete();
+    expect(finished).toEqual([1]);
+    run.subscription.unsubscribe();
   });
 
   it('begins nothing inside of the settlement that ends work, and lets work go on that acked by itself', () => {

@@ -210,8 +210,10 @@ describe('any pipeline that is interrupted', () => {
     await fc.assert(
       fc.asyncProperty(anyCase, fc.integer({ min: 1, max: 3 }), async (given, concurrency) => {
         const work = endless(concurrency);
+        // Where another branch may ack a message first, work on it is not in vain and goes on.
+        const plans = given.plans.map((plan) => (plan.is === 'fanout' ? { ...plan, settle: 'all' as const } : plan));
         await interrupted(
-          { ...given, isInside: false },
+          { ...given, plans, isInside: false },
           (rig) => {
             work.relent();
             rig.source.lose(new SluiceError('CONNECTION_LOST', 'cut', { retriable: true }));
