@@ -6,7 +6,7 @@ const broker = memoryBroker();
 
 const greeter = run(
   memorySource<string>(broker, { topic: 'names' }).pipe(
-    take(2), // an end, so that this program ends
+    take(2), // an end, so that `done` resolves
     each(async (name) => `Hello, ${name}!`),
   ),
   memorySink(broker, { topic: 'greetings' }), // acks a name once its greeting is with the broker

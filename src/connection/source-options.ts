@@ -18,7 +18,7 @@ export type Overflow = 'drop-oldest' | 'drop-newest' | 'close';
  */
 export interface SourceOptions {
   /**
-   * How many messages may be emitted and not yet settled: 1 to 65,535, or an Observable of it, whose 0 pauses. One that
+   * How many messages may be emitted and not yet settled, up to 65,535, or an Observable of it; 0 pauses. One that
    * completes leaves its last value in force; if that is 0 while there may be more, the flow fails with `SOURCE_FAILED` once
    * all is settled. Default: the connector's.
    */

@@ -3,7 +3,7 @@ import { callable, checkArgument, flowLike } from '../connection/options.js';
 
 /**
  * A source through stages, one after the other: the same as `source.pipe(…)`, for where there is no `pipe`. Types are
- * inferred from stage to stage, for up to nine; what comes out of more is `unknown`.
+ * inferred from stage to stage, for up to nine, as with `pipe`: give what comes out of nine to another `flow` for more.
  *
  * @example
  * import { each, flow, where } from 'sluice';
