@@ -79,7 +79,8 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
   const names = Object.keys(flows);
   const current = new Map<string, Running>();
   const waits = new Map<string, Cancel>();
-  const reports: Record<string, DrainReport> = {};
+  // A flow may have any name, also that of something that every other object has.
+  const reports = Object.create(null) as Record<string, DrainReport>;
   let stopping: Promise<TopologyReport> | undefined;
   /** Why everything is stopped, when one flow's failure is the cause. */
   let failure: SluiceError | undefined;

@@ -47,6 +47,17 @@ describe('topology', () => {
     await expect(app.done).resolves.toEqual(reports);
   });
 
+  it('takes any name for a flow, also that of something that every object has', async () => {
+    const start = (): Running => run(memorySource(memoryBroker(), { topic: 'a' }), sinkInto());
+    const app = topology({ constructor: start, toString: start });
+    const isDone = await Promise.race([
+      app.done.then(() => true),
+      new Promise((resolve) => setImmediate(resolve, false)),
+    ]);
+    expect(isDone).toBe(false);
+    expect(await app.stop()).toMatchObject({ constructor: { clean: true }, toString: { clean: true } });
+  });
+
   it('stops what it had started when a factory throws, and tries again when one throws at a restart', async () => {
     const clock = virtualClock();
     const broker = memoryBroker({ clock });
