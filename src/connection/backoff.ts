@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import { checkOptions, integer, numeric, oneOf, either } from './options.js';
+import { called, checkOptions, integer, numeric, oneOf, either, type OptionRule } from './options.js';
 
 /**
  * How long to wait between tries.
@@ -64,3 +64,6 @@ export function backoff(options: BackoffOptions = {}): Backoff {
     },
   };
 }
+
+/** Waits between tries, as an option. @internal */
+export const backoffLike: OptionRule = called('waits made with backoff()', 'delayMs');

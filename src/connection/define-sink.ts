@@ -1,6 +1,6 @@
 import { currentClock, type Clock } from '../clock.js';
 import type { Message, NackThen } from '../message/message.js';
-import type { Backoff } from './backoff.js';
+import { type Backoff, backoffLike } from './backoff.js';
 import type { Link } from './define-link.js';
 import type { Sink } from './flow.js';
 import {
@@ -120,7 +120,7 @@ export const SINK_RULES: { readonly [K in keyof SinkOptions]-?: OptionRule } = {
   onError: oneOf('requeue', 'dead', 'drop'),
   closeTimeoutMs: numeric(0),
   connectTimeoutMs: numeric(1),
-  reconnect: having('delayMs'),
+  reconnect: backoffLike,
   clock: having('defer'),
 };
 

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Clock } from '../clock.js';
-import type { Backoff } from './backoff.js';
+import { type Backoff, backoffLike } from './backoff.js';
 import { checkOptions, configInvalid, either, having, integer, numeric, oneOf, type OptionRule } from './options.js';
 import { RECONNECT } from './reconnect.js';
 
@@ -73,7 +73,7 @@ export const SOURCE_RULES: { readonly [K in keyof SourceOptions]-?: OptionRule }
   closeTimeoutMs: numeric(0),
   connectTimeoutMs: numeric(1),
   stallTimeoutMs: numeric(0),
-  reconnect: having('delayMs'),
+  reconnect: backoffLike,
   overflow: oneOf('drop-oldest', 'drop-newest', 'close'),
   clock: having('defer'),
 };

@@ -1,3 +1,4 @@
+import { backoffLike } from '../connection/backoff.js';
 import { defineLink, type Link, type LinkOptions } from '../connection/define-link.js';
 import { called, checkArgument, checkOptions, having, numeric, text } from '../connection/options.js';
 import type { MemoryBroker } from './memory.js';
@@ -34,7 +35,7 @@ export function memoryLink(broker: MemoryBroker, options: MemoryLinkOptions = {}
   checkArgument('memoryLink', 'broker', broker, called('a broker made with memoryBroker', 'connect', 'publish'));
   checkOptions<MemoryLinkOptions>('memoryLink', options, {
     name: text,
-    reconnect: having('delayMs'),
+    reconnect: backoffLike,
     connectTimeoutMs: numeric(1),
     heartbeatMs: numeric(1),
     clock: having('defer'),

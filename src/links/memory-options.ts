@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { Backoff } from '../connection/backoff.js';
+import { type Backoff, backoffLike } from '../connection/backoff.js';
 import { checkOptions, configInvalid, either, having, integer, numeric, oneOf, text } from '../connection/options.js';
 
 /**
@@ -60,7 +60,7 @@ const TOPIC_RULES = {
   maxBytes: integer(1),
   overflow: oneOf('refuse', 'drop-oldest', 'drop-newest', 'wait'),
   maxPayloadBytes: integer(1),
-  requeueDelayMs: either(numeric(0), having('delayMs')),
+  requeueDelayMs: either(numeric(0), backoffLike),
   deadLetterTopic: text,
 };
 

@@ -1,3 +1,4 @@
+import { backoffLike } from '../connection/backoff.js';
 import { currentClock } from '../clock.js';
 import type { Stage } from '../connection/flow.js';
 import { callable, checkArgument, checkOptions, having, numeric, oneOf, text } from '../connection/options.js';
@@ -44,7 +45,7 @@ export function busy<I, W>(
   checkArgument('busy', 'work', work, callable);
   checkOptions<BusyOptions<I>>('busy', options, {
     busy: oneOf('ack', 'requeue'),
-    retry: having('delayMs'),
+    retry: backoffLike,
     timeoutMs: numeric(0),
     onError: oneOf('requeue', 'dead', 'drop', 'fail'),
     name: text,

@@ -1,6 +1,6 @@
 import type { Observable, Subscribable } from 'rxjs';
 import { currentClock, type Clock } from '../clock.js';
-import type { Backoff } from '../connection/backoff.js';
+import { type Backoff, backoffLike } from '../connection/backoff.js';
 import type { Stage } from '../connection/flow.js';
 import { callable, checkArgument, checkOptions, having, integer, numeric, oneOf, text } from '../connection/options.js';
 import type { Message } from '../message/message.js';
@@ -84,7 +84,7 @@ export function each<I, W>(
     concurrency: integer(1),
     lane: callable,
     laneCredit: integer(1),
-    retry: having('delayMs'),
+    retry: backoffLike,
     timeoutMs: numeric(0),
     onError: oneOf('requeue', 'dead', 'drop', 'fail'),
     name: text,

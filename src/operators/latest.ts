@@ -1,3 +1,4 @@
+import { backoffLike } from '../connection/backoff.js';
 import { currentClock } from '../clock.js';
 import type { Stage } from '../connection/flow.js';
 import { callable, checkArgument, checkOptions, having, numeric, oneOf, text } from '../connection/options.js';
@@ -43,7 +44,7 @@ export function latest<I, W>(
   checkArgument('latest', 'work', work, callable);
   checkOptions<LatestOptions<I>>('latest', options, {
     superseded: oneOf('ack', 'requeue'),
-    retry: having('delayMs'),
+    retry: backoffLike,
     timeoutMs: numeric(0),
     onError: oneOf('requeue', 'dead', 'drop', 'fail'),
     name: text,

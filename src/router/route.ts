@@ -1,5 +1,5 @@
 import { currentClock, type Clock } from '../clock.js';
-import { backoff, type Backoff } from '../connection/backoff.js';
+import { backoff, type Backoff, backoffLike } from '../connection/backoff.js';
 import type { Sink, Stage } from '../connection/flow.js';
 import { callable, checkOptions, either, having, oneOf, text } from '../options.js';
 import { defineStage } from '../operators/define-stage.js';
@@ -68,7 +68,7 @@ export function route<I, O>(rules: readonly AnyRule[], options: RouteOptions<I, 
     match: oneOf('first', 'all'),
     otherwise: either(oneOf('dead', 'drop'), callable, having('next', 'error', 'complete')),
     name: text,
-    restart: having('delayMs'),
+    restart: backoffLike,
     clock: having('defer'),
   });
   const { match = 'first', name = 'route', otherwise = 'dead', restart = backoff() } = options;

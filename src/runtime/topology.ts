@@ -1,7 +1,7 @@
 // Kept in the declarations, for consumers whose own settings do not name it.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { currentClock, type Cancel, type Clock } from '../clock.js';
-import { backoff, type Backoff } from '../connection/backoff.js';
+import { backoff, type Backoff, backoffLike } from '../connection/backoff.js';
 import { callable, called, checkArgument, checkOptions, having, oneOf } from '../connection/options.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
@@ -71,7 +71,7 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
   for (const [name, flow] of Object.entries(flows)) checkArgument('topology', name, flow, callable);
   checkOptions<TopologyOptions>('topology', options, {
     onFailure: oneOf('restart', 'stop'),
-    restart: having('delayMs'),
+    restart: backoffLike,
     clock: having('defer'),
   });
   const clock = options.clock ?? currentClock();

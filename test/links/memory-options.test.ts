@@ -18,7 +18,7 @@ describe('the options of memoryBroker', () => {
     expect(said).toContain("unknown option 'maxMessage', did you mean 'maxMessages'?");
     expect(said).toContain("'partitions': expected a whole number from 1 to 1024, got 0");
     expect(said).toContain("'overflow': expected one of refuse, drop-oldest, drop-newest, wait, got 'block'");
-    expect(said).toContain("'requeueDelayMs': expected a number from 0, or an object with delayMs, got -1");
+    expect(said).toContain("'requeueDelayMs': expected a number from 0, or waits made with backoff(), got -1");
   });
 
   it('checks the options of each topic by its name', () => {

@@ -134,6 +134,7 @@ describe('each with values', () => {
     expect(() => each((n: number) => n, { concurrency: 0 })).toThrow(/concurrency/);
     expect(() => each((n: number) => n, { laneCredit: 0 })).toThrow(/laneCredit/);
     expect(() => each((n: number) => n, { timoutMs: 1 } as EachOptions<number>)).toThrow(/timeoutMs/);
+    expect(() => each((n: number) => n, { retry: 3 as never })).toThrow(/expected waits made with backoff\(\), got 3/);
   });
 });
 

@@ -427,7 +427,7 @@ group('route', () => {
     ['an unknown option', { matches: 'all' }, `unknown option 'matches', did you mean 'match'?`],
     ['an unknown match', { match: 'some' }, 'one of first, all'],
     ['an unknown otherwise', { otherwise: 'requeue' }, 'one of dead, drop'],
-    ['a restart that is none', { restart: 5 }, 'delayMs'],
+    ['a restart that is none', { restart: 5 }, 'made with backoff()'],
   ])('refuses %s with CONFIG_INVALID', (_name, options, text) => {
     expect(() => route([vowels], options as never)).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(text) }),
