@@ -1,3 +1,4 @@
+import { atOnce } from '../connection/at-once.js';
 import type { Stage } from '../connection/flow.js';
 import { callable, checkArgument } from '../connection/options.js';
 import { mark } from '../message/envelope.js';
@@ -8,7 +9,7 @@ import { defineStage, failed } from './define-stage.js';
  * The messages whose payload `keep` accepts. The others are acked with the note `filtered`: RxJS's `filter` would leave
  * them unsettled, and the source would stop once its credit is used up.
  *
- * A `keep` that throws nacks its message as `dead` with HANDLER_FAILED and the flow goes on.
+ * A `keep` that throws, or gives a promise, nacks its message as `dead` with HANDLER_FAILED and the flow goes on.
  *
  * @example
  * import { where } from 'sluice';
@@ -27,7 +28,7 @@ export function where<T>(keep: (payload: T, message: Message<T>) => boolean): St
         mark(message, 'where');
         let kept: boolean;
         try {
-          kept = keep(message.payload, message);
+          kept = atOnce(keep(message.payload, message), 'The function of where');
         } catch (error) {
           failed(message, error, 'where', 'dead');
           return;

@@ -1,3 +1,4 @@
+import { atOnce } from '../connection/at-once.js';
 import { headerText } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import type { AnyCondition, Ordered, Scalar, ValueTest } from './matcher.js';
@@ -12,7 +13,8 @@ export type Reading = (message: Message<unknown>) => unknown;
 
 /** Makes a checked condition ready. @internal */
 export function compileCondition(condition: AnyCondition): Predicate {
-  if (typeof condition === 'function') return condition as Predicate;
+  if (typeof condition === 'function')
+    return (message) => atOnce((condition as Predicate)(message), 'The function of when');
   switch (condition.kind) {
     case 'topic': {
       const pattern = topicPattern(condition.pattern, condition.syntax);

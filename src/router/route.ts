@@ -31,7 +31,7 @@ export interface RouteOptions<I, O = never> {
  *
  * A message goes on unchanged, with its settlement, to exactly one branch; with `match: 'all'` and several matches each
  * gets a part, and the message is acked when all parts are, nacked by the first nack. Sinks settle what they get. A `when`
- * that throws nacks its message as `dead` with HANDLER_FAILED.
+ * that throws, or gives a promise, nacks its message as `dead` with HANDLER_FAILED.
  *
  * Branches do not disturb each other. Each may have a budget of unsettled messages and a policy for more. A stage that
  * fails has its messages nacked with HANDLER_FAILED and is subscribed again, with a `stage.failed` event; one that completes

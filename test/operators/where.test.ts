@@ -28,6 +28,14 @@ describe('where', () => {
     expect(run.log).toEqual(['1 ack', '2 dead HANDLER_FAILED', '3 ack']);
   });
 
+  it('takes no promise for an answer, and hears of no rejection of it', async () => {
+    const answers = [Promise.resolve(false), Promise.reject(new Error('no'))];
+    const run = runStage(where(((n: number) => answers[n]) as never), { values: [0, 1] });
+    expect(run.out).toEqual([]);
+    expect(run.log).toEqual(['0 dead HANDLER_FAILED', '1 dead HANDLER_FAILED']);
+    await Promise.allSettled(answers);
+  });
+
   it('narrows the type by a guard and sees the message', () => {
     const run = runStage(
       where((value: number | string, message): value is string => message.attempt === 1 && typeof value === 'string'),

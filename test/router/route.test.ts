@@ -236,6 +236,16 @@ group('route', () => {
       expect(settled[1]?.by).toBe('route/fails');
     });
 
+    it('takes no promise for an answer', () => {
+      const { flow, log, settled } = recorder();
+      const promises = (async () => false) as unknown as () => boolean;
+      flow(['a'])
+        .pipe(route([{ name: 'fails', when: promises, to: upper }, rest]))
+        .subscribe();
+      expect(log).toEqual(['a dead HANDLER_FAILED']);
+      expect(settled[0]?.by).toBe('route/fails');
+    });
+
     it('names the router alone when no rule can be blamed', () => {
       const { message, settled } = recorder();
       const broken = {
