@@ -125,7 +125,8 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   private refuseClosed(message: Message<T>): void {
     if (!this.toldClosed) {
       this.toldClosed = true;
-      const text = `The ${this.connector} sink was completed and takes nothing any more.`;
+      const why = this.failure === undefined ? 'was completed' : `failed with ${this.failure.code}`;
+      const text = `The ${this.connector} sink ${why} and takes nothing any more.`;
       const reason = this.failureOf(new SluiceError('SINK_CLOSED', text));
       report({ type: 'stage.failed', stage: this.connector, reason });
     }

@@ -248,11 +248,17 @@ describe('defineSink', () => {
   it('gives up on what cannot be retried: settles all, closes and keeps the reason', async () => {
     const r = rig();
     r.failOpen = new SluiceError('CONFIG_INVALID', 'no such exchange');
-    const { taken, log } = messages(r.clock, 1);
+    const { taken, log } = messages(r.clock, 2);
     r.sink.next(taken[0] as Message<number>);
     await r.sink.closed;
     expect(r.sink.failure).toMatchObject({ code: 'CONFIG_INVALID' });
     expect(log).toEqual(['0 requeue CONFIG_INVALID']);
+    const told: string[] = [];
+    onTestFinished(observe((event) => event.type === 'stage.failed' && told.push(String(event.reason))));
+    r.sink.next(taken[1] as Message<number>);
+    expect(told).toEqual([
+      expect.stringContaining('The rig sink failed with CONFIG_INVALID and takes nothing any more.'),
+    ]);
   });
 
   it('nacks with OVERFLOW beyond maxQueued, which trying again can cure (S2.17)', () => {
