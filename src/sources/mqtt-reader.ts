@@ -53,6 +53,9 @@ export class MqttReader implements Reader {
   private held: ((error?: Error) => void) | undefined;
   private isFlushing = false;
   private isSubscribed = false;
+  private begin: () => void = () => undefined;
+  /** Before the broker's answer. */
+  private hasBegun = false;
   /** Settled since the broker was told last. */
   private due = 0;
   /** Messages that came so far. */
@@ -74,22 +77,27 @@ export class MqttReader implements Reader {
     if (early !== undefined) this.take(early.packet, early.done);
   }
 
-  /** Subscribes, also where the session is an old one: its filters may have been others. */
+  /**
+   * Subscribes, also where the session is an old one: its filters may have been others. Resolves with the broker's answer, or
+   * when what an old session sends before it is more than may wait: that has to be worked off first.
+   */
   start(): Promise<void> {
     const { filters, subscribe } = this.reading;
     const lacking = this.lacking();
     if (lacking !== undefined) return Promise.reject(lacking);
     return new Promise((resolve, reject) => {
+      this.begin = resolve;
+      if (this.hasBegun) resolve();
       this.connection.client.subscribe([...filters], { ...subscribe }, (error, _granted, packet) => {
         const granted =
           packet?.granted ?? (error as { packet?: { granted?: readonly number[] } } | undefined)?.packet?.granted;
-        const refused = this.refusal(granted ?? []);
-        if (refused !== undefined) reject(refused);
-        else if (error !== undefined && error !== null) reject(connectionLost('mqtt', error));
-        else {
+        const isFailed = error !== undefined && error !== null;
+        const failure = this.refusal(granted ?? []) ?? (isFailed ? connectionLost('mqtt', error) : undefined);
+        if (failure === undefined) {
           this.isSubscribed = true;
           resolve();
-        }
+        } else if (this.hasBegun) this.context.lost(failure);
+        else reject(failure);
       });
     });
   }
@@ -187,12 +195,13 @@ export class MqttReader implements Reader {
     if (this.held === undefined) return;
     const { window } = this.reading;
     if (this.acks.size > window) this.acks.flush();
-    // Before that the broker sends no more than its window, and its answer comes behind it.
-    if (!this.isSubscribed) {
-      this.release();
-      return;
+    // Before its answer the broker sends no more than its window, which is not known here.
+    const isOver = this.isSubscribed && (this.acks.size > window || context.waiting > window);
+    const isFull = isOver || context.waitingBytes > MAX_WAITING_BYTES;
+    if (isFull && !this.isSubscribed && !this.hasBegun) {
+      this.hasBegun = true;
+      this.begin();
     }
-    const isFull = this.acks.size > window || context.waiting > window || context.waitingBytes > MAX_WAITING_BYTES;
     if (!isFull) this.release();
     else if (!connection.isHeld) {
       connection.isHeld = true;

@@ -135,7 +135,11 @@ export function acknowledged(server: MqttServer): number[] {
 }
 
 function packet(head: number, body: readonly number[]): Buffer {
-  const length = body.length < 128 ? [body.length] : [(body.length & 127) | 128, body.length >> 7];
+  const length: number[] = [];
+  for (let rest = body.length; ; rest >>= 7) {
+    length.push(rest < 128 ? rest : (rest & 127) | 128);
+    if (rest < 128) break;
+  }
   return Buffer.from([head, ...length, ...body]);
 }
 

@@ -363,6 +363,39 @@ describe('a source of MQTT', () => {
     await until(() => expect(consumer.error).toMatchObject({ code: expected }));
   });
 
+  it('works off what an old session sends before the answer where it is much, instead of reading all of it', async () => {
+    const large = 'x'.repeat(600_000);
+    const { server, consumer } = await subscribed(
+      { credit: 1 },
+      {
+        behaviour(packet, reply) {
+          if (packet.type === 1) reply(connack(0, [], true), publish(1, 'a', large));
+          else if (packet.type === 8) reply(publish(2, 'a', large), publish(3, 'a', large), suback(packet.body, 0x87));
+          else agreeing(packet, reply);
+        },
+      },
+    );
+    await until(() => expect(consumer.messages).toHaveLength(1));
+    expect(consumer.error).toBeUndefined();
+    consumer.messages[0]?.ack();
+    await until(() => expect(consumer.messages).toHaveLength(2));
+    await until(() => expect(consumer.error).toMatchObject({ code: 'AUTH_FAILED' }));
+    expect(server.connections).toBe(1);
+  });
+
+  it('waits for no answer behind a first message that is more than may wait', async () => {
+    const { consumer } = await subscribed(
+      { credit: 1 },
+      {
+        behaviour(packet, reply) {
+          if (packet.type === 1) reply(connack(0, [], true), publish(1, 'a', 'x'.repeat(1_100_000)));
+          else agreeing(packet, reply);
+        },
+      },
+    );
+    await until(() => expect(consumer.messages).toHaveLength(1));
+  });
+
   it('takes QoS 0 as it comes, acknowledges nothing and keeps what it has over a lost connection', async () => {
     const { server, consumer, isUp } = await subscribed({ qos: 0, credit: 1 });
     await isUp();
