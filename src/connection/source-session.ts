@@ -229,8 +229,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     }
     this.reports.settled(root, outcome, reason);
     if (!this.unsettledList.remove(root)) this.parking.drop(root);
-    const isHere = outcome === 'release' && !this.stopped && this.isUp();
-    if (!isHere || !this.parking.delay(root, reason)) this.pass(root, outcome, reason);
+    const mayWait = outcome === 'release' && !this.stopped && this.isUp();
+    if (!mayWait || !this.parking.delay(root, reason)) this.pass(root, outcome, reason);
     else if (!this.busy) this.wake();
   }
 
@@ -239,6 +239,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     if (outcome === 'requeue' || outcome === 'release') this.comesAgain(root, outcome);
     const wasBusy = this.busy;
     this.busy = true;
+    // No `finally`: it is so much code that the compiler would not take the way of an ack as one.
     try {
       this.reader?.settle(root.position, outcome, reason, root);
     } catch (error) {

@@ -1,6 +1,6 @@
 import { defineLink, type Link, type LinkOptions } from '../connection/define-link.js';
-import { SluiceError } from '../errors.js';
 import { refusePlainText } from '../connection/refuse-plain-text.js';
+import { SluiceError } from '../errors.js';
 import { checkOptions, either, flag, having, integer, numeric, oneOf, required, text } from '../options.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
 import { kafkaError, kafkaErrorType } from './kafka-errors.js';

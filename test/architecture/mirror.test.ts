@@ -6,7 +6,6 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
   ...parts('src/links', 'memory-queue', ['memory-consumer', 'memory-lane']),
   ...parts('src/links', 'memory-faults', ['memory-access']),
   ...parts('src/links', 'mqtt', ['mqtt-connection', 'mqtt-options']),
-  ...parts('src/sources', 'mqtt', ['mqtt-reader']),
   ...parts('src/mappers', 'csv', ['csv-cell', 'csv-plan', 'csv-scan', 'csv-splitter']),
   ...parts('src/mappers', 'json', [
     'json-decode',

@@ -383,19 +383,6 @@ describe('a source of MQTT', () => {
     expect(server.connections).toBe(1);
   });
 
-  it('waits for no answer behind a first message that is more than may wait', async () => {
-    const { consumer } = await subscribed(
-      { credit: 1 },
-      {
-        behaviour(packet, reply) {
-          if (packet.type === 1) reply(connack(0, [], true), publish(1, 'a', 'x'.repeat(1_100_000)));
-          else agreeing(packet, reply);
-        },
-      },
-    );
-    await until(() => expect(consumer.messages).toHaveLength(1));
-  });
-
   it('takes QoS 0 as it comes, acknowledges nothing and keeps what it has over a lost connection', async () => {
     const { server, consumer, isUp } = await subscribed({ qos: 0, credit: 1 });
     await isUp();
