@@ -51,7 +51,8 @@ export interface KafkaSourceOptions extends SourceOptions {
   readonly maxGap?: number;
   /**
    * The group is told of settled messages at the latest when so many have come together, or when reading would have to wait
-   * for it where that is later; together with the credit the most that comes again after a crash. Default 100.
+   * for it where that is later; together with the credit the most that comes again after a crash, besides what was settled
+   * out of order behind an unsettled message: less than `maxGap` of each partition. Default 100.
    */
   readonly commitEvery?: number;
   /** The same by time. Default 1,000 ms. */
@@ -98,7 +99,8 @@ const UNKNOWN_MS = 3_000;
  *
  * When the group shares its partitions out anew, those of this member get `revokeTimeoutMs` to settle; what then goes to
  * another member is taken back, and settling it touches nothing. Partitions that stay go on where they were. After a lost
- * connection everything from the last commit on comes again: at most what was unsettled and what was not committed.
+ * connection everything from the last commit on comes again: at most what was unsettled, what was not committed, and what was settled out of
+ * order behind an unsettled message.
  *
  * The flow errors when the login or a permission is refused and when a topic is not there; on unsubscribe what was emitted
  * may settle, is committed, and the member leaves its group. `meta` is a `KafkaMeta`. `attempt` counts deliveries by this source.
