@@ -209,6 +209,11 @@ export interface Bench {
   /** Proves one secure default each; throws where it does not hold. */
   readonly defaults?: Readonly<Partial<Record<DefaultRow, () => Done>>>;
   /**
+   * The far side has more out than it is allowed, so what it brings again after a lost connection is bounded by nothing. Then
+   * only what sinks sent twice is counted: there `attempt` has to be 1.
+   */
+  readonly overruns?: boolean;
+  /**
    * What the far side says of itself, for the message of a case that failed in real time: alarms, queues, the end of its
    * log. What a failure may have been caused by is gone once the bench is closed.
    */
