@@ -19,7 +19,7 @@ export interface BackoffOptions {
   readonly jitter?: 'full' | 'none';
   /** How long it has to hold before the count of tries starts again. Default 30,000 ms. */
   readonly stableMs?: number;
-  /** How many tries in all, the first included. Default: without end for connections, 3 for messages. */
+  /** How many tries in all, the first included. Default: 3 for the work on a message, else without end. */
   readonly tries?: number;
 }
 
@@ -29,7 +29,8 @@ export interface BackoffOptions {
  * @see backoff
  */
 export interface Backoff {
-  readonly tries: number;
+  /** How many tries in all. `undefined`, where it was not said: 3 for the work on a message, else without end. */
+  readonly tries: number | undefined;
   readonly stableMs: number;
   /** The wait after the `failed`-th failure in a row, 1 for the first. */
   delayMs(failed: number, clock: Clock): number;
@@ -53,7 +54,7 @@ export function backoff(options: BackoffOptions = {}): Backoff {
     stableMs: numeric(0),
     tries: either(integer(1), (value) => (value === Infinity ? undefined : 'expected Infinity')),
   });
-  const { initialMs = 500, factor = 2, maxMs = 30_000, jitter = 'full', stableMs = 30_000, tries = Infinity } = options;
+  const { initialMs = 500, factor = 2, maxMs = 30_000, jitter = 'full', stableMs = 30_000, tries } = options;
   const minMs = Math.min(options.minMs ?? 100, initialMs, maxMs);
   return {
     tries,

@@ -7,4 +7,4 @@ import { backoff, type Backoff } from './backoff.js';
  *
  * @internal
  */
-export const RECONNECT: Backoff = backoff({ maxMs: 4_000 });
+export const RECONNECT: Backoff = backoff({ maxMs: 4_000, tries: Infinity });

@@ -186,7 +186,7 @@ export class Supervisor<R> {
     if (wasUp) this.plan.down(error);
     // Taking the loss down may have stopped us, and even have us begun anew.
     if (now !== this.generation) return;
-    if (!error.retriable || this.failures >= backoff.tries) {
+    if (!error.retriable || this.failures >= (backoff.tries ?? Infinity)) {
       const last = final(error, this.failures);
       this.end();
       status.to('closing', last);

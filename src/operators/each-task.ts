@@ -29,6 +29,9 @@ export class PlainTry implements Try {
 /** Settles a message whose work was given up; `fork` holds the parts that came out before, if any. */
 export type GiveUp<I> = (message: Message<I>, fork: Fork | undefined) => void;
 
+/** In all, by a schedule that does not say how many: a message that always fails must not hold its place for ever. */
+const TRIES = 3;
+
 const NOTHING: readonly Envelope<unknown>[] = [];
 
 /** A try that can be given up before its message is settled. */
@@ -221,7 +224,7 @@ export class EachTask<I, O> {
     const { retry } = runner.options;
     this.endTry();
     const isFinal = isSluiceError(error) && !error.retriable;
-    if (retry !== undefined && this.tries < retry.tries && !isFinal && isOpen(message)) {
+    if (retry !== undefined && this.tries < (retry.tries ?? TRIES) && !isFinal && isOpen(message)) {
       try {
         this.again(retry.delayMs(this.tries, runner.clock));
         return;

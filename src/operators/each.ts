@@ -42,7 +42,7 @@ export interface EachOptions<I> {
    * credit (`maxParked`), so that a slow key never holds the others. Default: a quarter of the source's credit.
    */
   readonly laneCredit?: number;
-  /** Tries again after these waits, as often as its `tries` says. Default: one try. */
+  /** Tries again after these waits: as often as its `tries` says, else 3 in all. Default: one try. */
   readonly retry?: Backoff;
   /** Longest one try may take. Default: as long as it takes. */
   readonly timeoutMs?: number;

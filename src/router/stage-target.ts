@@ -143,7 +143,7 @@ export class StageTarget<I, O> implements Target<I>, Runnable {
       toSluiceError(error, 'HANDLER_FAILED', `${this.label} failed`, { details: { stage: this.label } }),
     );
     this.failures = this.hasTaken ? 0 : this.failures + 1;
-    if (this.completed || this.failures >= this.restart.tries) this.ended();
+    if (this.completed || this.failures >= (this.restart.tries ?? Infinity)) this.ended();
     else if (this.hasTaken) trampolineOf(this.clock).schedule(this);
     else this.cancelRestart = this.clock.timer(this.restart.delayMs(this.failures, this.clock), () => this.run());
   }

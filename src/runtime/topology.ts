@@ -117,7 +117,7 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
 
   function failed(name: string, error: SluiceError, failures: number): void {
     const over = stopping !== undefined;
-    if (over || options.onFailure === 'stop' || failures >= schedule.tries) {
+    if (over || options.onFailure === 'stop' || failures >= (schedule.tries ?? Infinity)) {
       reports[name] = { clean: false, unfinished: [], tookMs: 0, error };
       if (!over) {
         failure = error;

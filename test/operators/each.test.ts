@@ -505,6 +505,24 @@ describe('each with retry and timeout', () => {
     expect(run.log).toEqual(['1 dead HANDLER_FAILED', '2 ack']);
   });
 
+  it('tries three times by a schedule that does not say how often, so that a message that always fails ends', () => {
+    for (const [tries, options] of [
+      [3, {}],
+      [50, { tries: Infinity }],
+    ] as const) {
+      let seen = 0;
+      const failing = (): void => {
+        seen += 1;
+        throw new Error('no');
+      };
+      const retry = backoff({ initialMs: 100, factor: 1, jitter: 'none', ...options });
+      const run = runStage(each(failing, { retry, onError: 'dead' }), { values: ['a'], open: true });
+      run.clock.advance(4_950);
+      expect(seen).toBe(tries);
+      expect(run.log).toEqual(tries === 3 ? ['a dead HANDLER_FAILED'] : []);
+    }
+  });
+
   it('nacks a message whose schedule of retries throws, or whose result throws when it is asked (law 5)', () => {
     const schedule = {
       tries: 3,
