@@ -6,7 +6,7 @@ import { defineStage } from '../operators/define-stage.js';
 import { compileRules, type AnyRule, type RouteMatch } from './compile-rules.js';
 import { conditionText } from './condition-text.js';
 import { RouteSession, type RoutePlan } from './route-session.js';
-import type { Rule, RouteOutput } from './rule.js';
+import type { OtherwiseOutput, Rule, RouteOutput } from './rule.js';
 
 /** Options of {@link route}. */
 export interface RouteOptions<I, O = never> {
@@ -56,13 +56,13 @@ export interface RouteOptions<I, O = never> {
 export function route<I, const R extends readonly Rule<I>[], O = never>(
   rules: R,
   options?: RouteOptions<I, O>,
-): Stage<I, RouteOutput<R> | O>;
+): Stage<I, RouteOutput<R> | OtherwiseOutput<O>>;
 // The same where no flow around it says what the payload is, but the rules do. In one signature functions lose theirs.
 export function route<I, const R extends readonly Rule<I>[], O = never>(
   // eslint-disable-next-line @typescript-eslint/unified-signatures
   rules: R & readonly Rule<I>[],
   options?: RouteOptions<I, O>,
-): Stage<I, RouteOutput<R> | O>;
+): Stage<I, RouteOutput<R> | OtherwiseOutput<O>>;
 export function route<I, O>(rules: readonly AnyRule[], options: RouteOptions<I, O> = {}): Stage<I, O> {
   checkOptions<RouteOptions<I, O>>('route', options, {
     match: oneOf('first', 'all'),

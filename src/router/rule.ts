@@ -41,3 +41,11 @@ export type RouteOutput<R extends readonly { readonly to: unknown }[]> = R[numbe
     ? O
     : never
   : never;
+
+/**
+ * What comes out of an `otherwise` that is a stage. Were it `O` itself, then a router inside of another one would be asked for
+ * `unknown`, as any stage is there, and take that for what its `otherwise` gives.
+ *
+ * @internal
+ */
+export type OtherwiseOutput<O> = O extends infer Out ? Out : never;

@@ -2,6 +2,7 @@ import { describe, expectTypeOf, it } from 'vitest';
 import {
   and,
   each,
+  fanout,
   field,
   payload,
   route,
@@ -61,6 +62,23 @@ describe('route', () => {
       { name: 'b', when: (m: Message<Order>) => m.payload.total > 5, to: payload((order: Order) => order.symbol) },
     ]);
     expectTypeOf(stage).toEqualTypeOf<Stage<Order, number | string>>();
+  });
+
+  it('knows what comes out of one inside of another, and of a fan-out', () => {
+    const inner = orders.pipe(
+      route([
+        {
+          name: 'a',
+          when,
+          to: route([{ name: 'b', when, to: payload((order) => order.total) }], {
+            otherwise: payload((order) => [order.symbol]),
+          }),
+        },
+        { name: 'c', when, to: fanout([route([{ name: 'd', when, to: payload((order) => order.symbol) }])]) },
+        { name: 'e', when, to: route([{ name: 'f', when, to: sink }]) },
+      ]),
+    );
+    expectTypeOf(inner).toEqualTypeOf<Flow<number | string | string[]>>();
   });
 
   it('takes rules that were put together elsewhere', () => {
