@@ -83,7 +83,12 @@ export const anything: OptionRule = () => undefined;
  * @see checkOptions
  */
 export function oneOf(...names: readonly string[]): OptionRule {
-  return (value) => (names.includes(value as string) ? undefined : `expected one of ${names.join(', ')}`);
+  // Line ends, and nothing at all, cannot be seen as they are.
+  const told = names.map((name) => (/^\S+$/.test(name) ? name : JSON.stringify(name))).join(', ');
+  return (value) => {
+    if (names.includes(value as string)) return undefined;
+    return names.includes(String(value)) ? `expected the text '${String(value)}'` : `expected one of ${told}`;
+  };
 }
 
 /**
@@ -126,6 +131,21 @@ export const flowLike: OptionRule = called('a flow, which is an Observable of me
  * @see checkArgument
  */
 export const sinkLike: OptionRule = called('a sink with next, error and complete', 'next', 'error', 'complete');
+
+/**
+ * A signal of an `AbortController`.
+ *
+ * @see checkOptions
+ */
+export const signalLike: OptionRule = called('an AbortSignal', 'aborted');
+
+/**
+ * A stage.
+ *
+ * @see checkArgument
+ */
+export const stageLike: OptionRule = (value) =>
+  typeof value === 'function' ? undefined : 'expected a stage, which is a function from flow to flow';
 
 /**
  * What either rule accepts.

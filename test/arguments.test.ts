@@ -209,6 +209,17 @@ describe('a wrong argument', () => {
     );
   });
 
+  it.each<[string, string, readonly unknown[], string]>([
+    ['a sink where a stage goes', 'index.flow', [NEVER, sink.value], 'run(flow, sink)'],
+    ['a flow where a stage goes', 'index.flow', [NEVER, NEVER], 'a function from flow to flow'],
+    ['a flow where a branch goes', 'index.fanout', [[NEVER]], 'a function from flow to flow, or a sink'],
+    ['a flow that runs already', 'index.topology', [{ a: {} }], '() => run(flow, sink)'],
+    ['a controller for its signal', 'index.run', [NEVER, sink.value, { signal: {} }], 'expected an AbortSignal'],
+    ['a mapper for a record format', 'file.fileSink', [{ path: 'x', format: json() }], 'such as ndjson()'],
+  ])('that is %s is told with what to write', async (_what, called, args, text) => {
+    expect(await said(called, args)).toContain(text);
+  });
+
   it('is told by a stage that is put behind no flow, too', async () => {
     const { each, values, messages } = await import('sluice');
     const behind = (stage: unknown) => () => (stage as (source: unknown) => unknown)(undefined);

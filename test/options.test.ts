@@ -71,6 +71,12 @@ describe('checkOptions', () => {
     ]);
   });
 
+  it('says that a text is meant, and shows texts that cannot be seen', () => {
+    const fault = oneOf('5', '3.1.1');
+    expect([fault(5), fault('5'), fault(4)]).toEqual(["expected the text '5'", undefined, 'expected one of 5, 3.1.1']);
+    expect(oneOf('\n', '')('x')).toBe('expected one of "\\n", ""');
+  });
+
   it('names the nearest known option for an unknown one (B32)', () => {
     expect(faultsOf({ name: 'x', credits: 1 })).toEqual(["unknown option 'credits', did you mean 'credit'?"]);
     expect(faultsOf({ name: 'x', zzz: 1 })).toEqual(["unknown option 'zzz'"]);

@@ -3,13 +3,13 @@ import { type Output, subscribeTo } from '../connection/attach.js';
 import type { Flow, Sink, Stage } from '../connection/flow.js';
 import { holdSink, refuseClosed, type SinkHold } from '../connection/hold-sink.js';
 import {
-  callable,
   checkArgument,
   checkOptions,
   either,
   oneOf,
   type OptionRule,
   sinkLike,
+  stageLike,
 } from '../connection/options.js';
 import { sinkThrew } from '../connection/sink-threw.js';
 import { SluiceError, toSluiceError } from '../errors.js';
@@ -82,7 +82,7 @@ export function fanout<I, O>(branches: readonly FanoutBranch<I, O>[], options: F
   );
 }
 
-const BRANCH = either(callable, sinkLike);
+const BRANCH = either(stageLike, sinkLike);
 const BRANCHES: OptionRule = (value) =>
   Array.isArray(value) && value.length > 0 ? undefined : 'expected an array of at least one stage or sink';
 

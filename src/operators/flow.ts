@@ -1,5 +1,8 @@
 import type { Flow, Stage } from '../connection/flow.js';
-import { callable, checkArgument, flowLike } from '../connection/options.js';
+import { checkArgument, flowLike, type OptionRule, sinkLike, stageLike } from '../connection/options.js';
+
+const STAGE: OptionRule = (value) =>
+  sinkLike(value) === undefined ? 'expected a stage; a sink is the end of a flow: run(flow, sink)' : stageLike(value);
 
 /**
  * A source through stages, one after the other: the same as `source.pipe(…)`, for where there is no `pipe`. Types are
@@ -87,6 +90,6 @@ export function flow<A, B, C, D, E, F, G, H, I, J>(
 ): Flow<unknown>;
 export function flow(source: Flow<unknown>, ...stages: readonly Stage<never, unknown>[]): Flow<unknown> {
   checkArgument('flow', 'source', source, flowLike);
-  for (const [at, stage] of stages.entries()) checkArgument('flow', `stage ${at + 1}`, stage, callable);
+  for (const [at, stage] of stages.entries()) checkArgument('flow', `stage ${at + 1}`, stage, STAGE);
   return stages.reduce((before, stage) => stage(before as Flow<never>), source);
 }

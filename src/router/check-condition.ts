@@ -70,6 +70,7 @@ function conditionFault(condition: AnyCondition | undefined, depth: number): str
 function partsFault(parts: readonly AnyCondition[], kind: string, depth: number): string | undefined {
   if (!Array.isArray(parts) || parts.length === 0) return `'${kind}' needs at least one condition`;
   for (const part of parts as readonly AnyCondition[]) {
+    if (Array.isArray(part)) return `'${kind}' got an array: give it its conditions one by one`;
     const fault = conditionFault(part, depth + 1);
     if (fault !== undefined) return fault;
   }
@@ -93,6 +94,8 @@ function pathFault(path: unknown): string | undefined {
 }
 
 function testFault(test: ValueTest, textOf: string | undefined): string | undefined {
+  if (Array.isArray(test)) return 'the test is an array: give its values one by one to oneOf()';
+  if (test instanceof RegExp) return 'a regular expression is made with pattern()';
   if (!isObject(test)) return 'the test must be made by equals, oneOf, between, greaterThan, lessThan or exists';
   const misshapen = shapeFault(test, 'test', TEST_KEYS);
   if (misshapen !== undefined) return misshapen;
@@ -104,6 +107,7 @@ function testFault(test: ValueTest, textOf: string | undefined): string | undefi
   const isRange = test.test !== 'equals' && test.test !== 'oneOf';
   for (const constant of constants as unknown[]) {
     const type = typeof constant;
+    if (Array.isArray(constant)) return `'${test.test}' got an array: give it its values one by one`;
     if (textOf !== undefined && type !== 'string') return `${textOf} is text, '${test.test}' got ${type}`;
     if (isRange ? !isOrdered(constant) : !isScalar(constant)) return `'${test.test}' cannot compare with ${type}`;
     if (Number.isNaN(constant)) return `'${test.test}' got NaN, which equals nothing`;

@@ -6,12 +6,12 @@ import {
   checkOptions,
   configInvalid,
   either,
-  having,
   integer,
-  callable,
   oneOf,
   type OptionRule,
   required,
+  sinkLike,
+  stageLike,
   text,
 } from '../options.js';
 import { whenFault } from './check-condition.js';
@@ -99,7 +99,7 @@ function checkRule(label: string, rule: AnyRule): void {
   checkOptions<AnyRule>(label, rule, {
     name: required(text),
     when: required(anything),
-    to: required(either(callable, having('next', 'error', 'complete'))),
+    to: required(either(stageLike, sinkLike)),
     budget: integer(1),
     overflow: oneOf('wait', 'drop-oldest', 'drop-newest', 'conflate', 'fail'),
   });

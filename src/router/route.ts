@@ -1,7 +1,7 @@
 import { currentClock, type Clock } from '../clock.js';
 import { backoff, type Backoff, backoffLike } from '../connection/backoff.js';
 import type { Sink, Stage } from '../connection/flow.js';
-import { callable, checkOptions, either, having, oneOf, text } from '../options.js';
+import { checkOptions, either, having, oneOf, sinkLike, stageLike, text } from '../options.js';
 import { defineStage } from '../operators/define-stage.js';
 import { compileRules, type AnyRule, type RouteMatch } from './compile-rules.js';
 import { conditionText } from './condition-text.js';
@@ -66,7 +66,7 @@ export function route<I, const R extends readonly Rule<I>[], O = never>(
 export function route<I, O>(rules: readonly AnyRule[], options: RouteOptions<I, O> = {}): Stage<I, O> {
   checkOptions<RouteOptions<I, O>>('route', options, {
     match: oneOf('first', 'all'),
-    otherwise: either(oneOf('dead', 'drop'), callable, having('next', 'error', 'complete')),
+    otherwise: either(oneOf('dead', 'drop'), stageLike, sinkLike),
     name: text,
     restart: backoffLike,
     clock: having('defer'),

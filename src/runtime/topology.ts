@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { currentClock, type Cancel, type Clock } from '../clock.js';
 import { backoff, type Backoff, backoffLike } from '../connection/backoff.js';
-import { callable, called, checkArgument, checkOptions, having, oneOf } from '../connection/options.js';
+import { called, checkArgument, checkOptions, having, oneOf, type OptionRule } from '../connection/options.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Graph } from './describe.js';
@@ -50,6 +50,9 @@ export interface Topology extends AsyncDisposable {
   describe(): Readonly<Record<string, Graph>>;
 }
 
+const STARTS: OptionRule = (value) =>
+  typeof value === 'function' ? undefined : 'expected a function that starts the flow, such as () => run(flow, sink)';
+
 const RUNNING = called('what run() gives, not a promise of it', 'done', 'stop');
 
 /**
@@ -68,7 +71,7 @@ const RUNNING = called('what run() gives, not a promise of it', 'done', 'stop');
  */
 export function topology(flows: Readonly<Record<string, () => Running>>, options: TopologyOptions = {}): Topology {
   checkArgument('topology', 'flows', flows, called('an object with a function for each flow'));
-  for (const [name, flow] of Object.entries(flows)) checkArgument('topology', name, flow, callable);
+  for (const [name, flow] of Object.entries(flows)) checkArgument('topology', name, flow, STARTS);
   checkOptions<TopologyOptions>('topology', options, {
     onFailure: oneOf('restart', 'stop'),
     restart: backoffLike,

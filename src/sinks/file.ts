@@ -2,6 +2,7 @@ import { defineSink, SINK_RULES, type SinkOptions } from '../connection/define-s
 import type { Sink } from '../connection/flow.js';
 import {
   callable,
+  called,
   checkOptions,
   configInvalid,
   either,
@@ -99,7 +100,7 @@ export function fileSink<T>(options: AllOptions<T>): Sink<T> {
     fsync: either(oneOf('every', 'batch', 'never'), having('everyMs')),
     onFull: oneOf('nack', 'wait'),
     rotate: having(),
-    format: having('encodeRecord', 'head', 'splitter'),
+    format: called('a record format such as ndjson()', 'encodeRecord', 'head', 'splitter'),
     record: callable,
   });
   checkNested(options);
