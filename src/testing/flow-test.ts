@@ -5,6 +5,7 @@ import type { SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { callable, checkArgument, checkOptions } from '../connection/options.js';
 import { isThenable } from '../connection/supervisor.js';
+import type { MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import { laneDiagram, noteOf, plainDiagram, type Lane, type LaneGroup } from './lane-diagram.js';
 import { testSchedulerClock } from './test-scheduler-clock.js';
@@ -16,6 +17,7 @@ export interface OfferOptions<T> extends SourceOptions {
   readonly values?: Readonly<Record<string, T>>;
   readonly topic?: string | ((value: T) => string);
   readonly key?: (value: T) => string | undefined;
+  readonly headers?: (value: T) => MessageHeaders;
   /** What reports call the source. Default `offer`. */
   readonly connector?: string;
 }

@@ -5,6 +5,7 @@ import { defineSource, type ReaderContext, type SourceOptions } from '../connect
 import type { Flow } from '../connection/flow.js';
 import { called, checkArgument } from '../connection/options.js';
 import type { Envelope } from '../message/envelope.js';
+import type { MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
 
@@ -18,6 +19,7 @@ export interface TestSourceOptions<T> extends SourceOptions {
   /** Default `test`. */
   readonly topic?: string | ((value: T) => string);
   readonly key?: (value: T) => string | undefined;
+  readonly headers?: (value: T) => MessageHeaders;
   /** What reports call it. Default `test source`. */
   readonly connector?: string;
 }
@@ -86,11 +88,13 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  * @example
  * import { delay } from 'rxjs';
  * import { configure } from 'rxjs-marbles';
+ * import { useClock } from 'sluice';
  * import { testSchedulerClock, testSource } from 'sluice/testing';
- * import { it } from 'vitest';
+ * import { it, onTestFinished } from 'vitest';
  * const { marbles } = configure({ run: true });
  * it('returns the credit', marbles((m) => {
- *   const source = testSource({ values: m.cold('abc|'), credit: 2, clock: testSchedulerClock(m.scheduler) });
+ *   onTestFinished(useClock(testSchedulerClock(m.scheduler))); // not earlier: `m.expect` subscribes after this function
+ *   const source = testSource({ values: m.cold('abc|'), credit: 2 });
  *   source.flow.pipe(delay(2)).subscribe((message) => message.ack());
  *   m.expect(source.delivered$).toBeObservable('abc');
  *   m.expect(source.acks$).toBeObservable('--abc');
@@ -101,7 +105,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  */
 export function testSource<T>(options: TestSourceOptions<T> = {}): TestSource<T> {
   checkArgument('testSource', 'options', options, called('an object with options'));
-  const { values, topic = 'test', key, connector = 'test source', ...sourceOptions } = options;
+  const { values, topic = 'test', key, headers, connector = 'test source', ...sourceOptions } = options;
   const queue: Mutable<TestRecord<T>>[] = [];
   const held = new Set<Mutable<TestRecord<T>>>();
   const readers = new Set<ReaderContext<T>>();
@@ -138,6 +142,7 @@ export function testSource<T>(options: TestSourceOptions<T> = {}): TestSource<T>
       payload: record.value,
       topic: typeof topic === 'string' ? topic : topic(record.value),
       key: key?.(record.value),
+      headers: headers?.(record.value),
       id: String(record.index),
       attempt: record.attempt,
       position: record,
