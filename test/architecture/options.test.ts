@@ -51,6 +51,8 @@ function pageFaults(page: string, options: readonly Option[]): string[] {
   });
 }
 
+const MAPPER_OPTIONS = ['JsonOptions', 'JsonLimits', 'CsvOptions', 'BytesOptions', 'LinesOptions'];
+
 const project = readTree('src', 'docs');
 const names = publicNames(project);
 const pageOf = (name: string): string => project.get(`docs/${name}.md`) ?? '';
@@ -84,14 +86,25 @@ describe('the reference', () => {
     }
   });
 
-  it('of mappers covers JSON, CSV and bytes, each with every option and its default (S2.76)', () => {
+  it.each([
+    ['stages', /^src\/(operators\/|connection\/backoff\.ts)/],
+    ['routing', /^src\/router\//],
+    ['running', /^src\/runtime\//],
+  ] as const)('of %s lists every option with its default', (page, files) => {
+    const options = optionsIn(project, files, names);
+    expect(options.length).toBeGreaterThan(4);
+    expect(pageFaults(pageOf(page), options)).toEqual([]);
+  });
+
+  it('of mappers covers JSON, CSV, bytes and lines, each with every option and its default (S2.76)', () => {
     for (const [mapper, files] of [
       ['json', /^src\/mappers\/json-rules\.ts$/],
       ['csv', /^src\/mappers\/csv-columns\.ts$/],
       ['bytes', /^src\/mappers\/bytes\.ts$/],
+      ['lines', /^src\/mappers\/lines\.ts$/],
     ] as const) {
       const [, section = ''] = pageOf('mappers').split(`\n## ${mapper}\n`);
-      const options = optionsIn(project, files, new Set(['JsonOptions', 'JsonLimits', 'CsvOptions', 'BytesOptions']));
+      const options = optionsIn(project, files, new Set(MAPPER_OPTIONS));
       expect(options.length).toBeGreaterThan(0);
       expect(section.length).toBeGreaterThan(100);
       expect(pageFaults(section.split('\n## ')[0] ?? '', options)).toEqual([]);
