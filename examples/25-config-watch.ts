@@ -1,6 +1,6 @@
 // Watching a configuration over WebSocket: what it is now, then each change, until nobody watches. Needs ws.
 import { BehaviorSubject, map, take, type Subscription } from 'rxjs';
-import { messages, payload, toAsyncIterable } from 'sluice';
+import { decode, json, messages, payload, toAsyncIterable } from 'sluice';
 import { webSocket, webSocketLink } from 'sluice/websocket';
 import { readSubscription, webSocketServer } from 'sluice/websocket-server';
 
@@ -38,7 +38,8 @@ const watched = webSocket(link).channel({
   match: { channel: 'config' },
 });
 const configs = watched.pipe(
-  payload((frame) => (JSON.parse(frame as string) as { readonly config: Config }).config),
+  decode(json<{ readonly config: Config }>()),
+  payload(({ config }) => config),
   take(3),
 );
 for await (const { payload: config } of toAsyncIterable(configs)) {

@@ -1,6 +1,6 @@
 // An order book over WebSocket: a snapshot, then changes; where one is missing it begins with a snapshot again. Needs ws.
 import { retry, take } from 'rxjs';
-import { each, fromAsyncIterable, toAsyncIterable } from 'sluice';
+import { decode, each, fromAsyncIterable, json, toAsyncIterable } from 'sluice';
 import { webSocket, webSocketLink } from 'sluice/websocket';
 import { readSubscription, webSocketServer } from 'sluice/websocket-server';
 
@@ -35,8 +35,7 @@ server.clients$.subscribe(({ source, sink }) =>
 // --- a client: its flow fails over a gap, and retry asks anew ---
 const book = new Map<number, number>();
 let last: number | undefined;
-function apply(frame: string | Uint8Array): string | undefined {
-  const { kind, seq, levels } = JSON.parse(frame as string) as BookFrame;
+function apply({ kind, seq, levels }: BookFrame): string | undefined {
   if (kind === 'change' && last === undefined) return undefined; // of a stream that is over
   const isNext = kind === 'snapshot' || seq - 1 === last;
   if (kind === 'snapshot') book.clear();
@@ -47,8 +46,9 @@ function apply(frame: string | Uint8Array): string | undefined {
 }
 const link = webSocketLink({ url: `ws://127.0.0.1:${server.address.port}`, client: 'ws' });
 const open = '{"op":"subscribe","channel":"book","symbols":["BTC-USD"]}';
-const books = webSocket(link).channel({ open, match: { kind: ['snapshot', 'change'] } });
-const seen = toAsyncIterable(books.pipe(each(apply, { onError: 'fail' }), retry(3), take(4)));
+const frames = webSocket(link).channel({ open, match: { kind: ['snapshot', 'change'] } });
+const books = frames.pipe(decode(json<BookFrame>()), each(apply, { onError: 'fail' }), retry(3), take(4));
+const seen = toAsyncIterable(books);
 for await (const { payload } of seen) console.log(payload);
 await server.close();
 

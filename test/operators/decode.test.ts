@@ -24,6 +24,14 @@ describe('decode', () => {
     expect(settled).toMatchObject([{ outcome: 'ack' }, { outcome: 'ack' }]);
   });
 
+  it('reads text as its UTF-8 bytes, with the guards of the mapper', () => {
+    const { flow, settled } = recorder();
+    const frames: Flow<string | Uint8Array> = flow(['{"a":"\u00fc"}', bytes('[2]'), '{"__proto__":1}', '"\ud800"']);
+    const seen = collect(frames.pipe(decode(json())), (message) => message.ack());
+    expect(seen.payloads).toEqual([{ a: '\u00fc' }, [2]]);
+    expect(settled.map(({ code }) => code)).toEqual([undefined, undefined, 'SCHEMA_INVALID', 'DECODE_FAILED']);
+  });
+
   it('nacks what cannot be read as dead and goes on (ERR-03)', () => {
     const { flow, settled } = recorder();
     const seen = collect(flow([bytes('{'), bytes('1')]).pipe(decode(json())), (message) => message.ack());
@@ -36,10 +44,10 @@ describe('decode', () => {
     const source = testSource<unknown>({ clock });
     const said: string[] = [];
     source.events$.subscribe(({ reason }) => reason !== undefined && said.push((reason as SluiceError).message));
-    for (const payload of ['{"a":1}', null]) source.offer(payload);
+    for (const payload of [{ a: 1 }, null]) source.offer(payload);
     collect((source.flow as Flow<Uint8Array>).pipe(decode(json())));
     clock.advance(0);
-    expect(said).toEqual([expect.stringContaining('got string'), expect.stringContaining('got null')]);
+    expect(said).toEqual([expect.stringContaining('got object'), expect.stringContaining('got null')]);
   });
 
   it('gives any other throw of a mapper the code DECODE_FAILED', () => {

@@ -36,6 +36,7 @@ interface Order {
 }
 
 declare const raw: Flow<Uint8Array>;
+declare const frames: Flow<string | Uint8Array>;
 declare const orders: Flow<Order>;
 declare const sink: Sink<Order>;
 declare const anySink: Sink<unknown>;
@@ -161,6 +162,7 @@ describe('decode and encode', () => {
   it('give what the mapper reads, and bytes', () => {
     expectTypeOf(raw.pipe(decode(json<Order>()))).toEqualTypeOf<Flow<Order>>();
     expectTypeOf(raw.pipe(decode(json()))).toEqualTypeOf<Flow<unknown>>();
+    expectTypeOf(frames.pipe(decode(json<Order>()))).toEqualTypeOf<Flow<Order>>();
     expectTypeOf(raw.pipe(decode(text()))).toEqualTypeOf<Flow<string>>();
     expectTypeOf(raw.pipe(decode(csv({ columns: { id: 'number' } })))).toExtend<Flow<{ id: number }>>();
     expectTypeOf(orders.pipe(encode(json()))).toEqualTypeOf<Flow<Uint8Array>>();
