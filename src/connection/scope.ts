@@ -79,6 +79,8 @@ export interface Scope {
   addSource(source: SourceHandle): void;
   /** A sink in the middle of the flow, or at the end of one of its branches, until what this gives is called. */
   addSink?(sink: Sink<never>): Cancel;
+  /** What is no source and brings sources: `end` is called when a stop begins. Until what this gives is called. */
+  addIntake?(end: () => void): Cancel;
   /** What happens to the messages of its sources. */
   event?(event: SluiceEvent): void;
   /**

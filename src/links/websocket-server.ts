@@ -7,6 +7,7 @@ import { Observable, type Subscriber } from 'rxjs';
 import { currentClock } from '../clock.js';
 import type { Sink } from '../connection/flow.js';
 import { peerMissing } from '../connection/load-peer.js';
+import { currentScope } from '../connection/scope.js';
 import { SluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import { broadcastSink, type WebSocketBroadcastOptions } from './websocket-broadcast.js';
@@ -22,7 +23,7 @@ import { WsWire, type WebSocketData, type WsSocket } from './websocket-wire.js';
  * @see webSocketServer
  */
 export interface WebSocketServer<P> {
-  /** Each client as it comes, after those that are there. Completes when the server is closed. */
+  /** Each client as it comes, after those that are there. Completes when the server is closed, and in a flow when that stops. */
   readonly clients$: Observable<WebSocketClient<P>>;
   /** The clients that are there. */
   readonly clients: readonly WebSocketClient<P>[];
@@ -217,10 +218,14 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
   const shut = (): Promise<void> => (closing ??= close());
   return {
     clients$: new Observable((watcher) => {
+      const forget = currentScope()?.addIntake?.(() => watcher.complete());
       for (const { client } of served) watcher.next(client);
       if (isClosed) watcher.complete();
       watchers.add(watcher);
-      return () => void watchers.delete(watcher);
+      return () => {
+        watchers.delete(watcher);
+        forget?.();
+      };
     }),
     get clients() {
       return [...served].map(({ client }) => client);

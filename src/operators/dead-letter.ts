@@ -123,6 +123,7 @@ function forwarding(outer: Scope | undefined): Scope {
   const scope: { -readonly [K in keyof Scope]: Scope[K] } = {
     addSource: (source) => outer?.addSource(source),
     addSink: (sink) => outer?.addSink?.(sink) ?? (() => undefined),
+    addIntake: (end) => outer?.addIntake?.(end) ?? (() => undefined),
   };
   // A source looks whether there is somebody to tell before it makes an event.
   if (outer?.event !== undefined) scope.event = (event) => outer.event?.(event);

@@ -19,6 +19,7 @@ export class FlowScope implements Scope {
   readonly sinks: Map<Sink<never>, number>;
   readonly faults$: Observable<Fault>;
   private readonly watchers = new Set<Subscriber<Fault>>();
+  private readonly intakes = new Set<() => void>();
   /** So many sources are known before those that have ended are looked for: it doubles with those that have not. */
   private forgetAt = MANY_SOURCES;
   private isDraining = false;
@@ -61,19 +62,30 @@ export class FlowScope implements Scope {
     };
   }
 
+  addIntake(end: () => void): Cancel {
+    if (this.isDraining) end();
+    else this.intakes.add(end);
+    return () => void this.intakes.delete(end);
+  }
+
   event(event: SluiceEvent): void {
     if ('message' in event) for (const watcher of [...this.watchers]) watcher.next(event);
   }
 
   drain(): void {
-    this.isDraining = true;
+    this.stopIntake();
     for (const source of this.sources) source.drain();
   }
 
   /** The same when nobody is left who takes what they emit. */
   cease(): void {
-    this.isDraining = true;
+    this.stopIntake();
     for (const source of this.sources) source.drain(false);
+  }
+
+  private stopIntake(): void {
+    this.isDraining = true;
+    for (const end of [...this.intakes]) end();
   }
 
   /** Calls `closed` once every source is: what they emitted was settled then, or taken back. */

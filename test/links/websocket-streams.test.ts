@@ -1,6 +1,19 @@
-import { combineLatest, distinctUntilChanged, filter, map, Subject, type Subscription } from 'rxjs';
+import { combineLatest, distinctUntilChanged, filter, map, mergeMap, Subject, type Subscription } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { deadLetter, each, HEADERS, headerText, messages, values, type Sink } from 'sluice';
+import {
+  deadLetter,
+  decode,
+  each,
+  HEADERS,
+  headerText,
+  json,
+  memoryBroker,
+  memorySink,
+  messages,
+  run,
+  values,
+  type Sink,
+} from 'sluice';
 import { webSocket, webSocketLink, type WebSocketDuplex } from 'sluice/websocket';
 import { readSubscription, webSocketServer } from 'sluice/websocket-server';
 import { collect } from '../helpers/collect.js';
@@ -163,4 +176,23 @@ it('tells a client in a frame what was wrong with its own, and serves it on (S3.
   await until(() => expect(client.received.toSorted()).toEqual(['no: HANDLER_FAILED', 'yes: 1', 'yes: 2']));
   expect(server.clients).toHaveLength(1);
   client.socket.terminate();
+});
+
+it.each([
+  ['', false],
+  [', behind a stage that keeps dead letters', true],
+])('ends a flow of what all clients send when that stops, and serves on%s', async (_where, keeps) => {
+  const server = await webSocketServer({ port: 0, closeTimeoutMs: 100 });
+  onTestFinished(() => server.close());
+  const broker = memoryBroker();
+  const frames = server.clients$.pipe(mergeMap(({ source }) => source));
+  const kept = keeps ? frames.pipe(deadLetter(memorySink(broker, { topic: 'dead' }))) : frames;
+  const running = run(kept.pipe(decode(json())), memorySink(broker, { topic: 'read' }), { drainTimeoutMs: 5_000 });
+  const url = `ws://127.0.0.1:${server.address.port}/`;
+  const clients = [await bareClient(url), await bareClient(url)];
+  for (const { socket } of clients) socket.send('{"n":1}');
+  await until(() => expect(broker.peek.published('read')).toBe(2));
+  expect(await running.stop()).toMatchObject({ clean: true, error: undefined });
+  const another = await bareClient(url);
+  for (const { socket } of [...clients, another]) socket.terminate();
 });
