@@ -18,7 +18,8 @@ export type MessageHeaders = Readonly<Record<string, HeaderValue>>;
 export const NO_HEADERS: MessageHeaders = Object.freeze(Object.create(null) as Record<string, HeaderValue>);
 
 /**
- * Names of the headers that the library itself writes. Each is written only where its meaning applies.
+ * Names of the headers that the library writes over every protocol, each only where its meaning applies. What a connector
+ * writes besides, such as `x-dead-time` for Kafka, is on its page.
  *
  * @see headerText
  */
