@@ -1,15 +1,6 @@
 import { Envelope, held, isOpen, isTakenBack, mark } from './envelope.js';
 import type { Message } from './message.js';
-import type { Outcome, Parked, ParkListener, Settler } from './settler.js';
-
-/** A bound of a stage's own on how many messages have passed it and are unsettled. @internal */
-export interface RelayBound {
-  readonly limit: number;
-  /** True while it lets no further message pass. */
-  isFull(): boolean;
-  /** Calls `listener` when {@link isFull} becomes true, until cancelled. */
-  onFull(listener: () => void): () => void;
-}
+import type { Outcome, Parked, ParkListener, RelayBound, Settler } from './settler.js';
 
 /** What a stage does about the messages it let pass. @internal */
 export interface RelayOwner {
@@ -52,6 +43,10 @@ class Relay implements Settler {
   constructor(above: Settler, owner: RelayOwner) {
     this.above = above;
     this.owner = owner;
+  }
+
+  get bound(): RelayBound | undefined {
+    return this.owner.bound;
   }
 
   pass<T>(original: Envelope<T>): Message<T> {

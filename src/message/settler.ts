@@ -43,6 +43,8 @@ export interface Settler {
   isStale?(root: Envelope<unknown>): boolean;
   /** What it was made from. Left out by a source: its messages are made from nothing else. */
   origins?(root: Envelope<unknown>): readonly Message<unknown>[];
+  /** How many of its messages may have passed it and be unsettled. Left out where only a source bounds them. */
+  readonly bound?: RelayBound | undefined;
   /** The messages that it was joined from, or that what it stands for was. Left out where there is no such thing. */
   membersOf?(root: Envelope<unknown>): readonly Message<unknown>[] | undefined;
   /** True when a `requeue` would become `dead`. */
@@ -54,6 +56,15 @@ export interface Settler {
    * where it waits. Gives `undefined` when that is not possible: the message then keeps its credit.
    */
   park?(root: Envelope<unknown>, listener: ParkListener): Parked | undefined;
+}
+
+/** A bound of a stage's own on how many messages have passed it and are unsettled. @internal */
+export interface RelayBound {
+  readonly limit: number;
+  /** True while it lets no further message pass. */
+  isFull(): boolean;
+  /** Calls `listener` when {@link isFull} becomes true, until cancelled. */
+  onFull(listener: () => void): () => void;
 }
 
 /** The reason of a `release` that is to reach the far side only after a while, so that nothing spins. */

@@ -5,7 +5,7 @@ import { checkOptions, having, integer, numeric, required, text } from '../conne
 import { type Envelope, handBack, isOpen, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { join, originsOf } from '../message/settlement.js';
-import type { Settler } from '../message/settler.js';
+import type { RelayBound, Settler } from '../message/settler.js';
 import { defineStage, type StageObserver } from './define-stage.js';
 
 /**
@@ -31,8 +31,8 @@ export interface BatchOptions {
  * nack fails only some of them.
  *
  * A batch goes out when it is full, when its first message has waited `maxWaitMs`, and at once when its source emits
- * nothing more before something held here is settled: at its end, in a drain, or when the credit is used up. On
- * unsubscribe and on an error the members of an unfinished batch go back untouched.
+ * nothing more before something held here is settled: at its end, in a drain, or when the credit is used up, or the budget
+ * of the branch that it stands in. On unsubscribe and on an error the members of an unfinished batch go back untouched.
  *
  * @example
  * import { batch, each } from 'sluice';
@@ -68,6 +68,8 @@ class BatchRunner<T> implements StageObserver<T> {
   private cancelTimer: Cancel | undefined;
   /** The sources that tell when they wait, each listened to as long as the stage lives. */
   private readonly sources = new Map<Settler, Cancel>();
+  /** The same of the branches with a budget that this stage stands in. */
+  private readonly bounds = new Map<RelayBound, Cancel>();
 
   constructor(options: BatchOptions, name: string, output: Output<T[]>, clock: Clock) {
     this.options = options;
@@ -94,8 +96,9 @@ class BatchRunner<T> implements StageObserver<T> {
 
   teardown(): void {
     this.cancelTimer?.();
-    for (const cancel of this.sources.values()) cancel();
+    for (const cancel of [...this.sources.values(), ...this.bounds.values()]) cancel();
     this.sources.clear();
+    this.bounds.clear();
     for (const member of this.members.splice(0)) handBack(member);
   }
 
@@ -109,11 +112,22 @@ class BatchRunner<T> implements StageObserver<T> {
         origin.settler.onWaiting(() => this.flushIfStarved()),
       );
     }
+    for (const bound of heldBy(message).keys()) {
+      if (!this.bounds.has(bound))
+        this.bounds.set(
+          bound,
+          bound.onFull(() => this.flushIfStarved()),
+        );
+    }
   }
 
-  /** Waiting longer would only be waiting for ourselves: a source waits, and all it has out is in this batch. */
+  /** Waiting longer would only be waiting for ourselves: a source or branch waits, and all it has out is in this batch. */
   private flushIfStarved(): void {
     if (this.members.length === 0) return;
+    if (this.fillsBound()) {
+      this.flush();
+      return;
+    }
     const waiting = [...this.sources.keys()].filter((source) => source.isWaiting());
     if (waiting.length === 0) return;
     const held = new Set<Envelope<unknown>>();
@@ -126,6 +140,13 @@ class BatchRunner<T> implements StageObserver<T> {
     if (isStarved) this.flush();
   }
 
+  private fillsBound(): boolean {
+    if (![...this.bounds.keys()].some((bound) => bound.isFull())) return false;
+    const held = new Map<RelayBound, Set<Envelope<unknown>>>();
+    for (const member of this.members) if (isOpen(member)) heldBy(member, held);
+    return [...held].some(([bound, messages]) => bound.isFull() && messages.size >= bound.limit);
+  }
+
   private flush(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
@@ -136,4 +157,18 @@ class BatchRunner<T> implements StageObserver<T> {
     this.members = [];
     if (members.length > 0) this.output.next(join(members));
   }
+}
+
+/** The bounds that a message has passed, each with what it holds of it. */
+function heldBy(
+  message: Message<unknown>,
+  into: Map<RelayBound, Set<Envelope<unknown>>> = new Map(),
+): Map<RelayBound, Set<Envelope<unknown>>> {
+  const { root } = message as Envelope<unknown>;
+  const { bound } = root.settler;
+  for (const origin of root.settler.origins?.(root) ?? []) {
+    if (bound !== undefined) into.set(bound, (into.get(bound) ?? new Set()).add((origin as Envelope<unknown>).root));
+    heldBy(origin, into);
+  }
+  return into;
 }

@@ -1,6 +1,18 @@
 import { NEVER } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { batch, batchPartial, each, flow, type Flow, memoryBroker, memorySource, payload } from 'sluice';
+import {
+  batch,
+  batchPartial,
+  dedupe,
+  each,
+  flow,
+  type Flow,
+  memoryBroker,
+  memorySource,
+  payload,
+  route,
+  type Stage,
+} from 'sluice';
 import { runStage, stageLaws } from '../helpers/stage.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
@@ -32,6 +44,25 @@ describe('batch', () => {
       ],
       'complete',
     ]);
+  });
+
+  it.each<[string, Stage<number, number>]>([
+    ['at once', (source) => source],
+    [
+      'behind what watches and changes',
+      (source) =>
+        source.pipe(
+          payload((n) => n),
+          dedupe({ by: (message) => message.id, maxKeys: 99 }),
+        ),
+    ],
+  ])('goes out early when the branch it stands in gives no more before it, %s', (_where, before) => {
+    const inBranch: Stage<number, number[]> = (source) => source.pipe(before, batch({ size: 10, maxWaitMs: 1e9 }));
+    const routed = route([{ name: 'few', when: () => true, to: inBranch, budget: 2 }]);
+    const run = runStage(routed, { values: numbers(5), credit: 5 });
+    expect(run.end).toBe('complete');
+    expect(run.out).toEqual([[1, 2], [3, 4], [5]]);
+    expect(run.log).toEqual(['1 ack', '2 ack', '3 ack', '4 ack', '5 ack']);
   });
 
   it('keeps filling while something else of the source is still under way', () => {
