@@ -3,10 +3,14 @@ import type { Cancel, Clock } from '../clock.js';
 import { called, checkArgument, numeric } from '../options.js';
 import { seededRandom } from './seeded-random.js';
 
+/** No test takes that long: what is still going on then, as tries without end, would keep a flush going for ever. */
+const LONGEST_MS = 86_400_000;
+
 /**
  * A {@link Clock} whose time is that of an RxJS scheduler, so that sources and stages run in the frames of a marble test.
  * What is deferred runs as an action without delay: after the actions already due in its frame. Background timers run as
- * long as something else is scheduled, so that a flush ends.
+ * long as something else is scheduled, so that a flush ends; it ends with an error when after a day of virtual time something
+ * still goes on, such as a branch that fails each time it is started again.
  *
  * @example
  * import { TestScheduler } from 'rxjs/testing';
@@ -26,8 +30,14 @@ export function testSchedulerClock(scheduler: SchedulerLike, seed: number = 1): 
   /** Background timers that wait. */
   let background = 0;
 
+  const endMs = 'maxFrames' in scheduler ? scheduler.now() + LONGEST_MS : Infinity;
+
   function after(delayMs: number, work: () => void): Cancel {
-    const action = scheduler.schedule(work, delayMs);
+    const run = (): void => {
+      if (scheduler.now() > endMs) throw goesOn();
+      work();
+    };
+    const action = scheduler.schedule(run, delayMs);
     return () => action.unsubscribe();
   }
 
@@ -72,4 +82,11 @@ export function testSchedulerClock(scheduler: SchedulerLike, seed: number = 1): 
     },
     random: seededRandom(seed),
   };
+}
+
+function goesOn(): Error {
+  return new Error(
+    'After a day of virtual time something still goes on: a connection or a branch that is tried again and again? ' +
+      'observe() tells which.',
+  );
 }

@@ -1,6 +1,6 @@
-import { delay, filter, map, Observable, of, take, throwError, timer } from 'rxjs';
+import { delay, filter, map, merge, Observable, of, take, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { each, payload, where, type Flow, type Message, type Stage } from 'sluice';
+import { each, payload, route, where, type Flow, type Message, type Stage } from 'sluice';
 import { flowTest as plainFlowTest, type FlowTest } from 'sluice/testing';
 import { mark } from '../../src/message/envelope.js';
 import { flowTest } from '../helpers/lanes.js';
@@ -173,6 +173,14 @@ describe('flowTest', () => {
       );
     });
     expect(leaks).toThrow(/^leak: b last seen by `decode`$/m);
+  });
+
+  it('ends with an error where something goes on without end, as a branch that can never be started', () => {
+    const twice: Stage<string, string> = (source) => merge(source, source);
+    const endless = plainFlowTest(({ offer, expectLanes }) => {
+      expectLanes(offer('a|').pipe(route([{ name: 'twice', when: () => true, to: twice }])));
+    });
+    expect(endless).toThrow('After a day of virtual time something still goes on');
   });
 
   it('fails without any expectation when a message is left open after the flow ended', () => {
