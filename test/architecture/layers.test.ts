@@ -20,6 +20,11 @@ const LAYERS: readonly (readonly string[])[] = [
 // Usable without any stream, and the part of the library that is safe from the next major version of RxJS.
 const WITHOUT_RXJS = /^src\/(message|mappers)\/|^src\/router\/(rule|topic-pattern|matcher[\w-]*|rule-index)\.ts$/;
 
+// Where protocols are spoken. What is above them speaks of messages alone; the broker in memory is no protocol.
+const PROTOCOLS = /^src\/(links|sources|sinks)\//;
+const IN_MEMORY = /^src\/(links|sources|sinks)\/memory[-.]/;
+const MAY_NAME_ONE = /^src\/(links|sources|sinks|entries)\//;
+
 const partOf = (path: string): string => path.split('/')[1] ?? '';
 const rankOf = (path: string): number => LAYERS.findIndex((row) => row.includes(partOf(path)));
 
@@ -38,6 +43,8 @@ function layerFaults(tree: Tree): string[] {
       if (partOf(other) === partOf(path)) continue;
       if (rankOf(other) >= rankOf(path)) faults.push(`${path} imports ${other}, which is not in a lower layer`);
       if (partOf(other) === 'testing' && partOf(path) !== 'entries') faults.push(`${path} imports ${other}`);
+      if (PROTOCOLS.test(other) && !IN_MEMORY.test(other) && !MAY_NAME_ONE.test(path))
+        faults.push(`${path} imports ${other}, which is of one protocol`);
     }
   }
   return faults;
@@ -102,6 +109,11 @@ describe('layers', () => {
       'a source that knows a stage',
       { 'src/sources/a.ts': `export { b } from '../operators/b.js';`, 'src/operators/b.ts': '' },
     ],
+    [
+      'a stage that knows a protocol',
+      { 'src/operators/a.ts': `import { b } from '../links/kafka-errors.js';`, 'src/links/kafka-errors.ts': '' },
+    ],
+    ['a protocol in the root', { 'src/index.ts': `export { b } from './sinks/file.js';`, 'src/sinks/file.ts': '' }],
     ['a late import', { 'src/links/a.ts': `const x = await import('../sources/b.js');`, 'src/sources/b.ts': '' }],
     ['the testing kit in the root', { 'src/index.ts': `export { b } from './testing/b.js';`, 'src/testing/b.ts': '' }],
     ['a folder without a layer', { 'src/helpers/a.ts': '' }],
