@@ -82,6 +82,8 @@ describe('memorySink', () => {
     expect(walk).toEqual(['idle', 'connecting', 'connected', 'degraded']);
     const { depth, unsettled } = broker.peek;
     expect([depth('out'), unsettled('in'), depth('in')]).toEqual([5, 10, 85]);
+    const { unconfirmed, queued } = sink as unknown as { readonly unconfirmed: number; readonly queued: number };
+    expect([unconfirmed, queued]).toEqual([3, 7]);
     const out = collect(memorySource<number>(broker, { topic: 'out', clock, credit: 1 }), (message) => {
       clock.timer(1, () => message.ack());
     });
