@@ -15,15 +15,18 @@ const trace = <T>(where: string): Stage<T, T> => tapMessage<T>(() => void passed
 
 /** A client that answers trades and nothing else, over whatever it is given. */
 function answering(source: Flow<string | Uint8Array>, sink: Sink<string>): { start(): Running } {
-  const flow = source.pipe(
+  const seen: Stage<Frame, string> = (trades) =>
+    trades.pipe(
+      trace('routed'),
+      payload(({ n }) => `seen ${n}`),
+    );
+  const answers = source.pipe(
     trace('runner in'),
     payload((frame) => JSON.parse(frame as string) as Frame),
-    route([{ name: 'trades', when: field('kind', 'trade'), to: payload(({ n }) => `seen ${n}`) }], {
-      otherwise: 'drop',
-    }),
+    route([{ name: 'trades', when: field('kind', 'trade'), to: seen }], { otherwise: 'drop' }),
     trace('runner out'),
   );
-  return { start: () => run(flow, sink) };
+  return { start: () => run(answers, sink) };
 }
 
 const frame = (kind: string, n: number): string => JSON.stringify({ kind, n });
@@ -46,7 +49,7 @@ it('has its connection opened, routed and closed by run, both ways, and by nothi
   expect(statuses).toEqual(['idle', 'connecting', 'connected', 'closing', 'closed']);
 });
 
-it('takes its connection from any connector, in the order of the path (S1.4, S1.23, S1.59, S1.70)', async () => {
+it('takes its connection from any connector, in the order of the path (S1.4, S1.23, S1.59, S1.62, S1.70)', async () => {
   const sent: string[] = [];
   passed.length = 0;
   const frames = [frame('trade', 1), frame('quote', 2), frame('trade', 3)];
@@ -89,6 +92,6 @@ it('takes its connection from any connector, in the order of the path (S1.4, S1.
   });
   const { clean } = await answering(source, sink).start().done;
   expect([clean, sent]).toEqual([true, ['seen 1', 'seen 3']]);
-  const way = ['connector in', 'runner in', 'runner out', 'connector out'];
+  const way = ['connector in', 'runner in', 'routed', 'runner out', 'connector out'];
   expect(passed).toEqual([...way, 'connector in', 'runner in', ...way]);
 });
