@@ -23,6 +23,7 @@ import {
   type Sink,
   type Stage,
   type Status,
+  type Try,
 } from 'sluice';
 import { defineSink, type Writer } from 'sluice/connection';
 import { testSource, type TestSource, virtualClock } from 'sluice/testing';
@@ -41,7 +42,7 @@ function ackingSink<T>(seen: T[] = []): Sink<T> {
 }
 
 describe('run', () => {
-  it('drains on stop: what was emitted is worked off, what was not stays with the broker (SHU-02)', async () => {
+  it('drains on stop: what was emitted is worked off, what was not stays with the broker (S4.6, SHU-02)', async () => {
     const broker = memoryBroker();
     for (let at = 0; at < 50; at += 1) broker.publish({ topic: 'in', payload: at });
     const gates: (() => void)[] = [];
@@ -204,19 +205,25 @@ describe('run', () => {
     },
   );
 
-  it('reports each unfinished message with the stage that held it at the deadline (SHU-06)', async () => {
+  it('reports each unfinished message with the stage that held it at the deadline, and tells its work (S4.80, SHU-06)', async () => {
     const clock = virtualClock();
     const broker = memoryBroker({ clock });
     broker.publish({ topic: 'in', payload: 1, id: 'first' });
+    const told: string[] = [];
+    const work = (_n: number, _message: Message<number>, { signal }: Try): Promise<number> => {
+      signal.addEventListener('abort', () => void told.push(`${clock.elapsed()} ${codeOf(signal.reason)}`));
+      return new Promise(() => undefined);
+    };
     const flow = memorySource<number>(broker, { topic: 'in', clock }).pipe(
       payload((n) => n + 1),
-      each(() => NEVER as Observable<number>, { name: 'stuck', clock }),
+      each(work, { name: 'stuck', clock }),
     );
     const running = run(flow, ackingSink(), { clock, drainTimeoutMs: 500 });
     await clock.run(1);
     const stopped = running.stop();
     await clock.run(1_000);
     const report = await stopped;
+    expect(told).toEqual(['501 SETTLE_LOST']);
     expect(report.clean).toBe(false);
     expect(report.error).toMatchObject({ code: 'DRAIN_TIMEOUT' });
     expect(report.error?.message).toContain('held by stuck');

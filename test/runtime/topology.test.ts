@@ -25,7 +25,7 @@ function failing(times: { left: number }): Flow<unknown> {
 }
 
 describe('topology', () => {
-  it('stops in the reverse order of starting', async () => {
+  it('stops in the reverse order of starting, each in good order (S4.6)', async () => {
     const broker = memoryBroker();
     const order: string[] = [];
     const flows = Object.fromEntries(
@@ -44,6 +44,7 @@ describe('topology', () => {
     const reports = await app.stop();
     expect(order).toEqual(['third', 'second', 'first']);
     expect(Object.keys(reports).sort()).toEqual(['first', 'second', 'third']);
+    expect(Object.values(reports)).toMatchObject(Array(3).fill({ clean: true }));
     await expect(app.done).resolves.toEqual(reports);
   });
 
