@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
-import { ERROR_CODES, isSluiceError, SluiceError } from 'sluice';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { backoff, each, ERROR_CODES, isSluiceError, observe, SluiceError } from 'sluice';
 import { metBy, toSluiceError } from '../src/errors.js';
+import { runStage } from './helpers/stage.js';
 
 describe('SluiceError', () => {
   it('keeps code, cause and details, and is not retriable by default', () => {
@@ -52,5 +53,41 @@ describe('SluiceError', () => {
 
   it('has no code twice', () => {
     expect(new Set(ERROR_CODES).size).toBe(ERROR_CODES.length);
+  });
+});
+
+describe('an error of an application', () => {
+  class OutOfStock extends Error {}
+  class Refused extends SluiceError {
+    readonly by: string;
+    constructor(by: string) {
+      super('HANDLER_FAILED', `refused by ${by}`);
+      this.by = by;
+    }
+  }
+
+  it('comes out as the cause, or as itself where it is one of ours, which says whether to try again (S4.75)', () => {
+    const nacked: unknown[] = [];
+    onTestFinished(observe((event) => void (event.type === 'message.nacked' && nacked.push(event.reason))));
+    const failures = [new OutOfStock('no tea left'), new Refused('the bank')] as const;
+    const tries = [0, 0];
+    const run = runStage(
+      each(
+        (at: number) => {
+          tries[at] = (tries[at] ?? 0) + 1;
+          throw failures[at] as Error;
+        },
+        { retry: backoff({ tries: 3 }), onError: 'dead' },
+      ),
+      { values: [0, 1] },
+    );
+    run.clock.advance(60_000);
+    expect([run.log, tries]).toEqual([
+      ['0 dead HANDLER_FAILED', '1 dead HANDLER_FAILED'],
+      [3, 1],
+    ]);
+    const [first, second] = nacked as [SluiceError, Refused];
+    expect(first.cause).toBe(failures[0]);
+    expect([second, second.name, second.by]).toEqual([failures[1], 'Refused', 'the bank']);
   });
 });
