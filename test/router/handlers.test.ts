@@ -2,41 +2,46 @@ import { expect, it } from 'vitest';
 import { each, field, route, type Message, type Rule, type Stage } from 'sluice';
 import { recorder } from '../helpers/message.js';
 
-interface Call {
-  readonly area: string;
-  readonly type: string;
-  readonly n: number;
+/** What a message may be, told by its type: the payload of one type is not that of another. */
+type StoreCall =
+  | { readonly area: 'store'; readonly type: 'get' }
+  | { readonly area: 'store'; readonly type: 'update'; readonly n: number };
+interface AuditCall {
+  readonly area: 'audit';
+  readonly type: 'log';
+  readonly text: string;
 }
+type Call = StoreCall | AuditCall;
+
+/** One handler for each type of a union, which gets the messages of that type. */
+type Handlers<C extends { readonly type: string }> = {
+  readonly [T in C['type']]: (call: Extract<C, { readonly type: T }>) => string;
+};
 
 /** A map from the type of a message to its handler, as rules. */
-function byType(handlers: Readonly<Record<string, (call: Call) => string>>): Stage<Call, string> {
-  const rules = Object.entries(handlers).map(([type, handler]): Rule<Call, string> => ({
-    name: type,
-    when: field('type', type),
-    to: each(handler),
-  }));
-  return route(rules);
+function byType<C extends { readonly type: string }>(handlers: Handlers<C>): Stage<C, string> {
+  const all = Object.entries(handlers) as [string, (call: C) => string][];
+  return route(
+    all.map(([type, handler]): Rule<C, string> => ({ name: type, when: field('type', type), to: each(handler) })),
+  );
 }
 
-it('gives each type of message to its handler, through a handler that knows the areas (S4.87, S4.88, S4.89)', () => {
+let stored = 0;
+const storing: Handlers<StoreCall> = {
+  get: () => `got ${stored}`,
+  update: ({ n }) => `set ${(stored = n)}`,
+};
+const auditing: Handlers<AuditCall> = { log: ({ text }) => `logged ${text}` };
+
+/** The areas, each with its handlers. */
+const all = route<Call, Rule<Call, string>[]>([
+  { name: 'store', when: field('area', 'store'), to: byType(storing) as Stage<Call, string> },
+  { name: 'audit', when: field('area', 'audit'), to: byType(auditing) as Stage<Call, string> },
+]);
+
+/** What comes out for these, and how each is settled. */
+function handled(...calls: readonly Call[]): { readonly out: string[]; readonly settled: string[] } {
   const { flow, settled } = recorder();
-  let stored = 0;
-  const store = byType({
-    get: () => `got ${stored}`,
-    update: ({ n }) => `set ${(stored = n)}`,
-  });
-  const audit = byType({ get: ({ n }) => `audit ${n}` });
-  const all = route<Call, Rule<Call, string>[]>([
-    { name: 'store', when: field('area', 'store'), to: store },
-    { name: 'audit', when: field('area', 'audit'), to: audit },
-  ]);
-  const calls: Call[] = [
-    { area: 'store', type: 'update', n: 7 },
-    { area: 'audit', type: 'get', n: 1 },
-    { area: 'store', type: 'get', n: 0 },
-    { area: 'audit', type: 'update', n: 2 },
-    { area: 'none', type: 'get', n: 0 },
-  ];
   const out: string[] = [];
   flow(calls)
     .pipe(all)
@@ -44,6 +49,38 @@ it('gives each type of message to its handler, through a handler that knows the 
       out.push(message.payload);
       message.ack();
     });
-  expect(out).toEqual(['set 7', 'audit 1', 'got 7']);
-  expect(settled.map(({ outcome, code }) => code ?? outcome)).toEqual(['ack', 'ack', 'ack', 'UNROUTED', 'UNROUTED']);
+  return { out, settled: settled.map(({ outcome, code }) => code ?? outcome) };
+}
+
+it('gives each type of message to its handler, through a handler that knows the areas (S4.72, S4.87, S4.88, S4.89)', () => {
+  const { out, settled } = handled(
+    { area: 'store', type: 'update', n: 7 },
+    { area: 'audit', type: 'log', text: 'one' },
+    { area: 'store', type: 'get' },
+  );
+  expect(out).toEqual(['set 7', 'logged one', 'got 7']);
+  expect(settled).toEqual(['ack', 'ack', 'ack']);
+});
+
+it('compiles with a handler for every type and for no other, and nacks what comes without one (S4.90)', () => {
+  // @ts-expect-error -- nobody handles an update
+  byType<StoreCall>({ get: storing.get });
+  // @ts-expect-error -- no message has this type
+  byType<StoreCall>({ ...storing, remove: () => '' });
+  // @ts-expect-error -- a get has no number
+  byType<StoreCall>({ ...storing, get: ({ n }) => `got ${n}` });
+  // As they may come from outside.
+  const unknown = [
+    { area: 'audit', type: 'update', n: 2 },
+    { area: 'none', type: 'get' },
+  ] as unknown as Call[];
+  expect(handled(...unknown, { area: 'audit', type: 'log', text: 'two' })).toEqual({
+    out: ['logged two'],
+    settled: ['UNROUTED', 'UNROUTED', 'ack'],
+  });
+});
+
+it('has handlers that are functions and need no flow to be tried (S4.81)', () => {
+  expect(storing.update({ area: 'store', type: 'update', n: 3 })).toBe('set 3');
+  expect(storing.get({ area: 'store', type: 'get' })).toBe('got 3');
 });
