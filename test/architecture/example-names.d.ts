@@ -44,6 +44,8 @@ export declare const saved: { readonly nextOffset: number; readonly line: number
 export declare const handle: (value: unknown, nextOffset?: number) => void;
 export declare const bury: (bytes: Uint8Array, reason: Error) => void;
 export declare const store: (value: unknown) => Promise<void>;
+/** Threads that compute. */
+export declare const pool: { run(order: Order): Promise<Bill> };
 
 export declare const token: () => string;
 export declare const verify: (
