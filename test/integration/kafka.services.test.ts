@@ -1,9 +1,24 @@
+import { randomBytes } from 'node:crypto';
 import { beforeEach, expect, it, onTestFinished } from 'vitest';
-import { decode, each, encode, fromAsyncIterable, json, run, type Flow } from 'sluice';
+import {
+  decode,
+  each,
+  encode,
+  fromAsyncIterable,
+  json,
+  observe,
+  run,
+  type Flow,
+  type Mapper,
+  type SluiceEvent,
+} from 'sluice';
 import { kafkaLink, kafkaSink, kafkaSource, type KafkaLink } from 'sluice/kafka';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { kafka } from '../brokers/kafka.js';
 import { lagOf, makeTopic } from '../helpers/kafka-admin.js';
+import { consume } from '../helpers/consume.js';
+import { encrypted } from '../helpers/encrypted.js';
+import { codeOf } from '../helpers/stage.js';
 import { until } from '../helpers/until.js';
 
 interface Order {
@@ -101,5 +116,39 @@ brokerSuite('Services that talk over Kafka', kafka, (broker) => {
     await publish('user.event.v1', events);
     const seen = told<(typeof events)[number]>('user.event.v1', 'user');
     await until(() => expect(seen.map(({ type }) => type).toSorted()).toEqual(['locked', 'registered']));
+  });
+
+  it('lets nobody read what is encrypted but who has the key, whose name comes with it (S3.99)', async () => {
+    const topic = 'wallet.secret.v1';
+    await topics(topic);
+    const keys = new Map(['2025', '2026'].map((name) => [name, randomBytes(32)]));
+    const balances: Change[] = [1, 2].map((version) => ({ name: 'account a', version }));
+    const sealed = (current: string): Mapper<Change> => encrypted(json<Change>(), keys, current);
+    const send = (mapper: Mapper<Change>, change: Change): Promise<unknown> =>
+      run(fromAsyncIterable([change]).pipe(encode(mapper)), kafkaSink(link(), { topic })).done;
+    const [first, second] = balances as [Change, Change];
+    // Written with the key of the year before, with that of this year, with one that nobody here has, and changed on its way.
+    await send(sealed('2025'), first);
+    await send(sealed('2026'), second);
+    await send(encrypted(json<Change>(), new Map([['theirs', randomBytes(32)]]), 'theirs'), first);
+    const spoiled = sealed('2026').encode(first);
+    spoiled.set([(spoiled.at(-1) ?? 0) ^ 1], spoiled.length - 1);
+    await send({ ...sealed('2026'), encode: () => spoiled }, first);
+    const source = (service: string): Flow<Uint8Array> =>
+      kafkaSource(link(), { topics: [topic], group: `${topic}.${service}`, from: 'earliest' });
+
+    const dead: string[] = [];
+    const hear = (event: SluiceEvent): void => {
+      if (event.type === 'message.nacked') dead.push(`${event.then} ${codeOf(event.reason)}`);
+    };
+    onTestFinished(observe(hear));
+    const read = consume(source('wallet').pipe(decode(sealed('2026'))));
+    onTestFinished(() => read.unsubscribe());
+    await until(() => expect(byVersion(read.messages.map(({ payload }) => payload))).toEqual(balances));
+    await until(() => expect(dead).toEqual(['dead DECODE_FAILED', 'dead DECODE_FAILED']));
+    const stored = consume(source('operator'));
+    onTestFinished(() => stored.unsubscribe());
+    await until(() => expect(stored.messages).toHaveLength(4));
+    for (const { payload } of stored.messages) expect(Buffer.from(payload).toString()).not.toContain('account');
   });
 });
