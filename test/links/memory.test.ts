@@ -24,7 +24,7 @@ function codeOf(work: () => void): string {
 }
 
 describe('memoryBroker', () => {
-  it('carries messages between components that know only its topics (S0.3, S3.18, S3.20, S3.38, S4.2)', async () => {
+  it('carries messages between components that know only its topics (S0.3, S3.18, S3.20, S3.38, S4.2, S4.82)', async () => {
     const clock = virtualClock();
     const restore = useClock(clock);
     const broker = memoryBroker();
