@@ -18,6 +18,11 @@ export interface BrokerVerbs {
   start(): Done;
   kill(): Done;
   restart(): Done;
+  /**
+   * The channels that there are outlive a kill from now on: some brokers write down late that there is one, and come back without
+   * it and all it had. Left out: they always do.
+   */
+  written(): Done;
 }
 
 /**

@@ -81,11 +81,9 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
   const unbound = new Set<string>();
   let password = 'guest';
   let isFull = false;
-  let isWrittenDown = type === 'classic';
   const restart = async (): Promise<void> => {
     await broker.stop();
     await broker.start();
-    isWrittenDown = true;
   };
   const free = async (): Promise<void> => {
     if (isFull) await broker.control?.(WATERMARK, '0.6');
@@ -127,13 +125,14 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
     broker: {
       stop: () => broker.stop(),
       start: () => broker.start(),
-      async kill() {
-        // A quorum queue that was declared in the last minutes is known to no file yet that outlives a kill: the broker
-        // comes back with an empty one, confirmed or not. One restart in order, and it is.
-        if (!isWrittenDown) await restart();
-        await broker.kill();
-      },
+      kill: () => broker.kill(),
       restart,
+      // A queue that was just declared is known to no file yet that outlives a kill: the broker comes back without a classic
+      // one, or with an empty quorum queue, confirmed or not. That takes a second, or minutes: one restart in order, and it is.
+      async written() {
+        if (type === 'quorum') await restart();
+        else await broker.control?.('eval', 'mnesia:sync_log().');
+      },
     },
     unbound() {
       const name = `nowhere ${process.pid} ${(channels += 1)}`;

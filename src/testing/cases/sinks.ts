@@ -23,6 +23,13 @@ export const SINK_CASES: readonly ConformanceCase[] = [
       const { persistent = false, confirms } = t.features;
       const channel = t.channel();
       const rounds = t.isVirtual ? 20 : 3;
+      if (persistent && broker?.written !== undefined) {
+        const first = t.sink(channel);
+        const offer = t.offer(channel, 1, first, { writer: 'first' });
+        await t.until('the channel is there', () => offer.count('ack') === 1);
+        await broker.written();
+        first.complete();
+      }
       for (let round = 0; round < rounds; round += 1) {
         const sink = t.sink(channel);
         const offers = t.offer(channel, 5, sink, { writer: `r${round}` });
