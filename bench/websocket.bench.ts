@@ -3,11 +3,13 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { mergeMap } from 'rxjs';
 import { WebSocket, WebSocketServer } from 'ws';
-import { fromAsyncIterable, run, type Message } from 'sluice';
-import { webSocket, webSocketLink } from 'sluice/websocket';
+import { fromAsyncIterable, run, type Flow, type Message } from 'sluice';
+import { webSocket, webSocketLink, webSocketSink } from 'sluice/websocket';
 import { webSocketServer, type WebSocketServer as OurServer } from 'sluice/websocket-server';
 import { compare, type Contender, thousands, verdict } from './compare.js';
+import { compareLatency, sluiceWay, type OpenWay } from './latency.js';
 import { settings, sized } from './settings.js';
 import type { PeerAnswer, PeerOrder } from './websocket-peer.js';
 
@@ -232,6 +234,35 @@ await compare(
   ],
   GOAL,
 );
+
+// --- latency (S3.29) --------------------------------------------------------------------------------------------------
+
+const ourWay: OpenWay = async (take) => {
+  const server = await webSocketServer({ port: 0 });
+  const link = webSocketLink({ url: `ws://127.0.0.1:${server.address.port}/`, client: 'ws' });
+  const frames = server.clients$.pipe(mergeMap(({ source }) => source)) as Flow<Uint8Array>;
+  const way = sluiceWay(webSocketSink(link), frames, take);
+  return { send: way.send, close: () => way.close().then(() => server.close()) };
+};
+
+const bareWay: OpenWay = async (take) => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
+  await once(server, 'listening');
+  server.on('connection', (socket) => socket.on('message', (data: Buffer) => take(data.toString())));
+  const socket = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, {
+    perMessageDeflate: false,
+  });
+  await once(socket, 'open');
+  return {
+    send: (text) => socket.send(Buffer.from(text)),
+    async close() {
+      socket.close();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+};
+
+await compareLatency(ourWay, bareWay);
 
 // --- memory -----------------------------------------------------------------------------------------------------------
 
