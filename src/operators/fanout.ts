@@ -12,7 +12,7 @@ import {
   stageLike,
 } from '../connection/options.js';
 import { sinkThrew } from '../connection/sink-threw.js';
-import { SluiceError, toSluiceError } from '../errors.js';
+import { isSluiceError, SluiceError, toSluiceError } from '../errors.js';
 import { type Envelope, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { Fork, type ForkSettle } from '../message/settlement.js';
@@ -57,7 +57,8 @@ export interface FanoutOptions {
  * import { each, fanout, memorySink } from 'sluice';
  * orders.pipe(fanout([memorySink(broker, { topic: 'audit' }), each(bill)]));
  * @param branches at least one
- * @throws SluiceError `CONFIG_INVALID` without a branch. The flow errors with SINK_CLOSED where a sink has ended
+ * @throws SluiceError `CONFIG_INVALID` without a branch. The flow errors with SINK_CLOSED where a sink has ended, and with
+ * the error of a branch that is wired wrongly, before anything is read
  * @see fork
  * @see route
  */
@@ -98,7 +99,13 @@ class Fanout<I, O> implements StageObserver<I> {
     this.output = output;
     for (const to of ways) if (typeof to !== 'function') refuseClosed(to, 'fanout');
     this.branches = ways.map((to) => new Branch(to, output, () => this.ended()));
-    for (const branch of this.branches) branch.start();
+    try {
+      for (const branch of this.branches) branch.start();
+    } catch (error) {
+      // Nothing is read then, and nobody else would stop those that have started.
+      this.teardown();
+      throw error;
+    }
     this.isReady = true;
     this.ended();
   }
@@ -148,6 +155,10 @@ class Branch<I, O> {
   /** What a failing branch takes with it. */
   private readonly inside = new OpenMessages();
   private completing = false;
+  /** The first start is behind it. */
+  private isBegun = false;
+  /** Why it cannot be started, now or ever: it is wired wrongly. */
+  private impossible: SluiceError | undefined = undefined;
 
   constructor(to: FanoutBranch<I, O>, output: Output<O>, ended: () => void) {
     this.to = to;
@@ -155,7 +166,14 @@ class Branch<I, O> {
     this.ended = ended;
   }
 
+  /** @throws SluiceError when it can never be started. */
   start(): void {
+    this.open();
+    this.isBegun = true;
+    if (this.impossible !== undefined) throw this.impossible;
+  }
+
+  private open(): void {
     if (typeof this.to !== 'function') {
       this.hold = holdSink(this.to, 'fanout', (error) => this.output.error(error));
       return;
@@ -201,7 +219,7 @@ class Branch<I, O> {
   next(part: Message<I>): void {
     if (typeof this.to === 'function') {
       this.inside.add(part);
-      if (this.subscription === undefined) this.start();
+      if (this.subscription === undefined) this.open();
       // Otherwise it failed at once, and took the part with it.
       if (this.subscription !== undefined) this.feed.next(part);
       return;
@@ -236,6 +254,7 @@ class Branch<I, O> {
     const reason = toSluiceError(error, 'HANDLER_FAILED', 'A branch of fanout failed');
     report({ type: 'stage.failed', stage: 'fanout', reason });
     for (const part of this.inside.takeOpen()) part.nack(reason);
+    if (!this.isBegun && isSluiceError(error) && !error.retriable) this.impossible = error;
     if (!this.completing) return;
     this.isOver = true;
     this.ended();

@@ -75,7 +75,13 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     if (typeof otherwise !== 'string') this.otherwise = this.way(this.labels.at(-1) as string, otherwise, {});
     this.all = new Set([...this.ways, ...(this.otherwise === undefined ? [] : [this.otherwise])]);
     this.unfinished = this.all.size;
-    for (const way of this.all) way.start();
+    try {
+      for (const way of this.all) way.start();
+    } catch (error) {
+      // Nothing is read then, and nobody else would stop those that have started.
+      for (const way of this.all) way.stop();
+      throw error;
+    }
   }
 
   next(message: Message<I>): void {

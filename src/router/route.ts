@@ -49,7 +49,7 @@ export interface RouteOptions<I, O = never> {
  *   ]),
  * );
  * @throws SluiceError `CONFIG_INVALID` for an option out of range, a rule that is none, a name used twice, or a rule that
- * is never reached; the text names the rule and its position from 0
+ * is never reached; the text names the rule and its position from 0. The flow errors for a branch that is wired wrongly
  * @see Rule
  * @see topic
  */

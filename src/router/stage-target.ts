@@ -4,7 +4,7 @@ import type { Backoff } from '../connection/backoff.js';
 import type { Flow, Stage } from '../connection/flow.js';
 import { currentScope, type Scope, withScope } from '../connection/scope.js';
 import { trampolineOf, type Runnable } from '../connection/trampoline.js';
-import { SluiceError, toSluiceError } from '../errors.js';
+import { isSluiceError, SluiceError, toSluiceError } from '../errors.js';
 import type { Message } from '../message/message.js';
 import { configInvalid } from '../options.js';
 import { report } from '../observability/observe.js';
@@ -77,6 +77,10 @@ export class StageTarget<I, O> implements Target<I>, Runnable {
   private failures = 0;
   private completed = false;
   private isOver = false;
+  /** The first start is behind it. */
+  private isBegun = false;
+  /** Why it cannot be started, now or ever: it is wired wrongly. */
+  private impossible: SluiceError | undefined = undefined;
   private cancelRestart: Cancel | undefined = undefined;
 
   constructor(stage: Stage<I, O>, label: string, clock: Clock, restart: Backoff, owner: TargetOwner<O>) {
@@ -102,6 +106,8 @@ export class StageTarget<I, O> implements Target<I>, Runnable {
     } catch (error) {
       reading.error(error);
     }
+    this.isBegun = true;
+    if (this.impossible !== undefined) throw this.impossible;
   }
 
   next(message: Message<I>): void {
@@ -142,6 +148,10 @@ export class StageTarget<I, O> implements Target<I>, Runnable {
     this.giveBack(() =>
       toSluiceError(error, 'HANDLER_FAILED', `${this.label} failed`, { details: { stage: this.label } }),
     );
+    if (!this.isBegun && isSluiceError(error) && !error.retriable) {
+      this.impossible = error;
+      return;
+    }
     this.failures = this.hasTaken ? 0 : this.failures + 1;
     if (this.completed || this.failures >= (this.restart.tries ?? Infinity)) this.ended();
     else if (this.hasTaken) trampolineOf(this.clock).schedule(this);

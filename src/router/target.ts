@@ -4,6 +4,7 @@ import type { Message } from '../message/message.js';
 export interface Target<I> {
   /** False while nobody takes what is given: not subscribed yet, or broken. */
   readonly isUp: boolean;
+  /** @throws SluiceError when it can never be started. */
   start(): void;
   /** The message says already which branch holds it. */
   next(message: Message<I>): void;

@@ -1,6 +1,18 @@
-import { EMPTY, filter, map, take, takeUntil, throwError } from 'rxjs';
+import { EMPTY, filter, map, Subject, take, takeUntil, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { batch, batchPartial, fanout, flow, type Flow, type Message, observe, payload, type Sink } from 'sluice';
+import {
+  batch,
+  batchPartial,
+  fanout,
+  flow,
+  type Flow,
+  type Message,
+  observe,
+  payload,
+  type Sink,
+  type Stage,
+  unbatch,
+} from 'sluice';
 import { runStage, stageLaws } from '../helpers/stage.js';
 
 function sinkOf(take: (message: Message<number>) => void): Sink<number> & { ends: number } {
@@ -132,6 +144,13 @@ describe('fanout', () => {
         'complete',
       ]);
     }
+  });
+
+  it('ends the flow before it reads anything where a branch is wired wrongly', () => {
+    const lasting = new Subject<Message<number>>();
+    const wrong: Stage<number, number> = (source) => source.pipe(batch({ size: 0, maxWaitMs: 1 }), unbatch());
+    const run = runStage(fanout([() => lasting, wrong]), { values: [1] });
+    expect([run.end, run.log, lasting.observed]).toEqual(['CONFIG_INVALID', [], false]);
   });
 
   it('redelivers what was inside a branch that completed by itself, and goes on without it', () => {

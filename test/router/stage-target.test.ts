@@ -1,6 +1,18 @@
 import { EMPTY, map, merge, NEVER, Observable, retry, Subject, take, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { backoff, payload, route, topic, type Flow, type Message, type Rule, type Stage } from 'sluice';
+import {
+  backoff,
+  batch,
+  payload,
+  route,
+  topic,
+  unbatch,
+  type Flow,
+  type Message,
+  type Rule,
+  type SluiceError,
+  type Stage,
+} from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import { currentScope, withScope, type Scope } from '../../src/connection/scope.js';
 import { events, settling } from '../helpers/branches.js';
@@ -122,6 +134,26 @@ describe('a branch whose stage fails', () => {
     expect(subscribed).toBe(3);
     clock.advance(100);
     expect(subscribed).toBe(4);
+  });
+
+  it.each<[string, Stage<string, string>]>([
+    ['an option out of range', (source) => source.pipe(batch({ size: 0, maxWaitMs: 1 }), unbatch())],
+    ['a source that is read twice', (source) => merge(source, source)],
+  ])('ends the flow before it reads anything where trying again cannot help: %s', (_what, to) => {
+    let isRead = false;
+    const source = new Observable<Message<string>>(() => void (isRead = true));
+    const lasting = new Subject<Message<string>>();
+    const clock = virtualClock();
+    const rules: Rule<string, string>[] = [
+      { name: 'lasts', when: topic('a'), to: () => lasting },
+      { name: 'wrong', when: topic('b'), to },
+    ];
+    const ended: unknown[] = [];
+    source
+      .pipe(route(rules, { clock }))
+      .subscribe({ error: (error: unknown) => ended.push((error as SluiceError).code) });
+    clock.advance(1_000_000);
+    expect([ended, isRead, lasting.observed]).toEqual([['CONFIG_INVALID'], false, false]);
   });
 
   it('is given up after the tries of restart, and otherwise takes over', () => {

@@ -1,4 +1,4 @@
-import { delay, filter, map, merge, Observable, of, take, throwError, timer } from 'rxjs';
+import { delay, filter, map, Observable, of, take, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { each, payload, route, where, type Flow, type Message, type Stage } from 'sluice';
 import { flowTest as plainFlowTest, type FlowTest } from 'sluice/testing';
@@ -176,9 +176,9 @@ describe('flowTest', () => {
   });
 
   it('ends with an error where something goes on without end, as a branch that can never be started', () => {
-    const twice: Stage<string, string> = (source) => merge(source, source);
+    const down: Stage<string, string> = () => throwError(() => new Error('down'));
     const endless = plainFlowTest(({ offer, expectLanes }) => {
-      expectLanes(offer('a|').pipe(route([{ name: 'twice', when: () => true, to: twice }])));
+      expectLanes(offer('a|').pipe(route([{ name: 'down', when: () => true, to: down }])));
     });
     expect(endless).toThrow('After a day of virtual time something still goes on');
   });
