@@ -25,6 +25,11 @@ const MEANINGS: Readonly<Record<string, ErrorCode>> = {
   INVALID_TIMESTAMP: 'SINK_FAILED',
 };
 
+/** What to do, where what the broker says does not tell. */
+const CURES: Readonly<Record<string, string>> = {
+  UNKNOWN_TOPIC_OR_PARTITION: ': create the topic, or set autoCreateTopics of the link',
+};
+
 /** What clients say of themselves in their errors. */
 interface ClientError {
   readonly name?: string;
@@ -52,7 +57,7 @@ export function kafkaError(error: unknown, what: string, otherwise: ErrorCode = 
   // Of ours, and wrapped by a client that it went through.
   if (isSluiceError(found.error)) return found.error;
   const { name = '', message = 'closed' } = found.error;
-  const said = `${what}: ${message.slice(0, 200)}`;
+  const said = `${what}: ${message.slice(0, 200)}${CURES[found.type ?? ''] ?? ''}`;
   const details = found.type === undefined ? {} : { type: found.type };
   const told = { cause: error, details };
   if (found.type !== undefined && found.type in MEANINGS)

@@ -29,6 +29,14 @@ describe('kafkaError', () => {
     expect([told.code, told.retriable, told.cause]).toEqual([code, retriable, error]);
   });
 
+  it('says what to do about a topic that is not there', () => {
+    const text = kafkaError(
+      said('not hosted here', { type: 'UNKNOWN_TOPIC_OR_PARTITION' }),
+      'kafka topics orders',
+    ).message;
+    expect(text).toBe('kafka topics orders: not hosted here: create the topic, or set autoCreateTopics of the link');
+  });
+
   it('keeps an error of its own, and shortens the sentence of a client', () => {
     const own = new SluiceError('PEER_MISSING', 'npm install kafkajs');
     expect(kafkaError(own, 'kafka')).toBe(own);
