@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors.js';
-import { isThenable } from './supervisor.js';
+import { isThenable } from './is-thenable.js';
 
 /**
  * The answer of a function that is asked whether it wants a message. A promise is none: it would count as true, whatever it

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.js';
-import { isThenable } from './supervisor.js';
+import { isThenable } from './is-thenable.js';
 
 /**
  * What a {@link Committer} has to know of its reader.

@@ -1,6 +1,6 @@
 import { report } from '../observability/observe.js';
 import type { Sink } from './flow.js';
-import { isThenable } from './supervisor.js';
+import { isThenable } from './is-thenable.js';
 
 /** Something that was thrown or failed with, which may be `undefined` itself. @internal */
 export interface Failure {

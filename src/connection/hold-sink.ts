@@ -2,8 +2,8 @@ import { currentClock } from '../clock.js';
 import { SluiceError, toSluiceError } from '../errors.js';
 import { endSink, type Failure, onClosed } from './end-sink.js';
 import type { Sink } from './flow.js';
+import { isThenable } from './is-thenable.js';
 import { currentScope, isSinkHandle } from './scope.js';
-import { isThenable } from './supervisor.js';
 
 /** A flow's hold on a sink that it gives to. */
 export interface SinkHold {

@@ -10,10 +10,11 @@ import { describeAs } from './describe.js';
 import type { SinkDefinition, SinkSettings, Writer, WriterContext } from './define-sink.js';
 import { Flight, Flights } from './flights.js';
 import type { Sink } from './flow.js';
+import { isThenable } from './is-thenable.js';
 import { Ring } from './ring.js';
 import type { SinkHandle } from './scope.js';
 import { StatusCell } from './status-cell.js';
-import { isThenable, Supervisor } from './supervisor.js';
+import { Supervisor } from './supervisor.js';
 
 /** So many may wait before those are looked for that their source took back meanwhile. */
 const MANY_WAITING = 32;

@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../clock.js';
 import { SluiceError } from '../errors.js';
 import type { Reader } from './define-source.js';
-import { isThenable } from './supervisor.js';
+import { isThenable } from './is-thenable.js';
 
 /** What is watched. */
 export interface StallHost {

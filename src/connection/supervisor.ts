@@ -2,6 +2,7 @@ import type { Cancel, Clock } from '../clock.js';
 import { isSluiceError, metBy, SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Backoff } from './backoff.js';
+import { isThenable } from './is-thenable.js';
 import type { StatusCell } from './status-cell.js';
 
 /** What `open` returns while there is nothing to open it over: {@link Supervisor.retry} is called when there is. */
@@ -26,11 +27,6 @@ export interface Supervised<R> {
   down(error: unknown): void;
   /** It will not be tried again. */
   fatal(error: SluiceError): void;
-}
-
-/** True for what can be waited on. @internal */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 /**

@@ -1,5 +1,5 @@
+import { isThenable } from '../connection/is-thenable.js';
 import { called, either, type OptionRule } from '../connection/options.js';
-import { isThenable } from '../connection/supervisor.js';
 import type { MemoryBroker, MemoryConnectContext } from './memory.js';
 import type { MemoryConnection } from './memory-connection.js';
 import type { MemoryLink } from './memory-link.js';
