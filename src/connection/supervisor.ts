@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.js';
-import { isSluiceError, metBy, SluiceError, toSluiceError } from '../errors.js';
+import { metBy, SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Backoff } from './backoff.js';
 import { isThenable } from './is-thenable.js';
@@ -237,10 +237,4 @@ function settleQuietly(work: () => void | PromiseLike<void>): PromiseLike<void> 
   } catch {
     return undefined;
   }
-}
-
-/** What a lost connection is reported as when the transport gave no better reason. */
-export function connectionLost(connector: string, cause?: unknown): SluiceError {
-  if (isSluiceError(cause)) return cause;
-  return new SluiceError('CONNECTION_LOST', `The connection of ${connector} was lost.`, { retriable: true, cause });
 }

@@ -2,7 +2,6 @@ import type { Cancel } from '../clock.js';
 import type { Backoff } from '../connection/backoff.js';
 import type { Delivery, Reader, ReaderContext } from '../connection/define-source.js';
 import { Ring } from '../connection/ring.js';
-import { connectionLost } from '../connection/supervisor.js';
 import { SluiceError } from '../errors.js';
 import type { MqttPublish, MqttSubscribeOptions } from '../links/mqtt-client.js';
 import type { MqttConnection } from '../links/mqtt-connection.js';
@@ -52,10 +51,9 @@ export class MqttReader implements Reader {
   /** Lets the client go on to the next packet. */
   private held: ((error?: Error) => void) | undefined;
   private isFlushing = false;
-  private isSubscribed = false;
+  /** Whether the broker has answered; work may have begun before, on what an old session sends. */
+  private subscribing: 'unanswered' | 'begun' | 'answered' = 'unanswered';
   private begin: () => void = () => undefined;
-  /** Before the broker's answer. */
-  private hasBegun = false;
   /** Settled since the broker was told last. */
   private due = 0;
   /** Messages that came so far. */
@@ -87,16 +85,16 @@ export class MqttReader implements Reader {
     if (lacking !== undefined) return Promise.reject(lacking);
     return new Promise((resolve, reject) => {
       this.begin = resolve;
-      if (this.hasBegun) resolve();
+      if (this.subscribing === 'begun') resolve();
       this.connection.client.subscribe([...filters], { ...subscribe }, (error, _granted, packet) => {
         const granted =
           packet?.granted ?? (error as { packet?: { granted?: readonly number[] } } | undefined)?.packet?.granted;
         const isFailed = error !== undefined && error !== null;
-        const failure = this.refusal(granted ?? []) ?? (isFailed ? connectionLost('mqtt', error) : undefined);
+        const failure = this.refusal(granted ?? []) ?? (isFailed ? unanswered(error) : undefined);
         if (failure === undefined) {
-          this.isSubscribed = true;
+          this.subscribing = 'answered';
           resolve();
-        } else if (this.hasBegun) this.context.lost(failure);
+        } else if (this.subscribing === 'begun') this.context.lost(failure);
         else reject(failure);
       });
     });
@@ -196,10 +194,10 @@ export class MqttReader implements Reader {
     const { window } = this.reading;
     if (this.acks.size > window) this.acks.flush();
     // Before its answer the broker sends no more than its window, which is not known here.
-    const isOver = this.isSubscribed && (this.acks.size > window || context.waiting > window);
+    const isOver = this.subscribing === 'answered' && (this.acks.size > window || context.waiting > window);
     const isFull = isOver || context.waitingBytes > MAX_WAITING_BYTES;
-    if (isFull && !this.isSubscribed && !this.hasBegun) {
-      this.hasBegun = true;
+    if (isFull && this.subscribing === 'unanswered') {
+      this.subscribing = 'begun';
       this.begin();
     }
     if (!isFull) this.release();
@@ -314,4 +312,10 @@ export class MqttReader implements Reader {
     this.held = undefined;
     this.connection.isHeld = false;
   }
+}
+
+/** The client says only that something ended before the answer. */
+function unanswered(cause: unknown): SluiceError {
+  const text = 'The connection was lost before the broker answered the subscription.';
+  return new SluiceError('CONNECTION_LOST', text, { retriable: true, cause });
 }
