@@ -30,8 +30,8 @@ interface Out {
   readonly options: MqttPublishOptions;
 }
 
-/** So many unanswered messages are no stream yet: what comes then is written at once. */
-const FEW = 8;
+/** So many unanswered messages are no stream yet: what comes then is written at once. @internal */
+export const FEW = 8;
 /** What a PUBLISH may need besides topic, payload and properties. */
 const OVERHEAD_BYTES = 16;
 
