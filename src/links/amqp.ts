@@ -1,51 +1,17 @@
 import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
-import { defineLink, type Link, type LinkContext, type LinkOptions } from '../connection/define-link.js';
+import { askedText } from '../connection/asked-text.js';
+import { defineLink, type Link, type LinkContext } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
-import { anything, checkOptions, flag, having, integer, numeric, required, text } from '../connection/options.js';
 import { SluiceError } from '../errors.js';
 import { closeAmqp } from './amqp-close.js';
 import { amqpError, amqpLost, isFarewell } from './amqp-errors.js';
 import { type AmqpStream, gatherWrites } from './amqp-gather.js';
-import { type AmqpTarget, amqpTarget } from './amqp-target.js';
-import { type AmqpTopology, checkTopology } from './amqp-topology.js';
+import { checkAmqpLink, type AmqpLinkOptions } from './amqp-options.js';
+import type { AmqpTarget } from './amqp-target.js';
+import type { AmqpTopology } from './amqp-topology.js';
 
-/**
- * How the broker is known and this side makes itself known, over `amqps://`.
- *
- * @see AmqpLinkOptions
- */
-export interface AmqpTls {
-  /** Who may have signed the broker's certificate, as PEM. Default: the roots that Node brings. */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
-  readonly cert?: string | Uint8Array;
-  readonly key?: string | Uint8Array;
-  readonly passphrase?: string;
-  /** The name the certificate has to be for. Default: the host of the URL. */
-  readonly servername?: string;
-}
-
-/**
- * Options of {@link amqpLink}.
- *
- * @see AmqpTopology
- */
-export interface AmqpLinkOptions extends LinkOptions {
-  /** `amqp://user:password@host:port/vhost` or `amqps://…`. */
-  readonly url: string;
-  /** What has to exist; declared whenever a source or sink opens. Default: nothing is declared. */
-  readonly topology?: AmqpTopology;
-  readonly tls?: AmqpTls;
-  /** Sends user and password over `amqp://` to another machine, where whoever is on the way can read them. Default false. */
-  readonly dangerouslyAllowPlainText?: boolean;
-  /** How the broker's list of connections shows it. Default `sluice`. */
-  readonly name?: string;
-  /**
-   * How many connections sources share, and how many sinks do: each takes the next in turn. Default 1. More helps where one
-   * socket is what limits; a connection opens only once somebody uses it.
-   */
-  readonly connections?: number;
-}
+export type { AmqpLinkOptions, AmqpTls } from './amqp-options.js';
 
 /**
  * What a connection is for.
@@ -84,6 +50,11 @@ export interface AmqpConnection {
   maxMessageBytes: number;
   /** It is of no use any more. */
   readonly lost: (error: unknown) => void;
+  /**
+   * What a channel ended for, as its user has to tell it: a refusal may only mean that the token has expired, where new ones
+   * are asked for. Then the connection is opened anew.
+   */
+  readonly refused: (error: SluiceError) => SluiceError;
   /** Leaves no socket behind, whatever the broker does. */
   readonly close: () => Promise<void>;
 }
@@ -95,7 +66,7 @@ export interface AmqpConnection {
  *
  * A dead peer is found by heartbeats, after two to three times `heartbeatMs`. A refused login, a vhost that is not there
  * and a declaration that does not agree with the broker's end the link and reach the flow's `error`; everything else is
- * tried again and seen on `status$` of `reading` and `writing`. The password of the URL is in no error.
+ * tried again and seen on `status$` of `reading` and `writing`. The password is in no error.
  *
  * @example
  * import { amqpLink, amqpSource } from 'sluice/amqp';
@@ -107,28 +78,8 @@ export interface AmqpConnection {
  * @see amqpSink
  */
 export function amqpLink(options: AmqpLinkOptions): AmqpLink {
-  checkOptions<AmqpLinkOptions>('amqpLink', options, {
-    url: required(text),
-    topology: having(),
-    tls: having(),
-    dangerouslyAllowPlainText: flag,
-    name: text,
-    reconnect: having('delayMs'),
-    connectTimeoutMs: numeric(1),
-    heartbeatMs: integer(1_000),
-    connections: integer(1, 1_000),
-    clock: having('defer'),
-  });
-  const { topology = {}, tls = {}, connections = 1 } = options;
-  checkOptions<AmqpTls>('amqpLink tls', tls, {
-    ca: anything,
-    cert: anything,
-    key: anything,
-    passphrase: anything,
-    servername: text,
-  });
-  checkTopology(topology);
-  const target = amqpTarget(options.url, options.heartbeatMs, options.dangerouslyAllowPlainText);
+  const target = checkAmqpLink(options);
+  const { topology = {}, connections = 1 } = options;
   const link = (role: AmqpRole): Link<AmqpConnection> => {
     const dialled: Dialled = { farewells: 0 };
     return defineLink<AmqpConnection>(
@@ -158,6 +109,8 @@ export function amqpLink(options: AmqpLinkOptions): AmqpLink {
   };
 }
 
+/** A token that is younger has not expired: what is refused with it is refused for good. */
+const FRESH_MS = 10_000;
 const FAREWELL = 'amqp could not connect: the broker said goodbye instead of opening the virtual host.';
 
 /** What is known from earlier tries. */
@@ -167,7 +120,7 @@ interface Dialled {
 }
 
 async function connect(
-  { tls, name = 'sluice', connectTimeoutMs = 10_000 }: AmqpLinkOptions,
+  { tls, name = 'sluice', connectTimeoutMs = 10_000, password }: AmqpLinkOptions,
   target: AmqpTarget,
   role: string,
   dialled: Dialled,
@@ -176,6 +129,7 @@ async function connect(
   const { connect: dial } = await import('amqplib').catch(peerMissing('amqplib', '^2.0.0'));
   const attempt = new AbortController();
   context.abandoned(() => attempt.abort());
+  const login = { ...target, password: (await askedText('amqpLink', 'password', password)) ?? target.password };
   // A socket that is given a signal which has ended before connects all the same, and nobody would have it.
   attempt.signal.throwIfAborted();
   const settings = {
@@ -188,7 +142,7 @@ async function connect(
   };
   let model: ChannelModel;
   try {
-    model = await (dial as (to: AmqpTarget, how: typeof settings) => Promise<ChannelModel>)(target, settings);
+    model = await (dial as (to: AmqpTarget, how: typeof settings) => Promise<ChannelModel>)(login, settings);
     dialled.farewells = 0;
   } catch (error) {
     dialled.farewells = isFarewell(error) ? dialled.farewells + 1 : 0;
@@ -198,13 +152,23 @@ async function connect(
   }
   const { stream } = model.connection as unknown as { readonly stream: AmqpStream & Socket };
   gatherWrites(stream, context.clock);
+  const openedMs = context.clock.elapsed();
+  const explained = (error: SluiceError): SluiceError =>
+    error.code === 'AUTH_FAILED' && typeof password === 'function' && context.clock.elapsed() - openedMs >= FRESH_MS
+      ? outdated(error)
+      : error;
   let failure: unknown;
   const connection: AmqpConnection = {
     model,
     blockedFor: undefined,
     writers: new Set(),
     maxMessageBytes: Infinity,
-    lost: (error) => context.lost(amqpLost(failure ?? error, 'amqp connection closed')),
+    lost: (error) => context.lost(explained(amqpLost(failure ?? error, 'amqp connection closed'))),
+    refused(error) {
+      const told = explained(error);
+      if (told !== error) context.lost(told);
+      return told;
+    },
     async close() {
       // The client only ends its half: a broker that does not read would keep the socket, and with it the process.
       if (await closeAmqp(model, context.clock)) stream.destroySoon();
@@ -221,4 +185,9 @@ async function connect(
   model.on('blocked', (reason: string) => blocked(reason));
   model.on('unblocked', () => blocked(undefined));
   return connection;
+}
+
+function outdated(cause: SluiceError): SluiceError {
+  const text = `${cause.message}; the login may have expired, so a new password is asked for.`;
+  return new SluiceError('CONNECTION_LOST', text, { retriable: true, details: cause.details, cause });
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { askedText } from '../connection/asked-text.js';
 import type { LinkContext } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
 import type { SluiceError } from '../errors.js';
@@ -65,7 +66,7 @@ export async function openMqtt(
   const attempt = new AbortController();
   context.abandoned(() => attempt.abort());
   const { default: mqtt } = await import('mqtt').catch(peerMissing('mqtt', '^5.0.0'));
-  const password = typeof options.password === 'function' ? await options.password() : options.password;
+  const password = await askedText('mqttLink', 'password', options.password);
   // Nobody would have the socket.
   attempt.signal.throwIfAborted();
   const client = mqtt.connect(clientOptions(options, target, plan, password) as never) as unknown as MqttClient;

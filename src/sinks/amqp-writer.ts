@@ -65,7 +65,7 @@ export class AmqpWriter implements Writer<Uint8Array> {
     this.end();
     // What this side refused has left the channel open.
     void closeAmqp(this.channel, this.context.clock);
-    throw amqpError(error, `amqp exchange '${this.options.exchange}' and topology`);
+    throw this.connection.refused(amqpError(error, `amqp exchange '${this.options.exchange}' and topology`));
   }
 
   send(sending: Sending<Uint8Array>): boolean {
@@ -151,7 +151,7 @@ export class AmqpWriter implements Writer<Uint8Array> {
     for (const { sending } of tooLarge) sending.fail(this.tooLarge());
     // The client tells this before it rejects the call that the broker closed the channel for.
     const told = this.isOpen ? amqpLost : amqpError;
-    this.context.lost(told(failure, 'amqp channel closed'));
+    this.context.lost(this.connection.refused(told(failure, 'amqp channel closed')));
   }
 }
 

@@ -6,6 +6,7 @@ import { AmqpAcks } from '../links/amqp-acks.js';
 import { closeAmqp } from '../links/amqp-close.js';
 import { amqpError, amqpLost } from '../links/amqp-errors.js';
 import { type AmqpMeta, headersOf, keyOf } from '../links/amqp-message.js';
+import type { AmqpConnection } from '../links/amqp.js';
 import type { Outcome } from '../message/settlement.js';
 import type { AmqpAttempts } from './amqp-attempts.js';
 import type { AmqpSourceOptions } from './amqp.js';
@@ -19,6 +20,7 @@ interface Position {
 /** Reads one queue over one channel. @internal */
 export class AmqpReader implements Reader {
   private readonly channel: Channel;
+  private readonly connection: AmqpConnection;
   private readonly context: ReaderContext<Uint8Array>;
   private readonly options: AmqpSourceOptions;
   private readonly attempts: AmqpAttempts;
@@ -34,12 +36,14 @@ export class AmqpReader implements Reader {
 
   constructor(
     channel: Channel,
+    connection: AmqpConnection,
     context: ReaderContext<Uint8Array>,
     options: AmqpSourceOptions,
     attempts: AmqpAttempts,
     prefetch: number,
   ) {
     this.channel = channel;
+    this.connection = connection;
     this.context = context;
     this.options = options;
     this.attempts = attempts;
@@ -66,7 +70,7 @@ export class AmqpReader implements Reader {
     this.isOver = true;
     // What this side refused has left the channel open.
     void closeAmqp(this.channel, this.context.clock);
-    throw amqpError(error, `amqp queue ${this.options.queue}`);
+    throw this.connection.refused(amqpError(error, `amqp queue ${this.options.queue}`));
   }
 
   resume(): void {
@@ -170,6 +174,6 @@ export class AmqpReader implements Reader {
     this.waiting.clear();
     if (this.isOver) return;
     this.isOver = true;
-    this.context.lost(error);
+    this.context.lost(this.connection.refused(error));
   }
 }

@@ -68,7 +68,7 @@ export function amqpSource(link: AmqpLink, options: AmqpSourceOptions): Flow<Uin
       credit: CREDIT,
       async open(context, connection) {
         const channel = await openChannel(connection, 'createChannel');
-        const reader = new AmqpReader(channel, context, options, attempts, prefetch);
+        const reader = new AmqpReader(channel, connection, context, options, attempts, prefetch);
         try {
           await declareTopology(channel, link.topology);
           await channel.prefetch(prefetch);

@@ -5,6 +5,7 @@ import { planted, readTree, withoutComments, type Tree } from './tree.js';
 const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; readonly reason: string }>> = {
   ...parts('src/links', 'memory-queue', ['memory-consumer', 'memory-lane']),
   ...parts('src/links', 'memory-faults', ['memory-access']),
+  ...parts('src/links', 'amqp', ['amqp-options']),
   ...parts('src/links', 'mqtt', ['mqtt-connection', 'mqtt-options']),
   ...parts('src/mappers', 'csv', ['csv-cell', 'csv-plan', 'csv-scan', 'csv-splitter']),
   ...parts('src/mappers', 'json', [

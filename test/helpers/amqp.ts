@@ -103,6 +103,7 @@ export function fakeLink(
     writers: new Set(),
     maxMessageBytes: Infinity,
     lost: () => undefined,
+    refused: (error) => error,
     close: async () => undefined,
   };
   const link = (): AmqpLink['reading'] =>

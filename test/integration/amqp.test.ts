@@ -1,5 +1,6 @@
+import { inspect } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
-import { backoff, isSluiceError, observe, type Message, type SluiceEvent, type Status } from 'sluice';
+import { backoff, isSluiceError, observe, systemClock, type Message, type SluiceEvent, type Status } from 'sluice';
 import { amqpLink, amqpSink, amqpSource, type AmqpLink, type AmqpLinkOptions, type AmqpTopology } from 'sluice/amqp';
 import { faultProxy, type FaultProxy } from 'sluice/testing-node';
 import { brokerSuite } from '../brokers/broker-suite.js';
@@ -362,6 +363,63 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
       await until(() => expect(refused.errors).toMatchObject([{ code: 'AUTH_FAILED' }]));
       expect(String(refused.errors)).not.toContain('guest');
     }
+  });
+
+  it('asks for the password before each connection, and anew where it is refused what it was allowed before (S21)', async (context) => {
+    const { control } = broker();
+    if (control === undefined) return context.skip(`${broker().how} takes no orders`);
+    const { link, proxy, events } = await bench(broker());
+    const permit = (what: string): Promise<string> => control('set_permissions', 'renewed', what, what, what);
+    await control('add_user', 'renewed', 'hidden-1');
+    onTestFinished(async () => void (await control('delete_user', 'renewed')));
+    await permit('.*');
+    let password = 'hidden-1';
+    let asked = 0;
+    let aheadMs = 0;
+    let next = async (): Promise<unknown> => undefined;
+    const one = link(
+      { queues: [{ name: 'o', type: 'classic' }] },
+      {
+        username: 'renewed',
+        async password() {
+          asked += 1;
+          await next();
+          return password;
+        },
+        clock: { ...systemClock, elapsed: () => systemClock.elapsed() + aheadMs },
+      },
+    );
+    const seen = read(one, 'o', {}, (message) => void message.ack());
+    const out = write(one, {});
+    out.send('o');
+    await until(() => expect([out.settled, seen.messages.length, asked]).toEqual([['ack'], 1, 2]));
+
+    password = 'hidden-2';
+    await control('change_password', 'renewed', password);
+    proxy.rst();
+    out.send('o');
+    await until(() => expect([out.settled.length, seen.messages.length, asked]).toEqual([2, 2, 4]));
+
+    // As with a token that has expired: what is there goes on, and nothing new is allowed until another one comes.
+    await permit('^$');
+    next = () => permit('.*');
+    aheadMs = 60_000;
+    const later = { seen: read(one, 'o', {}, (message) => void message.ack()), out: write(one, {}) };
+    later.out.send('o');
+    out.send('o');
+    await until(() => expect([later.out.settled, out.settled.length, asked]).toEqual([['ack'], 3, 6]));
+    await until(() => expect(seen.messages.length + later.seen.messages.length).toBe(4));
+    expect([...out.settled, ...seen.errors, ...later.seen.errors]).toEqual(['ack', 'ack', 'ack']);
+
+    // The next one is allowed no more than the last: asking again would go on for ever.
+    for (const { subscription } of [seen, later.seen]) subscription.unsubscribe();
+    await permit('^$');
+    next = async () => undefined;
+    aheadMs = 120_000;
+    const last = write(one, {});
+    last.send('o');
+    await until(() => expect([last.settled, asked]).toEqual([['AUTH_FAILED'], 7]));
+    expect(inspect([events, one, last.settled], { depth: 20 })).not.toContain('hidden-');
   });
 
   it('speaks AMQP 0-9-1 (S2.37)', async (context) => {

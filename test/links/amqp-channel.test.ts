@@ -16,6 +16,7 @@ function connection(error: Error): { readonly lost: unknown[]; readonly connecti
       maxMessageBytes: Infinity,
       close: async () => undefined,
       lost: (reason) => void lost.push(reason),
+      refused: (reason) => reason,
     },
   };
 }

@@ -8,12 +8,27 @@ describe('amqpTarget', () => {
     ['amqp://u%40x:p%2Fq@host:1234/my%2Fhost', ['amqp', 'host', 1234, 'u@x', 'p/q', 'my/host']],
     ['amqp://[::1]:99/', ['amqp', '::1', 99, 'guest', 'guest', '/']],
   ])('takes %s apart (S0.36, S0.37)', (url, expected) => {
-    const { protocol, hostname, port, username, password, vhost } = amqpTarget(url, 5_000, true);
+    const { protocol, hostname, port, username, password, vhost } = amqpTarget({
+      url,
+      dangerouslyAllowPlainText: true,
+    });
     expect([protocol, hostname, port, username, password, vhost]).toEqual(expected);
   });
 
+  it('takes a login beside the URL before the one in it', () => {
+    const login = (options: object): string[] => {
+      const { username, password } = amqpTarget({ url: 'amqp://u%40x:p@localhost', ...options });
+      return [username, password];
+    };
+    expect(login({ username: 'a%40b' })).toEqual(['a%40b', 'p']);
+    expect(login({ password: 'c' })).toEqual(['u@x', 'c']);
+  });
+
   it('asks for heartbeats in whole seconds, of 5 s by default', () => {
-    expect([amqpTarget('amqp://a').heartbeat, amqpTarget('amqp://a', 1_500).heartbeat]).toEqual([5, 2]);
+    const heartbeats = [{}, { heartbeatMs: 1_500 }].map(
+      (options) => amqpTarget({ url: 'amqp://a', ...options }).heartbeat,
+    );
+    expect(heartbeats).toEqual([5, 2]);
   });
 
   it.each(['http://u:hidden@host', 'hidden', 'amqp://', 'amqp://u:hidden%zz@host'])(
@@ -21,7 +36,7 @@ describe('amqpTarget', () => {
     (url) => {
       let error: unknown;
       try {
-        amqpTarget(url);
+        amqpTarget({ url });
       } catch (thrown) {
         error = thrown;
       }
@@ -32,7 +47,7 @@ describe('amqpTarget', () => {
 
   it('sends no login over a network in the clear, unless that was written out (S13)', () => {
     const refused = "'url': credentials would travel unencrypted to far; use amqps:, or set dangerouslyAllowPlainText";
-    for (const url of ['amqp://u:hidden@far', 'amqp://u@far']) expect(() => amqpTarget(url)).toThrow(refused);
+    for (const url of ['amqp://u:hidden@far', 'amqp://u@far']) expect(() => amqpTarget({ url })).toThrow(refused);
     for (const url of [
       'amqp://far',
       'amqps://u:p@far',
@@ -40,7 +55,9 @@ describe('amqpTarget', () => {
       'amqp://u:p@127.0.0.1',
       'amqp://u:p@[::1]',
     ])
-      expect(() => amqpTarget(url)).not.toThrow();
-    expect(amqpTarget('amqp://u:p@far', 5_000, true).password).toBe('p');
+      expect(() => amqpTarget({ url })).not.toThrow();
+    for (const login of [{ username: 'u' }, { password: 'hidden' }, { password: () => 'hidden' }])
+      expect(() => amqpTarget({ url: 'amqp://far', ...login })).toThrow(refused);
+    expect(amqpTarget({ url: 'amqp://u:p@far', dangerouslyAllowPlainText: true }).password).toBe('p');
   });
 });

@@ -68,6 +68,7 @@ describe('amqpLink', () => {
     [{ url: 'amqp://a', topologie: {} }, `did you mean 'topology'?`],
     [{ url: 'amqp://a', heartbeatMs: 10 }, 'a whole number from 1000'],
     [{ url: 'amqp://a', tls: { certificate: '' } }, `unknown option 'certificate'`],
+    [{ url: 'amqp://a', password: 4711 }, `'password': expected a text that is not empty, or a function, got number`],
     [{ url: 'amqp://a', topology: { queues: [{}] } }, `topology.queues[0]: 'name' is missing`],
     [{ url: 'mqtt://a' }, 'amqp://host or amqps://host'],
   ])('refuses %j', (options, text) => {
@@ -91,6 +92,15 @@ describe('amqpLink', () => {
     expect(use.fatal).toEqual([]);
     expect(inspect([events, link], { depth: 20 })).toContain('amqp could not connect');
     expect(inspect([events, link], { depth: 20 })).not.toContain('hidden');
+  });
+
+  it('ends with its first try where the function gives no password', async () => {
+    const { port, tries } = await welcoming(OPEN_OK);
+    const password = (): string => undefined as unknown as string;
+    const use = used(amqpLink({ url: `amqp://127.0.0.1:${port}`, password, reconnect }));
+    await until(() => expect(use.fatal).toMatchObject([{ code: 'CONFIG_INVALID', details: { owner: 'amqpLink' } }]));
+    expect(tries()).toBe(0);
+    use.stop();
   });
 
   it('gives up a try that gets no answer, and leaves no socket of it (F5)', async () => {

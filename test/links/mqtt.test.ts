@@ -104,6 +104,12 @@ describe('the connection of a link', () => {
     expect(server.of(1)[1]!.toString('latin1')).toContain('token-2');
   });
 
+  it('ends where the function gives no password', async () => {
+    const { server, fatal } = await used({ username: 'u', password: () => undefined as unknown as string });
+    await until(() => expect(fatal).toMatchObject([{ code: 'CONFIG_INVALID' }]));
+    expect(server.connections).toBe(0);
+  });
+
   it('comes back by itself, and never shows the password', async () => {
     const events: unknown[] = [];
     cleanups.push(observe((event) => void events.push(event)));

@@ -24,6 +24,7 @@ function open(options: Partial<AmqpSinkOptions> = {}, failing: Readonly<Record<s
     blockedFor: undefined,
     writers: new Set(),
     maxMessageBytes: Infinity,
+    refused: (error: unknown) => error,
   } as unknown as AmqpConnection;
   const block = (reason?: string): void => connection.writers.forEach((writer) => writer(reason));
   const writer = new AmqpWriter(fake.channel, connection, context, { exchange: 'x', ...options });

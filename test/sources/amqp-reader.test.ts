@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Delivery, ReaderContext } from 'sluice/connection';
 import { virtualClock } from 'sluice/testing';
+import type { AmqpConnection } from '../../src/links/amqp.js';
 import { AmqpAttempts } from '../../src/sources/amqp-attempts.js';
 import { AmqpReader } from '../../src/sources/amqp-reader.js';
 import { delivered, fakeChannel } from '../helpers/amqp.js';
@@ -15,7 +16,15 @@ async function open(options: { readonly requeueDelayMs?: number } = {}) {
     offer: (delivery: Delivery<Uint8Array>) => offered.push(delivery) > 0,
     lost: (error: unknown) => void lost.push(error),
   } as unknown as ReaderContext<Uint8Array>;
-  const reader = new AmqpReader(fake.channel, context, { queue: 'orders', ...options }, new AmqpAttempts(), 2);
+  const connection = { refused: (error: unknown) => error } as unknown as AmqpConnection;
+  const reader = new AmqpReader(
+    fake.channel,
+    connection,
+    context,
+    { queue: 'orders', ...options },
+    new AmqpAttempts(),
+    2,
+  );
   await reader.start();
   fake.told.length = 0;
   const settle = (at: number, outcome: 'ack' | 'requeue' | 'dead' | 'drop' | 'release'): void =>

@@ -1,0 +1,88 @@
+import type { LinkOptions } from '../connection/define-link.js';
+import { backoffLike } from '../connection/backoff.js';
+import {
+  anything,
+  callable,
+  checkOptions,
+  either,
+  flag,
+  having,
+  integer,
+  numeric,
+  required,
+  text,
+} from '../connection/options.js';
+import { type AmqpTarget, amqpTarget } from './amqp-target.js';
+import { type AmqpTopology, checkTopology } from './amqp-topology.js';
+
+/**
+ * How the broker is known and this side makes itself known, over `amqps://`.
+ *
+ * @see AmqpLinkOptions
+ */
+export interface AmqpTls {
+  /** Who may have signed the broker's certificate, as PEM. Default: the roots that Node brings. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  readonly passphrase?: string;
+  /** The name the certificate has to be for. Default: the host of the URL. */
+  readonly servername?: string;
+}
+
+/**
+ * Options of {@link amqpLink}.
+ *
+ * @see AmqpTopology
+ */
+export interface AmqpLinkOptions extends LinkOptions {
+  /** `amqp://user:password@host:port/vhost` or `amqps://…`. */
+  readonly url: string;
+  /** Default: that of the URL, or `guest`. */
+  readonly username?: string;
+  /**
+   * Default: that of the URL, or `guest`. A function is asked before each connection, so that an expired token is replaced;
+   * also where the broker refuses what it had allowed when the token was new.
+   */
+  readonly password?: string | (() => string | PromiseLike<string>);
+  /** What has to exist; declared whenever a source or sink opens. Default: nothing is declared. */
+  readonly topology?: AmqpTopology;
+  readonly tls?: AmqpTls;
+  /** Sends user and password over `amqp://` to another machine, where whoever is on the way can read them. Default false. */
+  readonly dangerouslyAllowPlainText?: boolean;
+  /** How the broker's list of connections shows it. Default `sluice`. */
+  readonly name?: string;
+  /**
+   * How many connections sources share, and how many sinks do: each takes the next in turn. Default 1. More helps where one
+   * socket is what limits; a connection opens only once somebody uses it.
+   */
+  readonly connections?: number;
+}
+
+/** Checks the options of a link, and takes its URL apart. @internal */
+export function checkAmqpLink(options: AmqpLinkOptions): AmqpTarget {
+  checkOptions<AmqpLinkOptions>('amqpLink', options, {
+    url: required(text),
+    username: text,
+    password: either(text, callable),
+    topology: having(),
+    tls: having(),
+    dangerouslyAllowPlainText: flag,
+    name: text,
+    reconnect: backoffLike,
+    connectTimeoutMs: numeric(1),
+    heartbeatMs: integer(1_000),
+    connections: integer(1, 1_000),
+    clock: having('defer'),
+  });
+  const { topology = {}, tls = {} } = options;
+  checkOptions<AmqpTls>('amqpLink tls', tls, {
+    ca: anything,
+    cert: anything,
+    key: anything,
+    passphrase: anything,
+    servername: text,
+  });
+  checkTopology(topology);
+  return amqpTarget(options);
+}
