@@ -148,6 +148,13 @@ export const stageLike: OptionRule = (value) =>
   typeof value === 'function' ? undefined : 'expected a stage, which is a function from flow to flow';
 
 /**
+ * A clock.
+ *
+ * @see checkOptions
+ */
+export const clockLike: OptionRule = called('a clock, as systemClock is one', 'defer');
+
+/**
  * What either rule accepts.
  *
  * @see checkOptions

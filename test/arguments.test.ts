@@ -141,7 +141,7 @@ const EXEMPT: Readonly<Record<string, string>> = {
     ]),
   ),
   ...Object.fromEntries(
-    ['anything', 'callable', 'flag', 'flowLike', 'sinkLike', 'someOptions', 'text'].map((name) => [
+    ['anything', 'callable', 'clockLike', 'flag', 'flowLike', 'sinkLike', 'someOptions', 'text'].map((name) => [
       `connection.${name}`,
       'a rule: says of anything what is wrong with it',
     ]),

@@ -2,8 +2,8 @@ import type { Observable } from 'rxjs';
 import { currentClock, type Cancel, type Clock } from '../clock.js';
 import { SluiceError } from '../errors.js';
 import type { Status } from '../observability/status.js';
-import type { Backoff } from './backoff.js';
-import { called, checkArgument, someOptions } from './options.js';
+import { type Backoff, backoffLike } from './backoff.js';
+import { called, checkArgument, clockLike, numeric, type OptionRule, someOptions } from './options.js';
 import { RECONNECT } from './reconnect.js';
 import { StatusCell } from './status-cell.js';
 import { Supervisor } from './supervisor.js';
@@ -59,6 +59,14 @@ export interface LinkOptions {
   /** Default: the clock in force. */
   readonly clock?: Clock;
 }
+
+/** The rules of {@link LinkOptions}, to be spread into those of a connector. */
+export const LINK_RULES: { readonly [K in keyof LinkOptions]-?: OptionRule } = {
+  reconnect: backoffLike,
+  connectTimeoutMs: numeric(1),
+  heartbeatMs: numeric(1),
+  clock: clockLike,
+};
 
 /**
  * Who uses a link.

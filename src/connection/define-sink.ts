@@ -7,7 +7,7 @@ import {
   called,
   checkArgument,
   checkOptions,
-  having,
+  clockLike,
   integer,
   numeric,
   oneOf,
@@ -121,7 +121,7 @@ export const SINK_RULES: { readonly [K in keyof SinkOptions]-?: OptionRule } = {
   closeTimeoutMs: numeric(0),
   connectTimeoutMs: numeric(1),
   reconnect: backoffLike,
-  clock: having('defer'),
+  clock: clockLike,
 };
 
 const DEFINITION = called(

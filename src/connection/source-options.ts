@@ -1,7 +1,17 @@
 import type { Observable } from 'rxjs';
 import type { Clock } from '../clock.js';
 import { type Backoff, backoffLike } from './backoff.js';
-import { checkOptions, configInvalid, either, having, integer, numeric, oneOf, type OptionRule } from './options.js';
+import {
+  checkOptions,
+  clockLike,
+  configInvalid,
+  either,
+  called,
+  integer,
+  numeric,
+  oneOf,
+  type OptionRule,
+} from './options.js';
 import { RECONNECT } from './reconnect.js';
 
 /**
@@ -61,7 +71,7 @@ export interface SourceSettings extends Required<Omit<SourceOptions, 'overflow' 
   readonly maxInboxBytes: number;
 }
 
-const credit = either(integer(0, 65_535), having('subscribe'));
+const credit = either(integer(0, 65_535), called('an Observable', 'subscribe'));
 
 /** The rules of {@link SourceOptions}, to be spread into those of a connector. */
 export const SOURCE_RULES: { readonly [K in keyof SourceOptions]-?: OptionRule } = {
@@ -75,7 +85,7 @@ export const SOURCE_RULES: { readonly [K in keyof SourceOptions]-?: OptionRule }
   stallTimeoutMs: numeric(0),
   reconnect: backoffLike,
   overflow: oneOf('drop-oldest', 'drop-newest', 'close'),
-  clock: having('defer'),
+  clock: clockLike,
 };
 
 /** What a connector decides about the options of its source. */

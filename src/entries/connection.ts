@@ -4,6 +4,7 @@ export {
   called,
   checkArgument,
   checkOptions,
+  clockLike,
   configInvalid,
   either,
   flag,
@@ -23,6 +24,7 @@ export { backoff, type Backoff, type BackoffOptions } from '../connection/backof
 export { Committer, type Committed, type CommitPlan } from '../connection/committer.js';
 export {
   defineLink,
+  LINK_RULES,
   type Link,
   type LinkContext,
   type LinkDefinition,

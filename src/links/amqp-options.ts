@@ -1,5 +1,4 @@
-import type { LinkOptions } from '../connection/define-link.js';
-import { backoffLike } from '../connection/backoff.js';
+import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
   anything,
   callable,
@@ -8,7 +7,6 @@ import {
   flag,
   having,
   integer,
-  numeric,
   required,
   text,
 } from '../connection/options.js';
@@ -62,6 +60,7 @@ export interface AmqpLinkOptions extends LinkOptions {
 /** Checks the options of a link, and takes its URL apart. @internal */
 export function checkAmqpLink(options: AmqpLinkOptions): AmqpTarget {
   checkOptions<AmqpLinkOptions>('amqpLink', options, {
+    ...LINK_RULES,
     url: required(text),
     username: text,
     password: either(text, callable),
@@ -69,11 +68,8 @@ export function checkAmqpLink(options: AmqpLinkOptions): AmqpTarget {
     tls: having(),
     dangerouslyAllowPlainText: flag,
     name: text,
-    reconnect: backoffLike,
-    connectTimeoutMs: numeric(1),
     heartbeatMs: integer(1_000),
     connections: integer(1, 1_000),
-    clock: having('defer'),
   });
   const { topology = {}, tls = {} } = options;
   checkOptions<AmqpTls>('amqpLink tls', tls, {

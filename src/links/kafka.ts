@@ -1,7 +1,7 @@
-import { defineLink, type Link, type LinkOptions } from '../connection/define-link.js';
+import { defineLink, LINK_RULES, type Link, type LinkOptions } from '../connection/define-link.js';
 import { refusePlainText } from '../connection/refuse-plain-text.js';
 import { SluiceError } from '../errors.js';
-import { checkOptions, either, flag, having, integer, numeric, oneOf, required, text } from '../options.js';
+import { checkOptions, either, flag, having, integer, oneOf, required, text } from '../options.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
 import { kafkaError, kafkaErrorType } from './kafka-errors.js';
 import { checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
@@ -74,6 +74,7 @@ const HOST_AND_PORT = /^[^\s/:@]+:\d{1,5}$|^\[[\da-f:.]+\]:\d{1,5}$/i;
  */
 export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
   checkOptions<KafkaLinkOptions>('kafkaLink', options, {
+    ...LINK_RULES,
     brokers: required(brokerList),
     driver: oneOf(...Object.keys(DRIVERS)),
     clientId: text,
@@ -82,10 +83,6 @@ export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
     dangerouslyAllowPlainText: flag,
     requestTimeoutMs: integer(1_000, 10_000),
     autoCreateTopics: flag,
-    reconnect: having('delayMs'),
-    connectTimeoutMs: numeric(1),
-    heartbeatMs: numeric(1),
-    clock: having('defer'),
   });
   const { brokers, driver = 'kafkajs', tls = false, sasl, dangerouslyAllowPlainText } = options;
   checkSecurity(tls, sasl);

@@ -1,6 +1,5 @@
-import { backoffLike } from '../connection/backoff.js';
-import { defineLink, type Link, type LinkOptions } from '../connection/define-link.js';
-import { called, checkArgument, checkOptions, having, numeric, text } from '../connection/options.js';
+import { defineLink, LINK_RULES, type Link, type LinkOptions } from '../connection/define-link.js';
+import { called, checkArgument, checkOptions, text } from '../connection/options.js';
 import type { MemoryBroker } from './memory.js';
 import type { MemoryConnection } from './memory-connection.js';
 
@@ -34,11 +33,8 @@ export type MemoryLink = Link<MemoryConnection>;
 export function memoryLink(broker: MemoryBroker, options: MemoryLinkOptions = {}): MemoryLink {
   checkArgument('memoryLink', 'broker', broker, called('a broker made with memoryBroker', 'connect', 'publish'));
   checkOptions<MemoryLinkOptions>('memoryLink', options, {
+    ...LINK_RULES,
     name: text,
-    reconnect: backoffLike,
-    connectTimeoutMs: numeric(1),
-    heartbeatMs: numeric(1),
-    clock: having('defer'),
   });
   return defineLink<MemoryConnection>(
     {

@@ -1,6 +1,15 @@
 import type { Clock } from '../clock.js';
 import { type Backoff, backoffLike } from '../connection/backoff.js';
-import { checkOptions, configInvalid, either, having, integer, numeric, oneOf, text } from '../connection/options.js';
+import {
+  checkOptions,
+  clockLike,
+  configInvalid,
+  either,
+  integer,
+  numeric,
+  oneOf,
+  text,
+} from '../connection/options.js';
 
 /**
  * What happens to a message that finds no room: the publisher is refused, the oldest waiting one or the new one is given
@@ -81,7 +90,7 @@ export function checkBrokerOptions(options: MemoryBrokerOptions): void {
     ...TOPIC_RULES,
     topics: (value) => (typeof value === 'object' && value !== null ? undefined : 'expected an object by topic name'),
     maxTopics: integer(1),
-    clock: having('defer'),
+    clock: clockLike,
   });
   for (const [name, own] of Object.entries(options.topics ?? {})) {
     checkOptions<MemoryTopicOptions>(`memoryBroker topic '${name}'`, own, TOPIC_RULES);

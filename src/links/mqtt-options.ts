@@ -1,4 +1,4 @@
-import type { LinkOptions } from '../connection/define-link.js';
+import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
   anything,
   callable,
@@ -83,6 +83,7 @@ export interface MqttLinkOptions extends LinkOptions {
 /** Checks the options of a link, and takes its URL apart. @internal */
 export function checkMqttLink(options: MqttLinkOptions): MqttTarget {
   checkOptions<MqttLinkOptions>('mqttLink', options, {
+    ...LINK_RULES,
     url: required(text),
     protocolVersion: oneOf('5', '3.1.1'),
     clientId: utf8,
@@ -92,10 +93,7 @@ export function checkMqttLink(options: MqttLinkOptions): MqttTarget {
     will: having(),
     topicAliases: integer(0, 65_535),
     dangerouslyAllowPlainText: flag,
-    reconnect: having('delayMs'),
-    connectTimeoutMs: numeric(1),
     heartbeatMs: integer(500, 32_000_000),
-    clock: having('defer'),
   });
   const { protocolVersion = '5', will, tls, topicAliases = 0 } = options;
   const target = mqttTarget(options.url);

@@ -1,7 +1,5 @@
-import type { Clock } from '../clock.js';
-import type { LinkOptions } from '../connection/define-link.js';
+import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
-  anything,
   callable,
   called,
   checkOptions,
@@ -96,7 +94,8 @@ const isToken = (value: unknown): boolean => typeof value === 'string' && /^[\w!
 /** Checks and types the options. @internal */
 export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLinkOptions): LinkSettings {
   const settings: LinkSettings = options;
-  checkOptions<LinkSettings & { clock?: Clock }>('webSocketLink', settings, {
+  checkOptions<LinkSettings>('webSocketLink', settings, {
+    ...LINK_RULES,
     url: required(either(text, callable)),
     protocols: (value) =>
       Array.isArray(value) && value.every(isToken) && new Set(value).size === value.length
@@ -111,10 +110,7 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
     headers: either(having(), callable),
     tls: having(),
     dangerouslyAllowPlainText: flag,
-    reconnect: having('delayMs'),
-    connectTimeoutMs: numeric(1),
     heartbeatMs: numeric(10),
-    clock: anything,
   });
   const faults: string[] = [];
   if (typeof settings.url === 'string') {

@@ -3,7 +3,18 @@ import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.js';
 import { isLoopback } from '../connection/loopback.js';
-import { callable, checkOptions, configInvalid, flag, having, integer, numeric, text } from '../connection/options.js';
+import {
+  callable,
+  called,
+  checkOptions,
+  clockLike,
+  configInvalid,
+  flag,
+  having,
+  integer,
+  numeric,
+  text,
+} from '../connection/options.js';
 import type { WebSocketRequest } from './websocket-request.js';
 
 /**
@@ -88,7 +99,7 @@ export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void 
   checkOptions<WebSocketServerOptions<P>>('webSocketServer', options, {
     port: integer(0, 65_535),
     host: text,
-    server: having('on'),
+    server: called('a server of node:http or node:https', 'on'),
     tls: having('cert', 'key'),
     path: (value) =>
       typeof value === 'string' && value.startsWith('/') ? undefined : `expected a path that begins with /`,
@@ -104,7 +115,7 @@ export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void 
     heartbeatMs: numeric(10),
     handshakeTimeoutMs: numeric(1),
     closeTimeoutMs: numeric(0, 5_000),
-    clock: having('defer'),
+    clock: clockLike,
   });
   const { port, server, host = '127.0.0.1' } = options;
   const faults: string[] = [];

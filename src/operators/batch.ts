@@ -1,7 +1,7 @@
 import type { Output } from '../connection/attach.js';
 import { type Cancel, type Clock, currentClock } from '../clock.js';
 import type { Stage } from '../connection/flow.js';
-import { checkOptions, having, integer, numeric, required, text } from '../connection/options.js';
+import { checkOptions, clockLike, integer, numeric, required, text } from '../connection/options.js';
 import { type Envelope, handBack, isOpen, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { join, originsOf } from '../message/settlement.js';
@@ -47,7 +47,7 @@ export function batch<T>(options: BatchOptions): Stage<T, T[]> {
     maxWaitMs: required(numeric(0)),
     maxBytes: integer(1),
     name: text,
-    clock: having('defer'),
+    clock: clockLike,
   });
   const { name = 'batch', size } = options;
   return defineStage(

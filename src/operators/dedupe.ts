@@ -1,6 +1,6 @@
 import { type Clock, currentClock } from '../clock.js';
 import type { Stage } from '../connection/flow.js';
-import { callable, checkOptions, having, integer, numeric, required } from '../connection/options.js';
+import { callable, checkOptions, clockLike, integer, numeric, required } from '../connection/options.js';
 import { type Envelope, isOpen, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { Relays } from '../message/relay.js';
@@ -43,7 +43,7 @@ export function dedupe<T>(options: DedupeOptions<T>): Stage<T, T> {
     by: required(callable),
     withinMs: numeric(0),
     maxKeys: required(integer(1)),
-    clock: having('defer'),
+    clock: clockLike,
   });
   const { by, withinMs = Infinity, maxKeys } = options;
   return defineStage<T, T>(

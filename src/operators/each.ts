@@ -2,8 +2,8 @@ import type { Observable, Subscribable } from 'rxjs';
 import { currentClock, type Clock } from '../clock.js';
 import { type Backoff, backoffLike } from '../connection/backoff.js';
 import type { Stage } from '../connection/flow.js';
-import { callable, checkArgument, checkOptions, having, integer, numeric, oneOf, text } from '../connection/options.js';
 import type { Message } from '../message/message.js';
+import { callable, checkArgument, checkOptions, clockLike, integer, numeric, oneOf, text } from '../options.js';
 import { defineStage } from './define-stage.js';
 import { EachRunner } from './each-runner.js';
 
@@ -88,7 +88,7 @@ export function each<I, W>(
     timeoutMs: numeric(0),
     onError: oneOf('requeue', 'dead', 'drop', 'fail'),
     name: text,
-    clock: having('defer'),
+    clock: clockLike,
   });
   const name = options.name ?? `each(${work.name})`;
   return defineStage(

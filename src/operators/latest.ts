@@ -1,7 +1,7 @@
 import { backoffLike } from '../connection/backoff.js';
 import { currentClock } from '../clock.js';
 import type { Stage } from '../connection/flow.js';
-import { callable, checkArgument, checkOptions, having, numeric, oneOf, text } from '../connection/options.js';
+import { callable, checkArgument, checkOptions, clockLike, numeric, oneOf, text } from '../connection/options.js';
 import { handBack } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { COME_AGAIN_MS } from './busy.js';
@@ -48,7 +48,7 @@ export function latest<I, W>(
     timeoutMs: numeric(0),
     onError: oneOf('requeue', 'dead', 'drop', 'fail'),
     name: text,
-    clock: having('defer'),
+    clock: clockLike,
   });
   const name = options.name ?? `latest(${work.name})`;
   const replace = (_: Message<I>, runner: EachRunner<I, WorkResult<W>>): boolean => {

@@ -1,7 +1,7 @@
 import { currentClock, type Clock } from '../clock.js';
 import { backoff, type Backoff, backoffLike } from '../connection/backoff.js';
 import type { Sink, Stage } from '../connection/flow.js';
-import { checkOptions, either, having, oneOf, sinkLike, stageLike, text } from '../options.js';
+import { checkOptions, clockLike, either, oneOf, sinkLike, stageLike, text } from '../options.js';
 import { defineStage } from '../operators/define-stage.js';
 import { compileRules, type AnyRule, type RouteMatch } from './compile-rules.js';
 import { conditionText } from './condition-text.js';
@@ -69,7 +69,7 @@ export function route<I, O>(rules: readonly AnyRule[], options: RouteOptions<I, 
     otherwise: either(oneOf('dead', 'drop'), stageLike, sinkLike),
     name: text,
     restart: backoffLike,
-    clock: having('defer'),
+    clock: clockLike,
   });
   const { match = 'first', name = 'route', otherwise = 'dead', restart = backoff() } = options;
   const plan: RoutePlan = {

@@ -3,7 +3,7 @@ import { subscribeTo } from '../connection/attach.js';
 import type { Flow, Sink } from '../connection/flow.js';
 import type { Failure } from '../connection/end-sink.js';
 import { holdSink } from '../connection/hold-sink.js';
-import { checkArgument, checkOptions, flowLike, having, numeric, signalLike, sinkLike, text } from '../options.js';
+import { checkArgument, checkOptions, clockLike, flowLike, numeric, signalLike, sinkLike, text } from '../options.js';
 import { withScope } from '../connection/scope.js';
 import { sinkThrew } from '../connection/sink-threw.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
@@ -43,7 +43,7 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     signal: signalLike,
     drainTimeoutMs: numeric(0),
     healthEveryMs: numeric(1),
-    clock: having('defer'),
+    clock: clockLike,
   });
   const clock = options.clock ?? currentClock();
   const { name = flowName(), signal, drainTimeoutMs = 25_000, healthEveryMs = 1_000 } = options;

@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { currentClock, type Cancel, type Clock } from '../clock.js';
 import { backoff, type Backoff, backoffLike } from '../connection/backoff.js';
-import { called, checkArgument, checkOptions, having, oneOf, type OptionRule } from '../connection/options.js';
+import { called, checkArgument, checkOptions, clockLike, oneOf, type OptionRule } from '../connection/options.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Graph } from './describe.js';
@@ -75,7 +75,7 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
   checkOptions<TopologyOptions>('topology', options, {
     onFailure: oneOf('restart', 'stop'),
     restart: backoffLike,
-    clock: having('defer'),
+    clock: clockLike,
   });
   const clock = options.clock ?? currentClock();
   const schedule = options.restart ?? backoff();

@@ -1,4 +1,4 @@
-import { backoff, type Backoff } from '../connection/backoff.js';
+import { backoff, type Backoff, backoffLike } from '../connection/backoff.js';
 import type { Link } from '../connection/define-link.js';
 import { defineSource, SOURCE_RULES, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
@@ -157,7 +157,7 @@ function checkSource(link: MqttLink, options: MqttSourceOptions): string[] {
     sessionExpiryMs: numeric(0),
     cleanStart: flag,
     retained: oneOf('new', 'always', 'never'),
-    requeueDelayMs: either(numeric(0), having('delayMs')),
+    requeueDelayMs: either(numeric(0), backoffLike),
     will: having(),
   });
   const { protocolVersion, clientId } = link;

@@ -1,6 +1,16 @@
 import { inspect } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { backoff, ERROR_CODES, isSluiceError, observe, type Flow, type Sink, type SluiceEvent } from 'sluice';
+import {
+  backoff,
+  ERROR_CODES,
+  isSluiceError,
+  memoryBroker,
+  memoryLink,
+  observe,
+  type Flow,
+  type Sink,
+  type SluiceEvent,
+} from 'sluice';
 import { amqpLink, amqpSink, amqpSource } from 'sluice/amqp';
 import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName } from 'sluice/kafka';
 import { mqttLink, mqttSink, mqttSource } from 'sluice/mqtt';
@@ -89,6 +99,23 @@ describe.each(Object.entries(LINKS))('a connection to another system: %s', (name
     const reported = JSON.stringify(events.map((event) => ('reason' in event ? [event, event.reason] : event)));
     expect(reported).not.toContain(SECRET);
     for (const item of [link, source, sink]) expect(json(item)).not.toContain(SECRET);
+  });
+});
+
+describe.each<[string, (options: object) => unknown]>([
+  ['amqpLink', (options) => amqpLink({ url: 'amqp://localhost', ...options })],
+  ['kafkaLink', (options) => kafkaLink({ brokers: ['localhost:9092'], ...options })],
+  ['memoryLink', (options) => memoryLink(memoryBroker(), options)],
+  ['mqttLink', (options) => mqttLink({ url: 'mqtt://localhost', ...options })],
+  ['webSocketLink', (options) => webSocketLink({ url: 'ws://localhost', ...options })],
+])('the options of %s', (owner, make) => {
+  it('say how what they expect is made', () => {
+    expect(() => make({ reconnect: 500 })).toThrow(
+      `${owner}: 'reconnect': expected waits made with backoff(), got 500.`,
+    );
+    expect(() => make({ clock: {} })).toThrow(
+      `${owner}: 'clock': expected a clock, as systemClock is one, got object.`,
+    );
   });
 });
 
