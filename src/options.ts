@@ -184,15 +184,22 @@ export type OptionRules<O> = { readonly [K in keyof O]-?: OptionRule };
 
 /**
  * Checks options when they are handed over, so that a wrong one never surfaces as a stalled flow later. All faults are
- * told at once; an unknown name comes with the nearest known one.
+ * told at once; an unknown name comes with the nearest known one, or with what `elsewhere` says of it.
  *
  * @example
  * import { checkOptions, integer, required, text } from 'sluice/connection';
  * checkOptions('redisSource', { stream: 'orders', credit: 16 }, { stream: required(text), credit: integer(0, 65535) });
  * @param owner the function the options belong to, for the text
+ * @param elsewhere names that other libraries have for the same things, each with the option that it is here, or with what to
+ * do instead
  * @throws SluiceError `CONFIG_INVALID`; `details.faults` lists each fault
  */
-export function checkOptions<O extends object>(owner: string, options: O, rules: OptionRules<O>): void {
+export function checkOptions<O extends object>(
+  owner: string,
+  options: O,
+  rules: OptionRules<O>,
+  elsewhere: Readonly<Record<string, string>> = {},
+): void {
   const all: unknown = options;
   if (typeof all !== 'object' || all === null || Array.isArray(all))
     throw configInvalid(owner, [`expected an object with options, got ${shown(all, owner)}`]);
@@ -203,8 +210,9 @@ export function checkOptions<O extends object>(owner: string, options: O, rules:
   const known = rules as Record<string, OptionRule & { required?: boolean }>;
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(known, name)) continue;
-    const near = nearest(name, Object.keys(known));
-    faults.push(`unknown option '${name}'${near === undefined ? '' : `, did you mean '${near}'?`}`);
+    const here = Object.hasOwn(elsewhere, name) ? elsewhere[name] : nearest(name, Object.keys(known));
+    const hint = here === undefined ? '' : Object.hasOwn(known, here) ? `, did you mean '${here}'?` : `: ${here}`;
+    faults.push(`unknown option '${name}'${hint}`);
   }
   for (const [name, rule] of Object.entries(known)) {
     const value = given[name];

@@ -83,6 +83,21 @@ describe('checkOptions', () => {
     expect(() => checkOptions<object>('f', { nam: 1 }, { name: text })).toThrow(/did you mean 'name'\?$/);
   });
 
+  it('says of a name from elsewhere what it is called here, or what to do instead', () => {
+    const elsewhere = { level: 'mode', zzz: 'is an option of run' };
+    const said = (options: object): string => {
+      try {
+        checkOptions<Options>('thing', { name: 'x', ...options }, rules, elsewhere);
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(said({ level: 1 })).toBe("thing: unknown option 'level', did you mean 'mode'?");
+    expect(said({ zzz: 1 })).toBe("thing: unknown option 'zzz': is an option of run.");
+    expect(said({ toString: 1 })).toBe("thing: unknown option 'toString'.");
+  });
+
   it('never shows a long or odd text: it may be a secret (SEC-02)', () => {
     const [fault] = faultsOf({ name: 'x', credit: 'p@ss word!' });
     expect(fault).toContain('got a text of 10 characters');

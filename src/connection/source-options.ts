@@ -88,6 +88,14 @@ export const SOURCE_RULES: { readonly [K in keyof SourceOptions]-?: OptionRule }
   clock: clockLike,
 };
 
+/** What other libraries call what every source has. @internal */
+export const SOURCE_ELSEWHERE: Readonly<Record<string, string>> = {
+  prefetch: 'credit',
+  highWaterMark: 'credit',
+  concurrency: 'concurrency is an option of each, behind the source',
+  retry: 'work is tried again by each and its retry, a connection as reconnect says',
+};
+
 /** What a connector decides about the options of its source. */
 interface Decided {
   readonly connector: string;

@@ -57,20 +57,46 @@ export interface AmqpLinkOptions extends LinkOptions {
   readonly connections?: number;
 }
 
+/** What the client has beside each other, in the URL or under another name. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ssl: 'tls',
+  ca: 'tls',
+  cert: 'tls',
+  key: 'tls',
+  pfx: 'tls',
+  rejectUnauthorized: 'tls',
+  host: 'url',
+  hostname: 'url',
+  port: 'url',
+  vhost: 'url',
+  protocol: 'url',
+  user: 'username',
+  exchanges: 'topology',
+  queues: 'topology',
+  bindings: 'topology',
+  clientProperties: 'name',
+  prefetch: 'belongs to amqpSource',
+};
+
 /** Checks the options of a link, and takes its URL apart. @internal */
 export function checkAmqpLink(options: AmqpLinkOptions): AmqpTarget {
-  checkOptions<AmqpLinkOptions>('amqpLink', options, {
-    ...LINK_RULES,
-    url: required(text),
-    username: text,
-    password: either(text, callable),
-    topology: having(),
-    tls: having(),
-    dangerouslyAllowPlainText: flag,
-    name: text,
-    heartbeatMs: integer(1_000),
-    connections: integer(1, 1_000),
-  });
+  checkOptions<AmqpLinkOptions>(
+    'amqpLink',
+    options,
+    {
+      ...LINK_RULES,
+      url: required(text),
+      username: text,
+      password: either(text, callable),
+      topology: having(),
+      tls: having(),
+      dangerouslyAllowPlainText: flag,
+      name: text,
+      heartbeatMs: integer(1_000),
+      connections: integer(1, 1_000),
+    },
+    ELSEWHERE,
+  );
   const { topology = {}, tls = {} } = options;
   checkOptions<AmqpTls>('amqpLink tls', tls, {
     ca: anything,

@@ -47,6 +47,18 @@ export type KafkaDriverName = 'kafkajs' | '@platformatic/kafka';
  */
 export type KafkaLink = Link<KafkaClient>;
 
+/** What the clients call it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ssl: 'tls',
+  bootstrapServers: 'brokers',
+  bootstrapBrokers: 'brokers',
+  retry: 'reconnect',
+  retries: 'reconnect',
+  allowAutoTopicCreation: 'autoCreateTopics',
+  groupId: `belongs to kafkaSource, as 'group'`,
+  acks: 'belongs to kafkaSink',
+};
+
 /** By their names. @internal */
 export const DRIVERS: Readonly<Record<KafkaDriverName, KafkaDriver>> = {
   kafkajs: kafkaJsDriver,
@@ -73,17 +85,22 @@ const HOST_AND_PORT = /^[^\s/:@]+:\d{1,5}$|^\[[\da-f:.]+\]:\d{1,5}$/i;
  * @see kafkaSink
  */
 export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
-  checkOptions<KafkaLinkOptions>('kafkaLink', options, {
-    ...LINK_RULES,
-    brokers: required(brokerList),
-    driver: oneOf(...Object.keys(DRIVERS)),
-    clientId: text,
-    tls: either(flag, having()),
-    sasl: having('mechanism'),
-    dangerouslyAllowPlainText: flag,
-    requestTimeoutMs: integer(1_000, 10_000),
-    autoCreateTopics: flag,
-  });
+  checkOptions<KafkaLinkOptions>(
+    'kafkaLink',
+    options,
+    {
+      ...LINK_RULES,
+      brokers: required(brokerList),
+      driver: oneOf(...Object.keys(DRIVERS)),
+      clientId: text,
+      tls: either(flag, having()),
+      sasl: having('mechanism'),
+      dangerouslyAllowPlainText: flag,
+      requestTimeoutMs: integer(1_000, 10_000),
+      autoCreateTopics: flag,
+    },
+    ELSEWHERE,
+  );
   const { brokers, driver = 'kafkajs', tls = false, sasl, dangerouslyAllowPlainText } = options;
   checkSecurity(tls, sasl);
   const hosts = brokers.map((broker) => broker.replace(/:\d+$/, ''));

@@ -80,21 +80,45 @@ export interface MqttLinkOptions extends LinkOptions {
   readonly dangerouslyAllowPlainText?: boolean;
 }
 
+/** What the client has beside each other, in the URL or under another name. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ssl: 'tls',
+  ca: 'tls',
+  cert: 'tls',
+  key: 'tls',
+  rejectUnauthorized: 'tls',
+  host: 'url',
+  hostname: 'url',
+  port: 'url',
+  protocol: 'url',
+  path: 'url',
+  protocolId: 'protocolVersion',
+  keepalive: 'heartbeatMs',
+  reconnectPeriod: 'reconnect',
+  clean: `belongs to mqttSource, as 'cleanStart'`,
+  qos: 'belongs to mqttSource and mqttSink',
+};
+
 /** Checks the options of a link, and takes its URL apart. @internal */
 export function checkMqttLink(options: MqttLinkOptions): MqttTarget {
-  checkOptions<MqttLinkOptions>('mqttLink', options, {
-    ...LINK_RULES,
-    url: required(text),
-    protocolVersion: oneOf('5', '3.1.1'),
-    clientId: utf8,
-    username: utf8,
-    password: either(text, callable),
-    tls: having(),
-    will: having(),
-    topicAliases: integer(0, 65_535),
-    dangerouslyAllowPlainText: flag,
-    heartbeatMs: integer(500, 32_000_000),
-  });
+  checkOptions<MqttLinkOptions>(
+    'mqttLink',
+    options,
+    {
+      ...LINK_RULES,
+      url: required(text),
+      protocolVersion: oneOf('5', '3.1.1'),
+      clientId: utf8,
+      username: utf8,
+      password: either(text, callable),
+      tls: having(),
+      will: having(),
+      topicAliases: integer(0, 65_535),
+      dangerouslyAllowPlainText: flag,
+      heartbeatMs: integer(500, 32_000_000),
+    },
+    ELSEWHERE,
+  );
   const { protocolVersion = '5', will, tls, topicAliases = 0 } = options;
   const target = mqttTarget(options.url);
   if (tls !== undefined)

@@ -2,6 +2,7 @@ import { defineSink, SINK_RULES, type SinkOptions } from '../connection/define-s
 import { defineSource, SOURCE_RULES, type Overflow, type SourceOptions } from '../connection/define-source.js';
 import type { Flow, Sink } from '../connection/flow.js';
 import { callable, checkOptions, either, having, required, text } from '../connection/options.js';
+import { SOURCE_ELSEWHERE } from '../connection/source-options.js';
 import type { ChannelFrames } from './websocket-channels.js';
 import type { WebSocketConnection, WebSocketFrame } from './websocket-connection.js';
 import { frameReader, frameWriter } from './websocket-frames.js';
@@ -67,7 +68,12 @@ export function framesIn(
   selection?: Selection,
 ): Flow<WebSocketData> {
   if (selection === undefined)
-    checkOptions<WebSocketSourceOptions>('webSocketSource', options, { ...SOURCE_RULES, topic: text });
+    checkOptions<WebSocketSourceOptions>(
+      'webSocketSource',
+      options,
+      { ...SOURCE_RULES, topic: text },
+      SOURCE_ELSEWHERE,
+    );
   const { overflow, credit } = options;
   const limits = 'link' in way ? way.link.limits : way.limits;
   const pauses = 'link' in way ? way.link.pauses : way.connection.canPause;

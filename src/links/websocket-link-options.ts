@@ -91,27 +91,49 @@ export const isPausing = (client: 'ws' | WsWebSocket | PlatformWebSocket): boole
 /** Source: RFC 6455, 4.1: a subprotocol is a token of HTTP. */
 const isToken = (value: unknown): boolean => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value);
 
+/** What the package `ws`, and clients that reconnect, call it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  maxPayload: 'maxBytes',
+  handshakeTimeout: 'connectTimeoutMs',
+  reconnectInterval: 'reconnect',
+  maxReconnectionDelay: 'reconnect',
+  ssl: 'tls',
+  ca: 'tls',
+  cert: 'tls',
+  key: 'tls',
+  rejectUnauthorized: 'tls',
+  WebSocket: 'client',
+  origin: 'write it into headers',
+  auth: 'write it into headers, as authorization',
+  perMessageDeflate: 'nothing is compressed',
+};
+
 /** Checks and types the options. @internal */
 export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLinkOptions): LinkSettings {
   const settings: LinkSettings = options;
-  checkOptions<LinkSettings>('webSocketLink', settings, {
-    ...LINK_RULES,
-    url: required(either(text, callable)),
-    protocols: (value) =>
-      Array.isArray(value) && value.every(isToken) && new Set(value).size === value.length
-        ? undefined
-        : 'expected an array of names, each once',
-    client: either((value) => (value === 'ws' ? undefined : `expected 'ws'`), callable),
-    topic: text,
-    maxBytes: integer(1),
-    maxBufferedBytes: integer(1),
-    closeTimeoutMs: numeric(0),
-    ping: callable,
-    headers: either(having(), callable),
-    tls: having(),
-    dangerouslyAllowPlainText: flag,
-    heartbeatMs: numeric(10),
-  });
+  checkOptions<LinkSettings>(
+    'webSocketLink',
+    settings,
+    {
+      ...LINK_RULES,
+      url: required(either(text, callable)),
+      protocols: (value) =>
+        Array.isArray(value) && value.every(isToken) && new Set(value).size === value.length
+          ? undefined
+          : 'expected an array of names, each once',
+      client: either((value) => (value === 'ws' ? undefined : `expected 'ws'`), callable),
+      topic: text,
+      maxBytes: integer(1),
+      maxBufferedBytes: integer(1),
+      closeTimeoutMs: numeric(0),
+      ping: callable,
+      headers: either(having(), callable),
+      tls: having(),
+      dangerouslyAllowPlainText: flag,
+      heartbeatMs: numeric(10),
+    },
+    ELSEWHERE,
+  );
   const faults: string[] = [];
   if (typeof settings.url === 'string') {
     const { headers, dangerouslyAllowPlainText } = settings;

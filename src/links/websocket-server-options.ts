@@ -94,29 +94,48 @@ export interface WebSocketServerOptions<P> {
   readonly clock?: Clock;
 }
 
+/** What the package `ws` calls it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  maxPayload: 'maxBytes',
+  verifyClient: 'authenticate',
+  handleProtocols: 'protocol',
+  ssl: 'tls',
+  cert: 'tls',
+  key: 'tls',
+  clientTracking: 'who is there is told by clients$',
+  perMessageDeflate: 'nothing is compressed',
+};
+
 /** Refuses what cannot work, and an open door that nobody asked for. @internal */
 export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void {
-  checkOptions<WebSocketServerOptions<P>>('webSocketServer', options, {
-    port: integer(0, 65_535),
-    host: text,
-    server: called('a server of node:http or node:https', 'on'),
-    tls: having('cert', 'key'),
-    path: (value) =>
-      typeof value === 'string' && value.startsWith('/') ? undefined : `expected a path that begins with /`,
-    authenticate: callable,
-    allowAnonymous: flag,
-    origins: (value) =>
-      Array.isArray(value) && value.every(isOrigin) ? undefined : `expected origins like 'https://app.example', or '*'`,
-    protocol: callable,
-    maxConnections: integer(1),
-    maxConnectionsPerAddress: integer(1),
-    maxBytes: integer(1),
-    maxBufferedBytes: integer(1),
-    heartbeatMs: numeric(10),
-    handshakeTimeoutMs: numeric(1),
-    closeTimeoutMs: numeric(0, 5_000),
-    clock: clockLike,
-  });
+  checkOptions<WebSocketServerOptions<P>>(
+    'webSocketServer',
+    options,
+    {
+      port: integer(0, 65_535),
+      host: text,
+      server: called('a server of node:http or node:https', 'on'),
+      tls: having('cert', 'key'),
+      path: (value) =>
+        typeof value === 'string' && value.startsWith('/') ? undefined : `expected a path that begins with /`,
+      authenticate: callable,
+      allowAnonymous: flag,
+      origins: (value) =>
+        Array.isArray(value) && value.every(isOrigin)
+          ? undefined
+          : `expected origins like 'https://app.example', or '*'`,
+      protocol: callable,
+      maxConnections: integer(1),
+      maxConnectionsPerAddress: integer(1),
+      maxBytes: integer(1),
+      maxBufferedBytes: integer(1),
+      heartbeatMs: numeric(10),
+      handshakeTimeoutMs: numeric(1),
+      closeTimeoutMs: numeric(0, 5_000),
+      clock: clockLike,
+    },
+    ELSEWHERE,
+  );
   const { port, server, host = '127.0.0.1' } = options;
   const faults: string[] = [];
   if ((port === undefined) === (server === undefined)) faults.push(`exactly one of 'port' and 'server' is needed`);

@@ -36,6 +36,15 @@ export interface AmqpSinkOptions extends SinkOptions {
   readonly maxBytes?: number;
 }
 
+/** What the client calls it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  queue: `write exchange: '', and the name of the queue as routingKey`,
+  topic: 'routingKey',
+  key: 'routingKey',
+  deliveryMode: 'persistent',
+  confirm: 'everything is confirmed; see confirmTimeoutMs and maxUnconfirmed',
+};
+
 /**
  * Publishes bytes, always with confirms. Confirmed means: every queue that the message was routed to has it, on disk where
  * the queue is durable, on most replicas of a quorum queue. Then the message is acked.
@@ -55,14 +64,19 @@ export interface AmqpSinkOptions extends SinkOptions {
  */
 export function amqpSink(link: AmqpLink, options: AmqpSinkOptions): Sink<Uint8Array> {
   checkArgument('amqpSink', 'link', link, called('a link made with amqpLink', 'reading', 'writing'));
-  checkOptions<AmqpSinkOptions>('amqpSink', options, {
-    ...SINK_RULES,
-    exchange: required((value) => (typeof value === 'string' ? undefined : 'expected a text')),
-    routingKey: either(text, callable),
-    mandatory: flag,
-    persistent: flag,
-    maxBytes: integer(1),
-  });
+  checkOptions<AmqpSinkOptions>(
+    'amqpSink',
+    options,
+    {
+      ...SINK_RULES,
+      exchange: required((value) => (typeof value === 'string' ? undefined : 'expected a text')),
+      routingKey: either(text, callable),
+      mandatory: flag,
+      persistent: flag,
+      maxBytes: integer(1),
+    },
+    ELSEWHERE,
+  );
   return defineSink<Uint8Array, AmqpConnection>(
     {
       connector: 'amqp',

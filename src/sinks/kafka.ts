@@ -117,24 +117,40 @@ export function kafkaSink(link: KafkaLink, options: KafkaSinkOptions = {}): Sink
   );
 }
 
+/** What the clients call it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  maxInFlightRequests: 'maxUnconfirmed',
+  createPartitioner: 'partition',
+  timeout: 'confirmTimeoutMs',
+  retry: 'reconnect',
+  retries: 'reconnect',
+  clientId: 'belongs to kafkaLink',
+  allowAutoTopicCreation: `belongs to kafkaLink, as 'autoCreateTopics'`,
+};
+
 function check(options: KafkaSinkOptions): void {
   const topic = (value: unknown): string | undefined =>
     typeof value === 'function' || isTopicName(value) ? undefined : 'expected the name of a topic, or a function';
-  checkOptions<KafkaSinkOptions>('kafkaSink', options, {
-    ...SINK_RULES,
-    topic,
-    key: callable,
-    partition: callable,
-    acks: oneOf('all', 'leader'),
-    idempotent: flag,
-    transactionalId: text,
-    compression: oneOf('none', 'gzip'),
-    lingerMs: numeric(0),
-    maxBatch: integer(1, 65_535),
-    maxBatchBytes: integer(1_024),
-    maxBytes: integer(1),
-    idHeader: (value) => (value === false ? undefined : text(value)),
-  });
+  checkOptions<KafkaSinkOptions>(
+    'kafkaSink',
+    options,
+    {
+      ...SINK_RULES,
+      topic,
+      key: callable,
+      partition: callable,
+      acks: oneOf('all', 'leader'),
+      idempotent: flag,
+      transactionalId: text,
+      compression: oneOf('none', 'gzip'),
+      lingerMs: numeric(0),
+      maxBatch: integer(1, 65_535),
+      maxBatchBytes: integer(1_024),
+      maxBytes: integer(1),
+      idHeader: (value) => (value === false ? undefined : text(value)),
+    },
+    ELSEWHERE,
+  );
   if (options.idempotent === true && options.acks === 'leader')
     throw configInvalid('kafkaSink', [`'idempotent': needs acks 'all'`]);
   if (options.transactionalId !== undefined && (options.acks === 'leader' || options.idempotent === false))

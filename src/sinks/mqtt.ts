@@ -40,6 +40,13 @@ export interface MqttSinkOptions extends SinkOptions {
   readonly maxBytes?: number;
 }
 
+/** What the client calls it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  messageExpiryInterval: 'messageExpiryMs',
+  will: 'belongs to mqttLink',
+  clientId: 'belongs to mqttLink',
+};
+
 /**
  * Publishes bytes, with QoS 1. Confirmed means: the broker has the message and will deliver it to whoever is subscribed now,
  * also to kept sessions that are away, as far as its queues go. It does not mean that somebody is subscribed. Then the
@@ -62,15 +69,20 @@ export interface MqttSinkOptions extends SinkOptions {
  */
 export function mqttSink(link: MqttLink, options: MqttSinkOptions = {}): Sink<Uint8Array> {
   checkArgument('mqttSink', 'link', link, called('a link made with mqttLink', 'reading', 'writing', 'sessions'));
-  checkOptions<MqttSinkOptions>('mqttSink', options, {
-    ...SINK_RULES,
-    topic: either(topic, callable),
-    qos,
-    retain: either(flag, callable),
-    messageExpiryMs: numeric(1),
-    headers: oneOf('refuse', 'drop'),
-    maxBytes: integer(1),
-  });
+  checkOptions<MqttSinkOptions>(
+    'mqttSink',
+    options,
+    {
+      ...SINK_RULES,
+      topic: either(topic, callable),
+      qos,
+      retain: either(flag, callable),
+      messageExpiryMs: numeric(1),
+      headers: oneOf('refuse', 'drop'),
+      maxBytes: integer(1),
+    },
+    ELSEWHERE,
+  );
   const isPlain = link.protocolVersion === '3.1.1';
   const faults: string[] = [];
   if (isPlain && options.messageExpiryMs !== undefined) faults.push(`'messageExpiryMs' needs protocolVersion '5'`);

@@ -1,6 +1,7 @@
 import { defineSource, SOURCE_RULES, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { called, checkArgument, checkOptions, flag, integer, numeric, required, text } from '../connection/options.js';
+import { SOURCE_ELSEWHERE } from '../connection/source-options.js';
 import { openChannel } from '../links/amqp-channel.js';
 import { declareTopology } from '../links/amqp-topology.js';
 import type { AmqpConnection, AmqpLink } from '../links/amqp.js';
@@ -24,6 +25,16 @@ export interface AmqpSourceOptions extends SourceOptions {
   /** Nobody else may read the queue. Default false. */
   readonly exclusive?: boolean;
 }
+
+/** What the client calls it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ...SOURCE_ELSEWHERE,
+  topic: 'queue',
+  prefetchCount: 'prefetch',
+  noAck: 'each message is acked when it is settled; values() settles on arrival',
+  durable: 'belongs to a queue in the topology of amqpLink',
+  deadLetterExchange: 'belongs to a queue in the topology of amqpLink',
+};
 
 const CREDIT = 200;
 
@@ -50,13 +61,18 @@ const CREDIT = 200;
  */
 export function amqpSource(link: AmqpLink, options: AmqpSourceOptions): Flow<Uint8Array> {
   checkArgument('amqpSource', 'link', link, called('a link made with amqpLink', 'reading', 'writing'));
-  checkOptions<AmqpSourceOptions>('amqpSource', options, {
-    ...SOURCE_RULES,
-    queue: required(text),
-    prefetch: integer(1, 65_535),
-    requeueDelayMs: numeric(0),
-    exclusive: flag,
-  });
+  checkOptions<AmqpSourceOptions>(
+    'amqpSource',
+    options,
+    {
+      ...SOURCE_RULES,
+      queue: required(text),
+      prefetch: integer(1, 65_535),
+      requeueDelayMs: numeric(0),
+      exclusive: flag,
+    },
+    ELSEWHERE,
+  );
   const { credit = CREDIT } = options;
   // A prefetch of 0 would be one without limit.
   const prefetch = options.prefetch ?? (typeof credit === 'number' ? Math.max(1, credit) : CREDIT);

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js';
 import { defineSource, SOURCE_RULES, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
+import { SOURCE_ELSEWHERE } from '../connection/source-options.js';
 import { wait } from '../connection/wait.js';
 import type { KafkaClient, KafkaConsumerPlan } from '../links/kafka-driver.js';
 import { kafkaError, kafkaErrorType } from '../links/kafka-errors.js';
@@ -83,6 +84,22 @@ export interface KafkaSourceOptions extends SourceOptions {
   /** How much may be fetched and wait, of all partitions, before those with something waiting are paused. Default 16 MiB. */
   readonly maxBufferedBytes?: number;
 }
+
+/** What the clients call it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ...SOURCE_ELSEWHERE,
+  fromBeginning: `write from: 'earliest', which is the default, or 'latest'`,
+  mode: 'from',
+  autoCommit: 'messages that are settled are committed, by commitEvery and commitIntervalMs',
+  autocommit: 'messages that are settled are committed, by commitEvery and commitIntervalMs',
+  autoCommitThreshold: 'commitEvery',
+  maxBytes: 'maxBytesPerPartition',
+  maxWaitTimeInMs: 'maxWaitMs',
+  heartbeatInterval: 'groupHeartbeatMs',
+  rebalanceTimeout: 'revokeTimeoutMs',
+  partitionsConsumedConcurrently: 'concurrency is an option of each, behind the source',
+  clientId: 'belongs to kafkaLink',
+};
 
 const CREDIT = 500;
 const SESSION_MS = 30_000;
@@ -231,30 +248,35 @@ function check(options: KafkaSourceOptions): void {
     )
       ? undefined
       : 'expected an array of { topic, delayMs }';
-  checkOptions<KafkaSourceOptions>('kafkaSource', options, {
-    ...SOURCE_RULES,
-    topics: required(topics),
-    group: required(text),
-    from: either(oneOf('earliest', 'latest'), having('timeMs'), having('offsets')),
-    replay: flag,
-    transactional: flag,
-    tombstones: flag,
-    creditPerPartition: integer(1, 65_535),
-    maxGap: integer(1),
-    commitEvery: integer(1),
-    commitIntervalMs: numeric(1),
-    requeueDelayMs: numeric(0),
-    maxRequeueDelayMs: numeric(0),
-    retryTopics: retries,
-    deadTopic: topic,
-    idHeader: (value) => (value === false ? undefined : text(value)),
-    revokeTimeoutMs: numeric(0),
-    sessionTimeoutMs: integer(1_000, 1_800_000),
-    groupHeartbeatMs: integer(100),
-    maxWaitMs: integer(1, 10_000),
-    maxBytesPerPartition: integer(1_024),
-    maxBufferedBytes: integer(1_024),
-  });
+  checkOptions<KafkaSourceOptions>(
+    'kafkaSource',
+    options,
+    {
+      ...SOURCE_RULES,
+      topics: required(topics),
+      group: required(text),
+      from: either(oneOf('earliest', 'latest'), having('timeMs'), having('offsets')),
+      replay: flag,
+      transactional: flag,
+      tombstones: flag,
+      creditPerPartition: integer(1, 65_535),
+      maxGap: integer(1),
+      commitEvery: integer(1),
+      commitIntervalMs: numeric(1),
+      requeueDelayMs: numeric(0),
+      maxRequeueDelayMs: numeric(0),
+      retryTopics: retries,
+      deadTopic: topic,
+      idHeader: (value) => (value === false ? undefined : text(value)),
+      revokeTimeoutMs: numeric(0),
+      sessionTimeoutMs: integer(1_000, 1_800_000),
+      groupHeartbeatMs: integer(100),
+      maxWaitMs: integer(1, 10_000),
+      maxBytesPerPartition: integer(1_024),
+      maxBufferedBytes: integer(1_024),
+    },
+    ELSEWHERE,
+  );
   const { sessionTimeoutMs = SESSION_MS, revokeTimeoutMs = 0, groupHeartbeatMs = 0 } = options;
   const faults: string[] = [];
   if (revokeTimeoutMs > sessionTimeoutMs / 2)

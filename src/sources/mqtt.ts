@@ -15,6 +15,7 @@ import {
   oneOf,
   required,
 } from '../connection/options.js';
+import { SOURCE_ELSEWHERE } from '../connection/source-options.js';
 import type { MqttConnection } from '../links/mqtt-connection.js';
 import { wholeSeconds } from '../links/mqtt-message.js';
 import { checkWill, type MqttWill, qos } from '../links/mqtt-options.js';
@@ -63,6 +64,16 @@ export interface MqttSourceOptions extends SourceOptions {
   /** What the broker publishes when this source is gone without a goodbye. */
   readonly will?: MqttWill;
 }
+
+/** What the client calls it. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ...SOURCE_ELSEWHERE,
+  clean: 'cleanStart',
+  rh: 'retained',
+  sessionExpiryInterval: 'sessionExpiryMs',
+  group: 'share',
+  clientId: 'belongs to mqttLink',
+};
 
 const CREDIT = 100;
 const DAY_MS = 86_400_000;
@@ -146,20 +157,25 @@ export function mqttSource(link: MqttLink, options: MqttSourceOptions): Flow<Uin
 
 /** Checks the options; gives the filters as the broker gets them. */
 function checkSource(link: MqttLink, options: MqttSourceOptions): string[] {
-  checkOptions<MqttSourceOptions>('mqttSource', options, {
-    ...SOURCE_RULES,
-    topics: required(filtersRule),
-    qos,
-    share: level,
-    leaveOnDrain: flag,
-    name: level,
-    receiveMaximum: integer(1, 65_535),
-    sessionExpiryMs: numeric(0),
-    cleanStart: flag,
-    retained: oneOf('new', 'always', 'never'),
-    requeueDelayMs: either(numeric(0), backoffLike),
-    will: having(),
-  });
+  checkOptions<MqttSourceOptions>(
+    'mqttSource',
+    options,
+    {
+      ...SOURCE_RULES,
+      topics: required(filtersRule),
+      qos,
+      share: level,
+      leaveOnDrain: flag,
+      name: level,
+      receiveMaximum: integer(1, 65_535),
+      sessionExpiryMs: numeric(0),
+      cleanStart: flag,
+      retained: oneOf('new', 'always', 'never'),
+      requeueDelayMs: either(numeric(0), backoffLike),
+      will: having(),
+    },
+    ELSEWHERE,
+  );
   const { protocolVersion, clientId } = link;
   const isFive = protocolVersion === '5';
   checkWill('mqttSource will', options.will, isFive);
