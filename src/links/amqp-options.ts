@@ -1,8 +1,9 @@
+import { checkTls } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
-  anything,
   callable,
   checkOptions,
+  configInvalid,
   either,
   flag,
   having,
@@ -97,14 +98,10 @@ export function checkAmqpLink(options: AmqpLinkOptions): AmqpTarget {
     },
     ELSEWHERE,
   );
-  const { topology = {}, tls = {} } = options;
-  checkOptions<AmqpTls>('amqpLink tls', tls, {
-    ca: anything,
-    cert: anything,
-    key: anything,
-    passphrase: anything,
-    servername: text,
-  });
-  checkTopology(topology);
-  return amqpTarget(options);
+  checkTls('amqpLink tls', options.tls);
+  checkTopology(options.topology ?? {});
+  const target = amqpTarget(options);
+  if (options.tls !== undefined && target.protocol !== 'amqps')
+    throw configInvalid('amqpLink', [`'tls' needs a URL that begins with amqps:`]);
+  return target;
 }

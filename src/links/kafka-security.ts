@@ -1,3 +1,4 @@
+import { checkTls } from '../connection/check-tls.js';
 import { anything, callable, checkOptions, configInvalid, oneOf, required, text } from '../options.js';
 
 /**
@@ -30,14 +31,7 @@ export type KafkaSasl =
 
 /** Throws CONFIG_INVALID for what is no login or no TLS; never with a secret in it. @internal */
 export function checkSecurity(tls: boolean | KafkaTls | undefined, sasl: KafkaSasl | undefined): void {
-  if (typeof tls === 'object')
-    checkOptions<KafkaTls>('kafkaLink tls', tls, {
-      ca: anything,
-      cert: anything,
-      key: anything,
-      passphrase: anything,
-      servername: text,
-    });
+  if (typeof tls === 'object') checkTls('kafkaLink tls', tls);
   if (sasl === undefined) return;
   const { mechanism } = sasl as Partial<KafkaSasl>;
   const wrong = oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer')(mechanism);

@@ -1,6 +1,6 @@
+import { checkTls } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
-  anything,
   callable,
   checkOptions,
   configInvalid,
@@ -121,14 +121,7 @@ export function checkMqttLink(options: MqttLinkOptions): MqttTarget {
   );
   const { protocolVersion = '5', will, tls, topicAliases = 0 } = options;
   const target = mqttTarget(options.url);
-  if (tls !== undefined)
-    checkOptions<MqttTls>('mqttLink tls', tls, {
-      ca: anything,
-      cert: anything,
-      key: anything,
-      passphrase: anything,
-      servername: text,
-    });
+  checkTls('mqttLink tls', tls);
   checkWill('mqttLink will', will, protocolVersion === '5');
   const faults: string[] = [];
   if (tls !== undefined && !target.isSecure) faults.push(`'tls' needs a URL that begins with mqtts: or wss:`);

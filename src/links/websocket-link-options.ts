@@ -1,3 +1,4 @@
+import { checkTls } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
   callable,
@@ -134,6 +135,7 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
     },
     ELSEWHERE,
   );
+  checkTls('webSocketLink tls', settings.tls, { servername: text, dangerouslySkipVerify: flag });
   const faults: string[] = [];
   if (typeof settings.url === 'string') {
     const { headers, dangerouslyAllowPlainText } = settings;
@@ -142,6 +144,8 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
     const wrong =
       urlFault(settings.url) ?? headersFault(known) ?? credentialsFault(settings.url, known, dangerouslyAllowPlainText);
     if (wrong !== undefined) faults.push(wrong);
+    else if (settings.tls !== undefined && /^ws:/i.test(settings.url))
+      faults.push(`'tls' needs a URL that begins with wss:`);
   }
   const forWs = [settings.headers, settings.tls].some((option) => option !== undefined);
   if (forWs && (settings.client === undefined || !isPausing(settings.client))) {

@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.js';
+import { checkTls } from '../connection/check-tls.js';
 import { isLoopback } from '../connection/loopback.js';
 import {
   callable,
@@ -136,6 +137,7 @@ export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void 
     },
     ELSEWHERE,
   );
+  checkTls('webSocketServer tls', options.tls, {});
   const { port, server, host = '127.0.0.1' } = options;
   const faults: string[] = [];
   if ((port === undefined) === (server === undefined)) faults.push(`exactly one of 'port' and 'server' is needed`);

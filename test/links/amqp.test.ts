@@ -68,6 +68,8 @@ describe('amqpLink', () => {
     [{ url: 'amqp://a', topologie: {} }, `did you mean 'topology'?`],
     [{ url: 'amqp://a', heartbeatMs: 10 }, 'a whole number from 1000'],
     [{ url: 'amqp://a', tls: { certificate: '' } }, `unknown option 'certificate'`],
+    [{ url: 'amqp://a', tls: {} }, `'tls' needs a URL that begins with amqps:`],
+    [{ url: 'amqps://a', tls: { ca: './ca.pem' } }, `amqpLink tls: 'ca': expected PEM`],
     [{ url: 'amqp://a', password: 4711 }, `'password': expected a text that is not empty, or a function, got number`],
     [{ url: 'amqp://a', topology: { queues: [{}] } }, `topology.queues[0]: 'name' is missing`],
     [{ url: 'mqtt://a' }, 'amqp://host or amqps://host'],

@@ -15,7 +15,12 @@ function refusal(tls: unknown, sasl?: unknown): string {
 describe('the security of a link', () => {
   it('is taken as it should be', () => {
     expect(refusal(true)).toBe('');
-    expect(refusal({ ca: 'pem', servername: 'broker' }, { mechanism: 'plain', username: 'u', password: '' })).toBe('');
+    expect(
+      refusal(
+        { ca: '-----BEGIN CERTIFICATE-----', servername: 'broker' },
+        { mechanism: 'plain', username: 'u', password: '' },
+      ),
+    ).toBe('');
     expect(refusal(undefined, { mechanism: 'oauthbearer', token: () => 't' })).toBe('');
   });
 

@@ -78,6 +78,14 @@ describe('options of webSocketLink', () => {
     expect(refused({ url: 'wss://feed.example', tls: {}, client: WebSocket })).toBe('accepted');
   });
 
+  it('say of certificates that are of no use that they are none, or that nothing would look at them', () => {
+    expect(refused({ ...ws, url: 'ws://localhost', tls: {} })).toContain(`'tls' needs a URL that begins with wss:`);
+    const tls = { ca: './ca.pem', certificate: '' };
+    expect(refused({ ...ws, url: 'wss://feed.example', tls })).toBe(
+      `webSocketLink tls: unknown option 'certificate'; 'ca': expected PEM, as a text or bytes: a file is not read, got './ca.pem'.`,
+    );
+  });
+
   it('tell every fault at once, with the nearest name (B32)', () => {
     const said = refused({ url: 'wss://x', protocol: 'a', maxBytes: 0, heartbeatMs: 1, client: 'browser' });
     for (const part of [`did you mean 'protocols'`, `'maxBytes'`, `'heartbeatMs'`, `'client'`])

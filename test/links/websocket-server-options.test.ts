@@ -33,8 +33,15 @@ describe('options of webSocketServer', () => {
     expect(refused({ server })).toContain('does not listen yet');
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     expect(refused({ server })).toBe('accepted');
-    expect(refused({ server, tls: { cert: 'x', key: 'y' } })).toContain(`'tls' belongs to the given 'server'`);
+    expect(refused({ server, tls: { cert: new Uint8Array(), key: new Uint8Array() } })).toContain(
+      `'tls' belongs to the given 'server'`,
+    );
     await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('take a certificate, and no path of one', () => {
+    const tls = { cert: './cert.pem', key: './key.pem' };
+    expect(refused({ port: 0, tls })).toMatch(/'cert': expected PEM.*'key': expected PEM/);
   });
 
   it('need exactly one of port and server', () => {
