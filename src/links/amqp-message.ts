@@ -45,9 +45,10 @@ function isEmpty(own: Record<string, unknown> | undefined): boolean {
 function headerOf(value: unknown): HeaderValue | undefined {
   if (typeof value === 'string' || value instanceof Uint8Array) return value;
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
-  if (Array.isArray(value)) return value.flatMap((item) => (headerOf(item) as string | undefined) ?? []);
-  // Tables, as the broker's own x-death, have no form as a header; what is in them is for the broker's tools.
-  return undefined;
+  // Tables, and lists of them as the broker's own x-death, have no form as a header; what is in them is for its tools.
+  if (!Array.isArray(value)) return undefined;
+  const items = value.flatMap((item) => (headerOf(item) as string | undefined) ?? []);
+  return items.length === 0 && value.length > 0 ? undefined : items;
 }
 
 /** The key that a sink wrote. @internal */

@@ -1,6 +1,16 @@
 import { inspect } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
-import { backoff, isSluiceError, observe, systemClock, type Message, type SluiceEvent, type Status } from 'sluice';
+import {
+  backoff,
+  deadLetter,
+  each,
+  isSluiceError,
+  observe,
+  systemClock,
+  type Message,
+  type SluiceEvent,
+  type Status,
+} from 'sluice';
 import { amqpLink, amqpSink, amqpSource, type AmqpLink, type AmqpLinkOptions, type AmqpTopology } from 'sluice/amqp';
 import { faultProxy, type FaultProxy } from 'sluice/testing-node';
 import { brokerSuite } from '../brokers/broker-suite.js';
@@ -194,6 +204,44 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     expect(Math.min(...atMs.slice(1).map((ms, at) => ms - (atMs[at] as number)))).toBeGreaterThan(118);
     seen.subscription.unsubscribe();
     await until(async () => expect(await admin.depth('n')).toBe(0));
+  });
+
+  it('tells why a message died where deadLetter sends it to an exchange, and which queue it was in where the broker does', async () => {
+    const { admin, link } = await bench(broker());
+    const one = link({
+      exchanges: [{ name: 'd.dead', type: 'fanout' }],
+      queues: [{ name: 'd', deadLetterExchange: 'd.dead' }, { name: 'd.dead' }],
+      bindings: [{ queue: 'd.dead', exchange: 'd.dead' }],
+    });
+    const letters = read(one, 'd.dead', {}, (message) => void message.ack());
+    const ours = collect(
+      amqpSource(one, { queue: 'd' }).pipe(
+        deadLetter(amqpSink(one, { exchange: 'd.dead', reconnect })),
+        each(() => Promise.reject(new TypeError('no such article')), { onError: 'dead' }),
+      ),
+    );
+    await until(() => admin.put('d', 'ours'));
+    await until(() => expect(texts(letters)).toEqual(['ours']));
+    ours.subscription.unsubscribe();
+    const theirs = read(one, 'd', {}, (message) => void message.nack(new TypeError('no such article'), 'dead'));
+    await until(() => admin.put('d', 'theirs'));
+    await until(() => expect(texts(letters)).toEqual(['ours', 'theirs']));
+    const [byUs, byBroker] = letters.messages.map(({ id, headers }) => ({ id, headers: { ...headers } }));
+    expect(byUs).toMatchObject({
+      id: 'ours',
+      headers: {
+        'x-dead-reason': expect.stringContaining('no such article') as string,
+        'x-dead-code': 'HANDLER_FAILED',
+        'x-dead-topic': 'd',
+        'x-dead-attempt': '1',
+      },
+    });
+    expect(byBroker).toMatchObject({
+      id: 'theirs',
+      headers: { 'x-first-death-exchange': '', 'x-first-death-queue': 'd', 'x-first-death-reason': 'rejected' },
+    });
+    expect(byBroker?.headers).not.toHaveProperty('x-death');
+    expect([theirs.errors, ours.errors, await admin.depth('d')]).toEqual([[], [], 0]);
   });
 
   it('leaves the ceiling to a quorum queue that has one', async () => {

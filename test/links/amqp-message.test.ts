@@ -25,8 +25,10 @@ describe('a message in AMQP', () => {
   });
 
   it('reads numbers and flags as text, and leaves the tables of the broker to its tools', () => {
-    const came = delivered(1, { headers: { n: 1, yes: true, big: 2n, death: { count: 1 }, mixed: [1, { a: 1 }] } });
-    expect({ ...headersOf(came) }).toEqual({ n: '1', yes: 'true', big: '2', mixed: ['1'] });
+    const came = delivered(1, {
+      headers: { n: 1, yes: true, big: 2n, death: [{ count: 1 }], table: { a: 1 }, mixed: [1, { a: 1 }], none: [] },
+    });
+    expect({ ...headersOf(came) }).toEqual({ n: '1', yes: 'true', big: '2', mixed: ['1'], none: [] });
   });
 
   it('has no headers and no key when none came, and none of the prototype', () => {
