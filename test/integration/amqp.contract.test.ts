@@ -40,6 +40,7 @@ const quorum: Features = {
   stallDetectMs: 30_000,
   routingReport: true,
   tls: true,
+  tokenRefresh: true,
 };
 
 const classic: Features = {
@@ -80,10 +81,16 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
   const stalled: string[] = [];
   const unbound = new Set<string>();
   let password = 'guest';
+  let isDenied = false;
   let isFull = false;
   const restart = async (): Promise<void> => {
     await broker.stop();
     await broker.start();
+  };
+  /** The password that was good until now is not any more. */
+  const setPassword = async (next: string): Promise<void> => {
+    await broker.control?.('change_password', 'guest', next);
+    password = next;
   };
   const free = async (): Promise<void> => {
     if (isFull) await broker.control?.(WATERMARK, '0.6');
@@ -92,7 +99,8 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
   // A link of its own for each end, as two applications would have.
   const linkTo = (channel: string): AmqpLink =>
     amqpLink({
-      url: broker.url.replace(`:${broker.port}`, `:${proxy.port}`).replace(':guest@', `:${password}@`),
+      url: broker.url.replace(`:${broker.port}`, `:${proxy.port}`),
+      ...(broker.isOwn ? { password: async () => (isDenied ? WRONG : password) } : {}),
       topology: unbound.has(channel) ? {} : { queues: [{ name: channel, type }] },
       heartbeatMs: 1_000,
       connectTimeoutMs: 2_000,
@@ -141,7 +149,18 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
     },
     proc: clientProcesses(clientSetup(broker.url)),
     // Whom someone else's broker lets in is not known.
-    ...(broker.isOwn ? { auth: { deny: () => void (password = WRONG), grant: () => void (password = 'guest') } } : {}),
+    ...(broker.isOwn
+      ? {
+          auth: {
+            deny: () => void (isDenied = true),
+            grant: () => void (isDenied = false),
+            async expire() {
+              await setPassword(`${password}'`);
+              proxy.rst();
+            },
+          },
+        }
+      : {}),
     store: {
       async fill() {
         isFull = true;
@@ -190,6 +209,7 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
       // The next case has it again, whatever this one ended with.
       if (broker.isOwn) await broker.start();
       await free();
+      if (password !== 'guest') await setPassword('guest');
       await asked(broker, async (channel) => {
         for (const name of names) await channel.deleteQueue(name);
       });
@@ -211,7 +231,7 @@ const network: readonly Verb[] = [
 ];
 const ends: readonly Verb[] = own ? ['broker.stop', 'broker.start', 'broker.kill', 'broker.restart'] : [];
 
-const orders: readonly Verb[] = own ? ['net.stall', 'peek.unsettled', 'auth.deny', 'auth.grant'] : [];
+const orders: readonly Verb[] = own ? ['net.stall', 'peek.unsettled', 'auth.deny', 'auth.grant', 'auth.expire'] : [];
 /** The alarm does not depend on the type of a queue either, and each order takes the broker's tool a second. */
 const stores: readonly Verb[] = own ? ['store.fill', 'store.free'] : [];
 const peeks: readonly Verb[] = ['peek.opened', 'peek.open', 'peek.depth', 'peek.consumers'];
@@ -223,7 +243,7 @@ const harnesses = [
   [
     'classic',
     classic,
-    { 'REC-01': once, 'REC-05': once, 'SHU-08': once, 'SEC-01': once, 'RES-01': once, 'SNK-07': once },
+    { 'REC-01': once, 'REC-05': once, 'REC-11': once, 'SHU-08': once, 'SEC-01': once, 'RES-01': once, 'SNK-07': once },
   ],
 ] as const;
 
