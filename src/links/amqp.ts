@@ -3,6 +3,7 @@ import type { ChannelModel } from 'amqplib';
 import { askedText } from '../connection/asked-text.js';
 import { defineLink, type Link, type LinkContext } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
+import { maybeExpired } from '../connection/maybe-expired.js';
 import { SluiceError } from '../errors.js';
 import { closeAmqp } from './amqp-close.js';
 import { amqpError, amqpLost, isFarewell } from './amqp-errors.js';
@@ -109,8 +110,6 @@ export function amqpLink(options: AmqpLinkOptions): AmqpLink {
   };
 }
 
-/** A token that is younger has not expired: what is refused with it is refused for good. */
-const FRESH_MS = 10_000;
 const FAREWELL = 'amqp could not connect: the broker said goodbye instead of opening the virtual host.';
 
 /** What is known from earlier tries. */
@@ -154,9 +153,7 @@ async function connect(
   gatherWrites(stream, context.clock);
   const openedMs = context.clock.elapsed();
   const explained = (error: SluiceError): SluiceError =>
-    error.code === 'AUTH_FAILED' && typeof password === 'function' && context.clock.elapsed() - openedMs >= FRESH_MS
-      ? outdated(error)
-      : error;
+    maybeExpired(error, typeof password === 'function', context.clock.elapsed() - openedMs);
   let failure: unknown;
   const connection: AmqpConnection = {
     model,
@@ -185,9 +182,4 @@ async function connect(
   model.on('blocked', (reason: string) => blocked(reason));
   model.on('unblocked', () => blocked(undefined));
   return connection;
-}
-
-function outdated(cause: SluiceError): SluiceError {
-  const text = `${cause.message}; the login may have expired, so a new password is asked for.`;
-  return new SluiceError('CONNECTION_LOST', text, { retriable: true, details: cause.details, cause });
 }

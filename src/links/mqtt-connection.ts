@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import { askedText } from '../connection/asked-text.js';
 import type { LinkContext } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
+import { maybeExpired } from '../connection/maybe-expired.js';
 import type { SluiceError } from '../errors.js';
 import type { MqttClient, MqttConnack, MqttPublish } from './mqtt-client.js';
 import { connectionFailed, disconnected } from './mqtt-errors.js';
@@ -83,12 +84,14 @@ export async function openMqtt(
   attempt.signal.addEventListener('abort', () => void client.end(true, {}));
   return new Promise<MqttConnection>((resolve, reject) => {
     let failure: SluiceError | undefined;
+    let openedMs = 0;
+    const isAsked = typeof options.password === 'function';
     const failed = (error: unknown): void => {
       failure ??= connectionFailed(error, connection !== undefined);
       if (connection === undefined) {
         reject(failure);
         client.end(true, {});
-      } else context.lost(failure);
+      } else context.lost(maybeExpired(failure, isAsked, context.clock.elapsed() - openedMs));
     };
     client.on('error', failed);
     // What has no code the client keeps to itself: a refused upgrade to WebSocket, for example.
@@ -100,6 +103,7 @@ export async function openMqtt(
       client.stream.setNoDelay?.(true);
       // Also a part of a packet: the answer to a ping stands behind a large message, however long that takes to come.
       client.stream.on('data', () => connection?.heard?.());
+      openedMs = context.clock.elapsed();
       const server = connack.properties ?? {};
       const quota = new MqttQuota(server.receiveMaximum ?? 65_535);
       // A topic `constructor` is not abbreviated only because every object has one.

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import net from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { backoff, isSluiceError, observe, type SluiceError } from 'sluice';
+import { backoff, isSluiceError, observe, systemClock, type SluiceError } from 'sluice';
 import { mqttLink, type MqttLinkOptions } from 'sluice/mqtt';
 import { agreeing, connack, disconnect, mqttServer, type Behaviour, type MqttServer } from '../helpers/mqtt-server.js';
 import { ownAccessors } from '../helpers/own-accessors.js';
@@ -102,6 +102,27 @@ describe('the connection of a link', () => {
     await until(() => expect(server.of(1).length).toBeGreaterThanOrEqual(2));
     expect(server.of(1)[0]!.toString('latin1')).toContain('token-1');
     expect(server.of(1)[1]!.toString('latin1')).toContain('token-2');
+  });
+
+  it('asks for a new password when the broker ends the connection as not allowed, unless the last one is new', async () => {
+    let asked = 0;
+    let aheadMs = 0;
+    const clock = { ...systemClock, elapsed: () => systemClock.elapsed() + aheadMs };
+    const { server, link, lost, fatal, isUp } = await used({
+      username: 'u',
+      password: () => `token-${(asked += 1)}`,
+      heartbeatMs: 60_000,
+      clock,
+    });
+    await isUp();
+    // As a broker does whose token has expired.
+    aheadMs = 10_000;
+    server.send(disconnect(0x87));
+    await until(() => expect([server.connections, link.writing.current() === undefined]).toEqual([2, false]));
+    expect(lost.map(({ code, retriable }) => [code, retriable])).toEqual([['CONNECTION_LOST', true]]);
+    server.send(disconnect(0x87));
+    await until(() => expect(fatal).toMatchObject([{ code: 'AUTH_FAILED' }]));
+    expect([server.connections, asked]).toEqual([2, 2]);
   });
 
   it('ends where the function gives no password', async () => {
