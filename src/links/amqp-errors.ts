@@ -1,4 +1,4 @@
-import { isUntrusted } from '../connection/untrusted.js';
+import { trustCure } from '../connection/trust-cure.js';
 import { isSluiceError, SluiceError, type ErrorCode } from '../errors.js';
 
 /** Reply codes of AMQP 0-9-1 (section 1.2, `reply-code`) that trying again does not change. */
@@ -23,7 +23,8 @@ export function amqpError(error: unknown, what: string, otherwise: ErrorCode = '
   if (isFarewell(error)) return new SluiceError('AUTH_FAILED', `${what}: the broker refused the virtual host.`, told);
   // The client itself refuses what cannot be written: a name that is too long, an argument of a kind that AMQP has not.
   if (error instanceof TypeError || error instanceof RangeError) return new SluiceError('CONFIG_INVALID', said, told);
-  if (isUntrusted(code)) return new SluiceError('AUTH_FAILED', said, told);
+  const cure = trustCure(code);
+  if (cure !== undefined) return new SluiceError('AUTH_FAILED', `${said}; ${cure}`, told);
   const reply = replyCode(code, message);
   // Somebody else reads it, perhaps this process before it lost its connection: they go.
   const isTaken = reply === ACCESS_REFUSED && /exclusive use/i.test(message);

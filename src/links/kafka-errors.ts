@@ -1,4 +1,4 @@
-import { isUntrusted } from '../connection/untrusted.js';
+import { trustCure } from '../connection/trust-cure.js';
 import type { ErrorCode } from '../errors.js';
 import { isSluiceError, SluiceError } from '../errors.js';
 
@@ -63,7 +63,9 @@ export function kafkaError(error: unknown, what: string, otherwise: ErrorCode = 
   if (found.type !== undefined && found.type in MEANINGS)
     return new SluiceError(MEANINGS[found.type] as ErrorCode, said, told);
   const { code } = found.error;
-  if (name === 'KafkaJSSASLAuthenticationError' || isUntrusted(code)) return new SluiceError('AUTH_FAILED', said, told);
+  const cure = trustCure(code);
+  if (cure !== undefined) return new SluiceError('AUTH_FAILED', `${said}; ${cure}`, told);
+  if (name === 'KafkaJSSASLAuthenticationError') return new SluiceError('AUTH_FAILED', said, told);
   // A compression that the client does not know, and would not know the next time either.
   if (name === 'KafkaJSNotImplemented' || code === 'PLT_KFK_UNSUPPORTED_COMPRESSION')
     return new SluiceError('PROTOCOL_ERROR', said, told);

@@ -1,4 +1,4 @@
-import { isUntrusted } from '../connection/untrusted.js';
+import { trustCure } from '../connection/trust-cure.js';
 import { isSluiceError, SluiceError, type ErrorCode } from '../errors.js';
 import { upgradeRefused } from './websocket-errors.js';
 
@@ -87,8 +87,11 @@ export function connectionFailed(error: unknown, isOpen: boolean): SluiceError {
   if (typeof code === 'number' && !isOpen) return connectRefused(code);
   const status = /^Unexpected server response: (\d{3})$/.exec(said)?.[1];
   if (status !== undefined) return upgradeRefused(Number(status));
-  if (isUntrusted(code))
-    return new SluiceError('AUTH_FAILED', `mqtt could not connect: ${said}`, { details: { code }, cause: error });
+  const cure = trustCure(code);
+  if (cure !== undefined) {
+    const text = `mqtt could not connect: ${said}; ${cure}`;
+    return new SluiceError('AUTH_FAILED', text, { details: { code }, cause: error });
+  }
   if (!isOpen) {
     return new SluiceError('CONNECT_FAILED', `mqtt could not connect: ${said}`, { retriable: true, cause: error });
   }

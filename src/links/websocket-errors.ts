@@ -1,4 +1,4 @@
-import { isUntrusted } from '../connection/untrusted.js';
+import { trustCure } from '../connection/trust-cure.js';
 import { isSluiceError, SluiceError, type ErrorCode } from '../errors.js';
 
 /** What an HTTP status in place of the upgrade means. 4xx is a decision; the ones that ask for patience are not. */
@@ -40,9 +40,11 @@ export function connectFailed(cause: unknown): SluiceError {
   const { code, message = '' } = (cause ?? {}) as { readonly code?: unknown; readonly message?: string };
   const said = typeof code === 'string' ? code : HANDSHAKE.exec(message)?.[0];
   const option = said?.endsWith('subprotocol') === true ? ' (protocols)' : '';
-  const what = `The WebSocket connection could not be opened${said === undefined ? '' : `: ${said}${option}`}.`;
+  const cure = trustCure(code);
+  const todo = cure === undefined ? '' : `; ${cure}`;
+  const what = `The WebSocket connection could not be opened${said === undefined ? '' : `: ${said}${option}${todo}`}.`;
   const told = { details: { connector: 'websocket', code }, cause };
-  if (isUntrusted(code)) return new SluiceError('AUTH_FAILED', what, told);
+  if (cure !== undefined) return new SluiceError('AUTH_FAILED', what, told);
   if (said?.startsWith('Server sent ') === true) return new SluiceError('PROTOCOL_ERROR', what, told);
   return new SluiceError('CONNECT_FAILED', what, { ...told, retriable: true });
 }

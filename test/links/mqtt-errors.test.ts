@@ -55,7 +55,7 @@ describe('errors of MQTT', () => {
     });
     expect(connectionFailed(alert, false)).toMatchObject({
       code: 'AUTH_FAILED',
-      message: `mqtt could not connect: ${code}`,
+      message: `mqtt could not connect: ${code}; give a certificate that it trusts as 'cert' and 'key' of tls`,
     });
   });
 
