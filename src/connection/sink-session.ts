@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Cancel } from '../clock.js';
-import { isSluiceError, metBy, SluiceError } from '../errors.js';
+import { metBy, SluiceError, toSluiceError } from '../errors.js';
 import { handBack, isOpen, isTakenBack, mark } from '../message/envelope.js';
 import type { Message, NackThen } from '../message/message.js';
 import { report } from '../observability/observe.js';
@@ -180,12 +180,8 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   }
 
   private failureOf(reason: unknown): SluiceError {
-    if (isSluiceError(reason)) return metBy(this.connector, reason);
-    return new SluiceError('SINK_FAILED', `The ${this.connector} sink could not send.`, {
-      retriable: true,
-      details: { connector: this.connector },
-      cause: reason,
-    });
+    const text = `The ${this.connector} sink could not send`;
+    return metBy(this.connector, toSluiceError(reason, 'SINK_FAILED', text, { retriable: true }));
   }
 
   private pump(): void {

@@ -114,6 +114,18 @@ describe('defineSink', () => {
     expect(log).toEqual(['0 dead SINK_FAILED', '1 requeue SINK_FAILED', '2 dead PAYLOAD_TOO_LARGE']);
   });
 
+  it('says why it could not send, as where a function of its user throws', () => {
+    const reasons: unknown[] = [];
+    onTestFinished(observe((event) => void (event.type === 'message.nacked' && reasons.push(event.reason))));
+    const r = rig({ onError: 'dead' });
+    r.answer = () => {
+      throw new TypeError('no such field');
+    };
+    for (const message of messages(r.clock, 1).taken) r.sink.next(message);
+    const message = 'The rig sink could not send: no such field';
+    expect(reasons).toMatchObject([{ code: 'SINK_FAILED', message, retriable: true, details: { connector: 'rig' } }]);
+  });
+
   it('waits when the writer asks for it', () => {
     const r = rig();
     r.answer = () => false;
