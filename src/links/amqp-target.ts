@@ -29,7 +29,13 @@ export function amqpTarget(options: AmqpAddress): AmqpTarget {
   const { url, username, password, heartbeatMs = 5_000, dangerouslyAllowPlainText } = options;
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^amqps?:$/.test(parsed.protocol) || parsed.hostname === '')
-    throw configInvalid('amqpLink', [`'url': expected amqp://host or amqps://host`]);
+    throw configInvalid('amqpLink', [
+      `'url': expected amqp://host or amqps://host, special characters of a login as %…`,
+    ]);
+  if (parsed.search !== '')
+    throw configInvalid('amqpLink', [
+      `'url': expected nothing behind a ?: what stands there is an option, as heartbeatMs or tls`,
+    ]);
   const isSecure = parsed.protocol === 'amqps:';
   // Without a login there is no secret: the broker knows «guest» by default, and from its own machine only.
   const areSent = [username, password].some((given) => given !== undefined) || parsed.username + parsed.password !== '';

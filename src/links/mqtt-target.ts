@@ -20,7 +20,13 @@ export interface MqttTarget {
 export function mqttTarget(url: string): MqttTarget {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^(mqtts?|wss?):$/.test(parsed.protocol) || parsed.hostname === '')
-    throw configInvalid('mqttLink', [`'url': expected mqtt://host, mqtts://host, ws://host or wss://host`]);
+    throw configInvalid('mqttLink', [
+      `'url': expected mqtt://host, mqtts://host, ws://host or wss://host, special characters of a login as %…`,
+    ]);
+  if (parsed.search !== '' && parsed.protocol.startsWith('mqtt'))
+    throw configInvalid('mqttLink', [
+      `'url': expected nothing behind a ?: what stands there is an option, as clientId`,
+    ]);
   const protocol = parsed.protocol.slice(0, -1) as MqttTarget['protocol'];
   return {
     protocol,

@@ -45,6 +45,11 @@ describe('amqpTarget', () => {
     },
   );
 
+  it('takes no parameters, which would be of no effect', () => {
+    const url = 'amqp://host?heartbeat=60&cacertfile=ca.pem';
+    expect(() => amqpTarget({ url })).toThrow(`'url': expected nothing behind a ?: what stands there is an option`);
+  });
+
   it('sends no login over a network in the clear, unless that was written out (S13)', () => {
     const refused = "'url': credentials would travel unencrypted to far; use amqps:, or set dangerouslyAllowPlainText";
     for (const url of ['amqp://u:hidden@far', 'amqp://u@far']) expect(() => amqpTarget({ url })).toThrow(refused);
