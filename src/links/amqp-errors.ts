@@ -7,6 +7,13 @@ const NOT_FOUND = 404;
 const PRECONDITION_FAILED = 406;
 const NOT_ALLOWED = 530;
 
+/** What to do, by what the broker says. */
+const CURES: readonly (readonly [said: RegExp, cure: string])[] = [
+  [/login was refused/i, 'correct username and password; it takes guest from its own machine only'],
+  [/no (queue|exchange) '/, 'declare it in the topology of the link, or correct its name'],
+  [/inequivalent arg/, 'declare it as the broker has it, or delete it there'],
+];
+
 /**
  * What the client said while something was opened, as an error of ours; whether trying again can help is known from its
  * reply code.
@@ -17,10 +24,16 @@ const NOT_ALLOWED = 530;
 export function amqpError(error: unknown, what: string, otherwise: ErrorCode = 'CONNECTION_LOST'): SluiceError {
   if (isSluiceError(error)) return error;
   const { code, message = 'closed' } = (error ?? {}) as { code?: unknown; message?: string };
-  const said = `${what}: ${message.slice(0, 200)}`;
+  const todo = CURES.find(([known]) => known.test(message))?.[1];
+  const said = `${what}: ${message.slice(0, 200)}${todo === undefined ? '' : `; ${todo}`}`;
   const told = { cause: error, details: typeof code === 'number' || typeof code === 'string' ? { code } : {} };
   if (/heartbeat timeout/i.test(message)) return new SluiceError('PEER_LOST', said, { ...told, retriable: true });
-  if (isFarewell(error)) return new SluiceError('AUTH_FAILED', `${what}: the broker refused the virtual host.`, told);
+  if (isFarewell(error))
+    return new SluiceError(
+      'AUTH_FAILED',
+      `${what}: the broker refused the virtual host: it is not there, or not for this user.`,
+      told,
+    );
   // The client itself refuses what cannot be written: a name that is too long, an argument of a kind that AMQP has not.
   if (error instanceof TypeError || error instanceof RangeError) return new SluiceError('CONFIG_INVALID', said, told);
   const cure = trustCure(code);

@@ -28,6 +28,11 @@ const MEANINGS: Readonly<Record<string, ErrorCode>> = {
 /** What to do, where what the broker says does not tell. */
 const CURES: Readonly<Record<string, string>> = {
   UNKNOWN_TOPIC_OR_PARTITION: ': create the topic, or set autoCreateTopics of the link',
+  UNSUPPORTED_SASL_MECHANISM: `: choose another 'mechanism' of sasl`,
+  INCONSISTENT_GROUP_PROTOCOL: ': choose another group, others read in this one in another way',
+  INVALID_SESSION_TIMEOUT: ': choose sessionTimeoutMs as group.min.session.timeout.ms and its max allow',
+  MESSAGE_TOO_LARGE: ': choose a smaller maxBytes, or a larger max.message.bytes of the topic',
+  RECORD_LIST_TOO_LARGE: ': choose a smaller maxBatchBytes, or a larger max.message.bytes of the topic',
 };
 
 /** What clients say of themselves in their errors. */

@@ -87,7 +87,11 @@ export class KafkaJsConsumer implements KafkaConsumer {
     const { COMMIT_OFFSETS, CRASH, GROUP_JOIN, REQUEST_TIMEOUT } = consumer.events;
     consumer.on(CRASH, ({ payload }) => events.lost(payload.error));
     consumer.on(REQUEST_TIMEOUT, () => {
-      events.lost(new SluiceError('PEER_LOST', 'kafka: a request was not answered in time.', { retriable: true }));
+      events.lost(
+        new SluiceError('PEER_LOST', 'kafka: a request was not answered in time (requestTimeoutMs).', {
+          retriable: true,
+        }),
+      );
     });
     consumer.on(GROUP_JOIN, ({ payload }) => this.joined(payload.memberId, payload.memberAssignment));
     consumer.on(COMMIT_OFFSETS, () => void (this.commits += 1));

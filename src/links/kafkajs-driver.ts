@@ -29,7 +29,11 @@ export const kafkaJsDriver: KafkaDriver = {
     const admin = make(sockets).admin();
     const { REQUEST_TIMEOUT } = admin.events;
     admin.on(REQUEST_TIMEOUT, () => {
-      events.lost(new SluiceError('PEER_LOST', 'kafka: a request was not answered in time.', { retriable: true }));
+      events.lost(
+        new SluiceError('PEER_LOST', 'kafka: a request was not answered in time (requestTimeoutMs).', {
+          retriable: true,
+        }),
+      );
     });
     try {
       await admin.connect();

@@ -48,7 +48,7 @@ export class KafkaJsProducer implements KafkaProducer {
   async start(): Promise<void> {
     const { REQUEST_TIMEOUT } = this.producer.events;
     this.producer.on(REQUEST_TIMEOUT, () => {
-      const text = 'kafka: a request was not answered in time.';
+      const text = 'kafka: a request was not answered in time (requestTimeoutMs).';
       this.events.lost(new SluiceError('PEER_LOST', text, { retriable: true }));
     });
     await this.producer.connect();

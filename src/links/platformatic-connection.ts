@@ -90,7 +90,9 @@ export class PlatformaticConnection {
       const cancel = clock.timer(
         requestTimeoutMs + extraMs,
         () => {
-          const error = new SluiceError('PEER_LOST', 'kafka: a request was not answered in time.', { retriable: true });
+          const error = new SluiceError('PEER_LOST', 'kafka: a request was not answered in time (requestTimeoutMs).', {
+            retriable: true,
+          });
           reject(error);
           this.lost(error);
         },

@@ -132,7 +132,7 @@ async function loadClient(client: OpenRequest['client']): Promise<Client> {
   const platform = (globalThis as { WebSocket?: PlatformWebSocket }).WebSocket;
   if (!isNode()) {
     if (platform !== undefined) return { platform };
-    throw new SluiceError('PEER_MISSING', `There is no global WebSocket here: give one as 'client'.`);
+    throw new SluiceError('PEER_MISSING', `There is no global WebSocket here: give a class like it as 'client'.`);
   }
   // Node's own class can neither wait nor ping, and knows no headers: the package is better where it is there.
   try {

@@ -23,6 +23,13 @@ const FATAL_CLOSE: Readonly<Record<number, readonly [code: ErrorCode, meaning: s
  */
 const HANDSHAKE = /^(Server sent .*|Invalid (Upgrade|Sec-WebSocket-\w+) header|Opening handshake has timed out)$/;
 
+/** What there is to say of a status besides its number. */
+const ABOUT: Readonly<Record<number, string>> = {
+  301: ': it has another address (url)',
+  308: ': it has another address (url)',
+  404: ': it has nothing at this path (url)',
+};
+
 /** The server answered the upgrade with something else. @internal */
 export function upgradeRefused(status: number, retryAfterMs?: number): SluiceError {
   const isAuth = status === 401 || status === 403;
@@ -30,7 +37,7 @@ export function upgradeRefused(status: number, retryAfterMs?: number): SluiceErr
   const retriable = (status < 400 || status >= 500 || PATIENCE.has(status)) && !isMoved;
   return new SluiceError(
     isAuth ? 'AUTH_FAILED' : 'CONNECT_FAILED',
-    `The server answered the WebSocket upgrade with HTTP ${status}${isMoved ? ': it has another address (url)' : ''}.`,
+    `The server answered the WebSocket upgrade with HTTP ${status}${ABOUT[status] ?? ''}.`,
     { retriable, details: { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } },
   );
 }

@@ -122,7 +122,8 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
         Array.isArray(value) && value.every(isToken) && new Set(value).size === value.length
           ? undefined
           : 'expected an array of names, each once',
-      client: either((value) => (value === 'ws' ? undefined : `expected 'ws'`), callable),
+      client: (value) =>
+        value === 'ws' || typeof value === 'function' ? undefined : `expected 'ws', or a class like WebSocket`,
       topic: text,
       maxBytes: integer(1),
       maxBufferedBytes: integer(1),

@@ -69,7 +69,11 @@ export function amqpSink(link: AmqpLink, options: AmqpSinkOptions): Sink<Uint8Ar
     options,
     {
       ...SINK_RULES,
-      exchange: required((value) => (typeof value === 'string' ? undefined : 'expected a text')),
+      exchange: required((value) =>
+        typeof value === 'string'
+          ? undefined
+          : `expected a text, which is '' for the one that queues are reached by their name`,
+      ),
       routingKey: either(text, callable),
       mandatory: flag,
       persistent: flag,

@@ -61,9 +61,10 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
     const { qos } = writing;
     this.plain = { true: { qos, retain: true }, false: { qos, retain: false } };
     const { maximumQoS = 2, retainAvailable = true } = connection.server;
-    if (maximumQoS < qos) throw configInvalid('mqttSink', [`'qos': this broker takes QoS ${maximumQoS} only`]);
+    if (maximumQoS < qos)
+      throw configInvalid('mqttSink', [`'qos': this broker takes QoS ${maximumQoS} only, choose that`]);
     if (!retainAvailable && writing.retain !== false)
-      throw configInvalid('mqttSink', [`'retain': this broker keeps no retained messages`]);
+      throw configInvalid('mqttSink', [`'retain': this broker keeps no retained messages, leave it out`]);
   }
 
   send(sending: Sending<Uint8Array>): boolean {

@@ -30,6 +30,15 @@ describe('amqpError', () => {
     expect([told.code, told.retriable, told.cause]).toEqual([code, retriable, error]);
   });
 
+  it.each([
+    [`NOT_FOUND - no queue 'q' in vhost '/'`, 'declare it in the topology'],
+    [`PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q'`, 'declare it as the broker has it'],
+    ['ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN', 'correct username and password'],
+    ['Expected ConnectionOpenOk; got <ConnectionClose channel:0>', 'it is not there, or not for this user'],
+  ])('says what to do about %s', (message, cure) => {
+    expect(amqpError(said(message), 'amqp').message).toContain(cure);
+  });
+
   it('keeps an error of its own, and shortens the sentence of a broker', () => {
     const own = new SluiceError('PEER_MISSING', 'npm install amqplib');
     expect(amqpError(own, 'amqp')).toBe(own);

@@ -37,6 +37,12 @@ describe('kafkaError', () => {
     expect(text).toBe('kafka topics orders: not hosted here: create the topic, or set autoCreateTopics of the link');
   });
 
+  it('says what to do about other refusals, where the protocol does not', () => {
+    const told = (type: string): string => kafkaError(said('no', { type }), 'kafka').message;
+    expect(told('MESSAGE_TOO_LARGE')).toContain('max.message.bytes of the topic');
+    expect(told('GROUP_AUTHORIZATION_FAILED')).toBe('kafka: no');
+  });
+
   it('keeps an error of its own, and shortens the sentence of a client', () => {
     const own = new SluiceError('PEER_MISSING', 'npm install kafkajs');
     expect(kafkaError(own, 'kafka')).toBe(own);

@@ -23,6 +23,12 @@ describe('errors of a WebSocket connection', () => {
     expect(upgradeRefused(status)).toMatchObject({ code, retriable, details: { status } });
   });
 
+  it('says of an answer where to look', () => {
+    expect(upgradeRefused(404).message).toContain('HTTP 404: it has nothing at this path (url)');
+    expect(upgradeRefused(308).message).toContain('it has another address (url)');
+    expect(upgradeRefused(500).message).toMatch(/HTTP 500\.$/);
+  });
+
   it.each([
     ['ECONNREFUSED', 'CONNECT_FAILED', true],
     ['ENOTFOUND', 'CONNECT_FAILED', true],
