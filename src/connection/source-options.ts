@@ -93,7 +93,7 @@ export const SOURCE_ELSEWHERE: Readonly<Record<string, string>> = {
   prefetch: 'credit',
   highWaterMark: 'credit',
   concurrency: 'concurrency is an option of each, behind the source',
-  retry: 'work is tried again by each and its retry, a connection as reconnect says',
+  retry: 'work is tried again by each, a connection by reconnect',
 };
 
 /** What a connector decides about the options of its source. */
