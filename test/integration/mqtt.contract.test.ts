@@ -44,6 +44,7 @@ const common: Features = {
   reconnects: true,
   sessionResume: true,
   tls: true,
+  tokenRefresh: true,
 };
 const features: Readonly<Record<Version, Features>> = {
   '3.1.1': common,
@@ -71,11 +72,19 @@ async function open(broker: Broker, protocolVersion: Version): Promise<Bench> {
   const net = netOf(proxy, stalling);
   const url = broker.url.replace(`:${broker.port}`, `:${proxy.port}`);
   let password = RIGHT;
+  let isDenied = false;
+  /** Mosquitto reads its passwords when it starts. */
+  const setPassword = async (next: string): Promise<void> => {
+    await broker.stop();
+    password = next;
+    mqttPasswords(join(folder, 'passwords'), 'user', next);
+    await broker.start();
+  };
   const sinks: Sink<Uint8Array>[] = [];
   const settings = {
     url,
     username: 'user',
-    password: () => password,
+    password: () => (isDenied ? WRONG : password),
     protocolVersion,
     heartbeatMs: 500,
     connectTimeoutMs: 2_000,
@@ -132,8 +141,9 @@ async function open(broker: Broker, protocolVersion: Version): Promise<Bench> {
     },
     net,
     auth: {
-      deny: () => void (password = WRONG),
-      grant: () => void (password = RIGHT),
+      deny: () => void (isDenied = true),
+      grant: () => void (isDenied = false),
+      expire: () => setPassword(`${password}'`),
     },
     broker: {
       stop: () => broker.stop(),
@@ -156,7 +166,8 @@ async function open(broker: Broker, protocolVersion: Version): Promise<Bench> {
     async close() {
       // The next case has it again, whatever this one ended with.
       if (broker.isOwn) await broker.start();
-      password = RIGHT;
+      if (password !== RIGHT) await setPassword(RIGHT);
+      isDenied = false;
       net.heal();
       // One that is left at work would try again and again, and the next case would count that.
       for (const sink of sinks) sink.complete();
@@ -186,7 +197,7 @@ const verbs: readonly Verb[] = [
   'defaults',
 ];
 const ends: readonly Verb[] = own
-  ? ['broker.stop', 'broker.start', 'broker.kill', 'broker.restart', 'auth.deny', 'auth.grant']
+  ? ['broker.stop', 'broker.start', 'broker.kill', 'broker.restart', 'auth.deny', 'auth.grant', 'auth.expire']
   : [];
 
 /** Without a Receive Maximum from the client the broker has a window of its own, which is smaller than that of some cases. */
