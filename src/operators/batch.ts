@@ -141,7 +141,7 @@ class BatchRunner<T> implements StageObserver<T> {
   }
 
   private fillsBound(): boolean {
-    if (![...this.bounds.keys()].some((bound) => bound.isFull())) return false;
+    if (this.bounds.size === 0 || ![...this.bounds.keys()].some((bound) => bound.isFull())) return false;
     const held = new Map<RelayBound, Set<Envelope<unknown>>>();
     for (const member of this.members) if (isOpen(member)) heldBy(member, held);
     return [...held].some(([bound, messages]) => bound.isFull() && messages.size >= bound.limit);
