@@ -47,7 +47,10 @@ export interface AmqpLinkOptions extends LinkOptions {
   /** What has to exist; declared whenever a source or sink opens. Default: nothing is declared. */
   readonly topology?: AmqpTopology;
   readonly tls?: AmqpTls;
-  /** Sends user and password over `amqp://` to another machine, where whoever is on the way can read them. Default false. */
+  /**
+   * Sends user and password over `amqp://` to another machine, where whoever is on the way can read them. Default false; without a
+   * login what travels so is reported as `connection.plaintext`, once.
+   */
   readonly dangerouslyAllowPlainText?: boolean;
   /** How the broker's list of connections shows it. Default `sluice`. */
   readonly name?: string;

@@ -1,5 +1,6 @@
 import { defineLink, LINK_RULES, type Link, type LinkOptions } from '../connection/define-link.js';
-import { refusePlainText } from '../connection/refuse-plain-text.js';
+import { plainTextWarning } from '../connection/plain-text-warning.js';
+import { type CredentialsOnTheWay, refusePlainText } from '../connection/refuse-plain-text.js';
 import { SluiceError } from '../errors.js';
 import { checkOptions, either, flag, having, integer, oneOf, required, text } from '../options.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
@@ -25,7 +26,10 @@ export interface KafkaLinkOptions extends LinkOptions {
   /** TLS, with the roots of Node or as the object says. Default false. */
   readonly tls?: boolean | KafkaTls;
   readonly sasl?: KafkaSasl;
-  /** Logs in without `tls` on other machines, where whoever is on the way can listen. Default false. */
+  /**
+   * Logs in without `tls` on other machines, where whoever is on the way can listen. Default false; without a login what travels
+   * so is reported as `connection.plaintext`, once.
+   */
   readonly dangerouslyAllowPlainText?: boolean;
   /** Longest a request may take; then the peer counts as lost. 1,000 to 10,000 ms, default 8,000 ms. */
   readonly requestTimeoutMs?: number;
@@ -101,21 +105,21 @@ export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
     },
     ELSEWHERE,
   );
-  const { brokers, driver = 'kafkajs', tls = false, sasl, dangerouslyAllowPlainText } = options;
+  const { driver = 'kafkajs', tls = false, sasl } = options;
   checkSecurity(tls, sasl);
-  const hosts = brokers.map((broker) => broker.replace(/:\d+$/, ''));
-  const way = { areSent: sasl !== undefined, isSecure: tls !== false, hosts, dangerouslyAllowPlainText };
-  refusePlainText('kafkaLink', way, 'sasl', 'tls');
+  refusePlainText('kafkaLink', wayOf(options), 'sasl', 'tls');
   return linkTo(DRIVERS[driver], options);
 }
 
 /** The same over any driver. @internal */
 export function linkTo(driver: KafkaDriver, options: KafkaLinkOptions): KafkaLink {
   const { brokers, clientId = 'sluice', tls, sasl, requestTimeoutMs = 8_000, connectTimeoutMs = 10_000 } = options;
+  const warn = plainTextWarning('kafka');
   return defineLink<KafkaClient>(
     {
       connector: 'kafka',
       async connect(context) {
+        warn(wayOf(options));
         const cluster: KafkaCluster = {
           brokers,
           clientId,
@@ -141,6 +145,11 @@ export function linkTo(driver: KafkaDriver, options: KafkaLinkOptions): KafkaLin
     },
     options,
   );
+}
+
+function wayOf({ brokers, tls = false, sasl, dangerouslyAllowPlainText }: KafkaLinkOptions): CredentialsOnTheWay {
+  const hosts = brokers.map((broker) => broker.replace(/:\d+$/, ''));
+  return { areSent: sasl !== undefined, isSecure: tls !== false, hosts, dangerouslyAllowPlainText };
 }
 
 function brokerList(value: unknown): string | undefined {

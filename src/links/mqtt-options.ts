@@ -76,7 +76,10 @@ export interface MqttLinkOptions extends LinkOptions {
    * Default 0, none.
    */
   readonly topicAliases?: number;
-  /** Lets credentials travel over `mqtt:` or `ws:` to another machine, where anybody on the way can read them. Default false. */
+  /**
+   * Lets credentials travel over `mqtt:` or `ws:` to another machine, where anybody on the way can read them. Default false;
+   * without credentials what travels so is reported as `connection.plaintext`, once.
+   */
   readonly dangerouslyAllowPlainText?: boolean;
 }
 

@@ -1,4 +1,5 @@
 import { defineLink, type Link } from '../connection/define-link.js';
+import { plainTextWarning } from '../connection/plain-text-warning.js';
 import {
   closeMqtt,
   MQTT_HEARTBEAT_MS,
@@ -49,11 +50,17 @@ export interface MqttLink {
  */
 export function mqttLink(options: MqttLinkOptions): MqttLink {
   const target = checkMqttLink(options);
+  const warn = plainTextWarning('mqtt');
+  const { isSecure, hostname } = target;
+  const way = { isSecure, hosts: [hostname], dangerouslyAllowPlainText: options.dangerouslyAllowPlainText };
   const link: MqttLink['reading'] = (plan, closed) =>
     defineLink<MqttConnection>(
       {
         connector: 'mqtt',
-        connect: async (context) => openMqtt(options, target, await plan(context.clock), context),
+        async connect(context) {
+          warn(way);
+          return openMqtt(options, target, await plan(context.clock), context);
+        },
         disconnect: closeMqtt,
         ping: pingMqtt,
         closed,

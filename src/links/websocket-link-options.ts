@@ -75,7 +75,10 @@ export interface NodeWebSocketLinkOptions extends Omit<WebSocketLinkOptions, 'cl
     | Readonly<Record<string, string>>
     | (() => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>);
   readonly tls?: WebSocketTls;
-  /** Lets credentials travel over `ws:` to another machine, where anybody on the way can read them. Default false. */
+  /**
+   * Lets credentials travel over `ws:` to another machine, where anybody on the way can read them. Default false; without
+   * credentials what travels so is reported as `connection.plaintext`, once.
+   */
   readonly dangerouslyAllowPlainText?: boolean;
 }
 

@@ -1,5 +1,6 @@
 import { RECONNECT } from '../connection/reconnect.js';
 import { defineLink, type Link, type LinkContext } from '../connection/define-link.js';
+import { plainTextWarning } from '../connection/plain-text-warning.js';
 import { Channels } from './websocket-channels.js';
 import { openWire } from './websocket-client.js';
 import { WebSocketConnection, type FrameReceiver } from './websocket-connection.js';
@@ -75,6 +76,7 @@ export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkO
   const channels = new Channels();
   const renews = typeof settings.url === 'function' || typeof settings.headers === 'function';
   const limits = { maxBytes, maxBufferedBytes };
+  const warn = plainTextWarning('websocket');
 
   async function connect(context: LinkContext): Promise<WebSocketConnection> {
     const attempt = { isDropped: false, drop: (): void => undefined };
@@ -86,6 +88,12 @@ export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkO
     const url = typeof settings.url === 'function' ? await settings.url() : settings.url;
     const headers = typeof settings.headers === 'function' ? await settings.headers() : settings.headers;
     checkTry(url, headers, settings.dangerouslyAllowPlainText);
+    const { protocol, hostname } = new URL(url);
+    warn({
+      isSecure: protocol === 'wss:',
+      hosts: [hostname],
+      dangerouslyAllowPlainText: settings.dangerouslyAllowPlainText,
+    });
     const { protocols = [] } = settings;
     const opening = openWire({
       client: settings.client,

@@ -34,6 +34,8 @@ export type SluiceEvent =
       readonly retryInMs: number;
       readonly reason: unknown;
     }
+  /** Messages travel unencrypted to another machine, and nobody said that they may (`dangerouslyAllowPlainText`). Once per link. */
+  | { readonly type: 'connection.plaintext'; readonly connector: string; readonly host: string }
   | {
       readonly type: 'message.nacked';
       readonly connector: string;
