@@ -49,7 +49,7 @@ export interface AmqpLinkOptions extends LinkOptions {
   readonly tls?: AmqpTls;
   /**
    * Sends user and password over `amqp://` to another machine, where whoever is on the way can read them. Default false; without a
-   * login what travels so is reported as `connection.plaintext`, once.
+   * login what travels so is reported as `connection.insecure`, once.
    */
   readonly dangerouslyAllowPlainText?: boolean;
   /** How the broker's list of connections shows it. Default `sluice`. */

@@ -3,7 +3,7 @@ import type { ChannelModel } from 'amqplib';
 import { askedText } from '../connection/asked-text.js';
 import { defineLink, type Link, type LinkContext } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
-import { plainTextWarning } from '../connection/plain-text-warning.js';
+import { insecureWarning } from '../connection/insecure-warning.js';
 import { maybeExpired } from '../connection/maybe-expired.js';
 import { SluiceError } from '../errors.js';
 import { closeAmqp } from './amqp-close.js';
@@ -82,7 +82,7 @@ export interface AmqpConnection {
 export function amqpLink(options: AmqpLinkOptions): AmqpLink {
   const target = checkAmqpLink(options);
   const { topology = {}, connections = 1, dangerouslyAllowPlainText } = options;
-  const warn = plainTextWarning('amqp');
+  const warn = insecureWarning('amqp');
   const way = { isSecure: target.protocol === 'amqps', hosts: [target.hostname], dangerouslyAllowPlainText };
   const link = (role: AmqpRole): Link<AmqpConnection> => {
     const dialled: Dialled = { farewells: 0 };

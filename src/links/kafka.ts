@@ -1,5 +1,5 @@
 import { defineLink, LINK_RULES, type Link, type LinkOptions } from '../connection/define-link.js';
-import { plainTextWarning } from '../connection/plain-text-warning.js';
+import { insecureWarning } from '../connection/insecure-warning.js';
 import { type CredentialsOnTheWay, refusePlainText } from '../connection/refuse-plain-text.js';
 import { SluiceError } from '../errors.js';
 import { checkOptions, either, flag, having, integer, oneOf, required, text } from '../options.js';
@@ -28,7 +28,7 @@ export interface KafkaLinkOptions extends LinkOptions {
   readonly sasl?: KafkaSasl;
   /**
    * Logs in without `tls` on other machines, where whoever is on the way can listen. Default false; without a login what travels
-   * so is reported as `connection.plaintext`, once.
+   * so is reported as `connection.insecure`, once.
    */
   readonly dangerouslyAllowPlainText?: boolean;
   /** Longest a request may take; then the peer counts as lost. 1,000 to 10,000 ms, default 8,000 ms. */
@@ -114,7 +114,7 @@ export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
 /** The same over any driver. @internal */
 export function linkTo(driver: KafkaDriver, options: KafkaLinkOptions): KafkaLink {
   const { brokers, clientId = 'sluice', tls, sasl, requestTimeoutMs = 8_000, connectTimeoutMs = 10_000 } = options;
-  const warn = plainTextWarning('kafka');
+  const warn = insecureWarning('kafka');
   return defineLink<KafkaClient>(
     {
       connector: 'kafka',

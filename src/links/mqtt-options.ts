@@ -78,7 +78,7 @@ export interface MqttLinkOptions extends LinkOptions {
   readonly topicAliases?: number;
   /**
    * Lets credentials travel over `mqtt:` or `ws:` to another machine, where anybody on the way can read them. Default false;
-   * without credentials what travels so is reported as `connection.plaintext`, once.
+   * without credentials what travels so is reported as `connection.insecure`, once.
    */
   readonly dangerouslyAllowPlainText?: boolean;
 }

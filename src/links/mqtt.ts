@@ -1,5 +1,5 @@
 import { defineLink, type Link } from '../connection/define-link.js';
-import { plainTextWarning } from '../connection/plain-text-warning.js';
+import { insecureWarning } from '../connection/insecure-warning.js';
 import {
   closeMqtt,
   MQTT_HEARTBEAT_MS,
@@ -50,7 +50,7 @@ export interface MqttLink {
  */
 export function mqttLink(options: MqttLinkOptions): MqttLink {
   const target = checkMqttLink(options);
-  const warn = plainTextWarning('mqtt');
+  const warn = insecureWarning('mqtt');
   const { isSecure, hostname } = target;
   const way = { isSecure, hosts: [hostname], dangerouslyAllowPlainText: options.dangerouslyAllowPlainText };
   const link: MqttLink['reading'] = (plan, closed) =>

@@ -34,7 +34,7 @@ export interface WebSocketTls {
   readonly passphrase?: string;
   /** The name the certificate has to be for. Default: the host of the URL. */
   readonly servername?: string;
-  /** Accepts any certificate: whoever stands in between reads and changes everything. Default false. */
+  /** Accepts any certificate: whoever stands in between reads and changes everything. Default false; reported as `connection.insecure`. */
   readonly dangerouslySkipVerify?: boolean;
 }
 
@@ -77,7 +77,7 @@ export interface NodeWebSocketLinkOptions extends Omit<WebSocketLinkOptions, 'cl
   readonly tls?: WebSocketTls;
   /**
    * Lets credentials travel over `ws:` to another machine, where anybody on the way can read them. Default false; without
-   * credentials what travels so is reported as `connection.plaintext`, once.
+   * credentials what travels so is reported as `connection.insecure`, once.
    */
   readonly dangerouslyAllowPlainText?: boolean;
 }

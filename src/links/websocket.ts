@@ -1,6 +1,6 @@
 import { RECONNECT } from '../connection/reconnect.js';
 import { defineLink, type Link, type LinkContext } from '../connection/define-link.js';
-import { plainTextWarning } from '../connection/plain-text-warning.js';
+import { insecureWarning } from '../connection/insecure-warning.js';
 import { Channels } from './websocket-channels.js';
 import { openWire } from './websocket-client.js';
 import { WebSocketConnection, type FrameReceiver } from './websocket-connection.js';
@@ -76,7 +76,7 @@ export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkO
   const channels = new Channels();
   const renews = typeof settings.url === 'function' || typeof settings.headers === 'function';
   const limits = { maxBytes, maxBufferedBytes };
-  const warn = plainTextWarning('websocket');
+  const warn = insecureWarning('websocket');
 
   async function connect(context: LinkContext): Promise<WebSocketConnection> {
     const attempt = { isDropped: false, drop: (): void => undefined };
@@ -91,6 +91,7 @@ export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkO
     const { protocol, hostname } = new URL(url);
     warn({
       isSecure: protocol === 'wss:',
+      isUnverified: settings.tls?.dangerouslySkipVerify,
       hosts: [hostname],
       dangerouslyAllowPlainText: settings.dangerouslyAllowPlainText,
     });

@@ -34,8 +34,16 @@ export type SluiceEvent =
       readonly retryInMs: number;
       readonly reason: unknown;
     }
-  /** Messages travel unencrypted to another machine, and nobody said that they may (`dangerouslyAllowPlainText`). Once per link. */
-  | { readonly type: 'connection.plaintext'; readonly connector: string; readonly host: string }
+  /**
+   * Messages travel to another machine unencrypted, and nobody said that they may (`dangerouslyAllowPlainText`), or to one whose
+   * certificate is not looked at (`dangerouslySkipVerify`). Once per link.
+   */
+  | {
+      readonly type: 'connection.insecure';
+      readonly connector: string;
+      readonly host: string;
+      readonly cause: 'plaintext' | 'unverified';
+    }
   | {
       readonly type: 'message.nacked';
       readonly connector: string;

@@ -4,7 +4,7 @@ import { amqpLink, amqpSource } from 'sluice/amqp';
 import { kafkaLink, kafkaSource } from 'sluice/kafka';
 import { mqttLink, mqttSource } from 'sluice/mqtt';
 import { webSocket, webSocketLink } from 'sluice/websocket';
-import { plainTextWarning } from '../../src/connection/plain-text-warning.js';
+import { insecureWarning } from '../../src/connection/insecure-warning.js';
 import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { until } from '../helpers/until.js';
 
@@ -18,21 +18,33 @@ function heard(): { readonly events: SluiceEvent[]; readonly stop: () => void } 
 describe('messages that cross a network in the clear (S13)', () => {
   it('are told once for a link', () => {
     const { events, stop } = heard();
-    const warn = plainTextWarning('some');
+    const warn = insecureWarning('some');
     for (let times = 0; times < 3; times += 1) warn(WAY);
     stop();
-    expect(events).toEqual([{ type: 'connection.plaintext', connector: 'some', host: 'far' }]);
+    expect(events).toEqual([{ type: 'connection.insecure', connector: 'some', host: 'far', cause: 'plaintext' }]);
   });
 
   it.each([{ isSecure: true }, { dangerouslyAllowPlainText: true }, { hosts: ['localhost', '::1', '127.0.0.2'] }])(
     'are not there, or may be: %j',
     (change) => {
       const { events, stop } = heard();
-      plainTextWarning('some')({ ...WAY, ...change });
+      insecureWarning('some')({ ...WAY, ...change });
       stop();
       expect(events).toEqual([]);
     },
   );
+
+  it('are told of as well where they go to anybody', async () => {
+    const { events, stop } = heard();
+    const tls = { dangerouslySkipVerify: true };
+    const link = webSocketLink({ url: 'wss://broker.invalid', client: 'ws', tls });
+    const subscription = webSocket(link).source.subscribe();
+    await until(() => expect(events.some(({ type }) => type === 'connect.failed')).toBe(true));
+    subscription.unsubscribe();
+    stop();
+    const told = { type: 'connection.insecure', connector: 'websocket', host: 'broker.invalid', cause: 'unverified' };
+    expect(events).toContainEqual(told);
+  });
 
   // Names under `.invalid` are nobody's.
   const host = 'broker.invalid';
@@ -47,7 +59,7 @@ describe('messages that cross a network in the clear (S13)', () => {
 
   it.each(Object.keys(flows))('are told by a link of %s, unless the user said that they may be', async (name) => {
     const { events, stop } = heard();
-    const told = (): unknown[] => events.filter(({ type }) => type === 'connection.plaintext');
+    const told = (): unknown[] => events.filter(({ type }) => type === 'connection.insecure');
     const failed = (): number => events.filter(({ type }) => type === 'connect.failed').length;
     const open = async (more: { readonly dangerouslyAllowPlainText?: true }): Promise<void> => {
       const before = failed();
@@ -59,7 +71,9 @@ describe('messages that cross a network in the clear (S13)', () => {
       await open({ dangerouslyAllowPlainText: true });
       expect(told()).toEqual([]);
       await open({});
-      expect(told()).toEqual([{ type: 'connection.plaintext', connector: name.split(' ')[0], host }]);
+      expect(told()).toEqual([
+        { type: 'connection.insecure', connector: name.split(' ')[0], host, cause: 'plaintext' },
+      ]);
     } finally {
       stop();
     }
