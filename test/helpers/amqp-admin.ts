@@ -31,10 +31,14 @@ export function amqpAdmin(url: string): AmqpAdmin {
     async put(queue, ...texts) {
       const connection = await connect(url);
       const channel = await connection.createConfirmChannel();
+      let returned = 0;
+      channel.on('return', () => (returned += 1));
       for (const text of texts)
         channel.sendToQueue(queue, Buffer.from(text), { persistent: true, mandatory: true, messageId: text });
       await channel.waitForConfirms();
       await connection.close();
+      // What no queue takes is confirmed all the same, after it came back.
+      if (returned > 0) throw new Error(`There is no queue ${queue} yet.`);
     },
     drain: (queue) =>
       withChannel(async (channel) => {
