@@ -10,9 +10,10 @@ const CURES: readonly (readonly [code: RegExp, cure: string])[] = [
     `give who signed its certificate as 'ca' of tls`,
   ],
   [/^(ERR_TLS_|CERT_)/, 'its certificate is not trusted here'],
-  // Source: RFC 8446, 6.2 (error alerts): the other side does not trust that of this one, or there is none.
+  // Source: RFC 8446, 6.2 (error alerts): the other side does not trust that of this one, or there is none. What OpenSSL
+  // calls SSLV3_ALERT_… is SSL/TLS_ALERT_… from its version 3.2 on.
   [
-    /^ERR_SSL_\w*ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED)$/,
+    /^ERR_SSL_[\w/]*ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED)$/,
     `give a certificate that it trusts as 'cert' and 'key' of tls`,
   ],
 ];

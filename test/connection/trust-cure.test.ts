@@ -7,7 +7,12 @@ it('says what to do about a certificate that is not trusted, and nothing of a co
   expect(trustCure('ERR_TLS_CERT_ALTNAME_INVALID')).toContain(`'servername' of tls`);
   expect(trustCure('CERT_HAS_EXPIRED')).toContain('renewed');
   expect(trustCure('CERT_REVOKED')).toContain('not trusted here');
-  for (const alert of ['TLSV13_ALERT_CERTIFICATE_REQUIRED', 'TLSV1_ALERT_UNKNOWN_CA', 'SSLV3_ALERT_BAD_CERTIFICATE'])
+  for (const alert of [
+    'TLSV13_ALERT_CERTIFICATE_REQUIRED',
+    'TLSV1_ALERT_UNKNOWN_CA',
+    'SSLV3_ALERT_BAD_CERTIFICATE',
+    'SSL/TLS_ALERT_BAD_CERTIFICATE',
+  ])
     expect(trustCure(`ERR_SSL_${alert}`)).toContain(`'cert' and 'key' of tls`);
   for (const code of [
     'ERR_SSL_WRONG_VERSION_NUMBER',
