@@ -87,7 +87,8 @@ export function oneOf(...names: readonly string[]): OptionRule {
   const told = names.map((name) => (/^\S+$/.test(name) ? name : JSON.stringify(name))).join(', ');
   return (value) => {
     if (names.includes(value as string)) return undefined;
-    return names.includes(String(value)) ? `expected the text '${String(value)}'` : `expected one of ${told}`;
+    const isMeant = typeof value === 'number' && names.includes(String(value));
+    return isMeant ? `expected the text '${value}'` : `expected one of ${told}`;
   };
 }
 

@@ -75,6 +75,8 @@ describe('checkOptions', () => {
     const fault = oneOf('5', '3.1.1');
     expect([fault(5), fault('5'), fault(4)]).toEqual(["expected the text '5'", undefined, 'expected one of 5, 3.1.1']);
     expect(oneOf('\n', '')('x')).toBe('expected one of "\\n", ""');
+    // An object that cannot be made a text.
+    expect(fault(Object.create(null))).toBe('expected one of 5, 3.1.1');
   });
 
   it('names the nearest known option for an unknown one (B32)', () => {
