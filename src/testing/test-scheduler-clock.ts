@@ -3,14 +3,15 @@ import type { Cancel, Clock } from '../clock.js';
 import { called, checkArgument, numeric } from '../options.js';
 import { seededRandom } from './seeded-random.js';
 
-/** No test takes that long: what is still going on then, as tries without end, would keep a flush going for ever. */
+/** No test takes that long and does so much: tries without end would keep a flush going for ever. */
 const LONGEST_MS = 86_400_000;
+const MOST = 10_000;
 
 /**
  * A {@link Clock} whose time is that of an RxJS scheduler, so that sources and stages run in the frames of a marble test.
  * What is deferred runs as an action without delay: after the actions already due in its frame. Background timers run as
- * long as something else is scheduled, so that a flush ends; it ends with an error when after a day of virtual time something
- * still goes on, such as a branch that fails each time it is started again.
+ * long as something else is scheduled, so that a flush ends; it ends with an error when after a day of virtual time, and
+ * 10,000 of its timers, something still goes on, such as a branch that fails each time it is started again.
  *
  * @example
  * import { TestScheduler } from 'rxjs/testing';
@@ -32,12 +33,18 @@ export function testSchedulerClock(scheduler: SchedulerLike, seed: number = 1): 
 
   const endMs = 'maxFrames' in scheduler ? scheduler.now() + LONGEST_MS : Infinity;
 
+  let timers = 0;
+
   function after(delayMs: number, work: () => void): Cancel {
-    const run = (): void => {
-      if (scheduler.now() > endMs) throw goesOn();
+    return uncounted(delayMs, () => {
+      timers += 1;
+      if (timers > MOST && scheduler.now() > endMs) throw goesOn();
       work();
-    };
-    const action = scheduler.schedule(run, delayMs);
+    });
+  }
+
+  function uncounted(delayMs: number, work: () => void): Cancel {
+    const action = scheduler.schedule(work, delayMs);
     return () => action.unsubscribe();
   }
 
@@ -50,7 +57,7 @@ export function testSchedulerClock(scheduler: SchedulerLike, seed: number = 1): 
       if (waits) background -= 1;
       waits = false;
     };
-    const cancel = after(delayMs, () => {
+    const cancel = uncounted(delayMs, () => {
       leave();
       if (isBusy()) work();
     });

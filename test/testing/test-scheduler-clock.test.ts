@@ -67,6 +67,18 @@ describe('testSchedulerClock', () => {
     }),
   );
 
+  it(
+    'takes a test of more than a day for one that ends',
+    marbles((m) => {
+      const clock = currentClock();
+      const watch = (): void => void clock.timer(5_000, watch, true);
+      watch();
+      const seen$ = new Subject<string>();
+      m.cold<string>('a 2880m b').subscribe((value) => clock.defer(() => seen$.next(value)));
+      m.expect(seen$).toBeObservable('a 2880m b');
+    }),
+  );
+
   it('puts the clock of the machine back afterwards', () => {
     marbles((m) => {
       expect(currentClock()).not.toBe(systemClock);
