@@ -32,9 +32,9 @@ export function amqpTarget(options: AmqpAddress): AmqpTarget {
     throw configInvalid('amqpLink', [
       `'url': expected amqp://host or amqps://host, special characters of a login as %…`,
     ]);
-  if (parsed.search !== '')
+  if (parsed.search + parsed.hash !== '')
     throw configInvalid('amqpLink', [
-      `'url': expected nothing behind a ?: what stands there is an option, as heartbeatMs or tls`,
+      `'url': expected nothing behind a ? or #: what stands there is an option, as heartbeatMs or tls; special characters of a login as %…`,
     ]);
   const isSecure = parsed.protocol === 'amqps:';
   // Without a login there is no secret: the broker knows «guest» by default, and from its own machine only.

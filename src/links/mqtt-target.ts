@@ -23,11 +23,11 @@ export function mqttTarget(url: string): MqttTarget {
     throw configInvalid('mqttLink', [
       `'url': expected mqtt://host, mqtts://host, ws://host or wss://host, special characters of a login as %…`,
     ]);
-  if (parsed.search !== '' && parsed.protocol.startsWith('mqtt'))
-    throw configInvalid('mqttLink', [
-      `'url': expected nothing behind a ?: what stands there is an option, as clientId`,
-    ]);
   const protocol = parsed.protocol.slice(0, -1) as MqttTarget['protocol'];
+  if (parsed.hash !== '' || (parsed.search !== '' && !protocol.startsWith('ws')))
+    throw configInvalid('mqttLink', [
+      `'url': expected nothing behind a ? or #: what stands there is an option, as clientId; special characters of a login as %…`,
+    ]);
   return {
     protocol,
     hostname: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),

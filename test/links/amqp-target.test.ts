@@ -46,8 +46,11 @@ describe('amqpTarget', () => {
   );
 
   it('takes no parameters, which would be of no effect', () => {
-    const url = 'amqp://host?heartbeat=60&cacertfile=ca.pem';
-    expect(() => amqpTarget({ url })).toThrow(`'url': expected nothing behind a ?: what stands there is an option`);
+    // The second has a password with a #, and would be for a host `user`.
+    for (const url of ['amqp://host?heartbeat=60&cacertfile=ca.pem', 'amqp://user:1#2@host'])
+      expect(() => amqpTarget({ url })).toThrow(
+        `'url': expected nothing behind a ? or #: what stands there is an option`,
+      );
   });
 
   it('sends no login over a network in the clear, unless that was written out (S13)', () => {

@@ -21,11 +21,16 @@ describe('the URL of a broker', () => {
     expect(mqttTarget('mqtts://[::1]')).toMatchObject({ hostname: '::1', username: undefined, isSecure: true });
   });
 
-  it.each(['http://a', 'mqtt:', 'nothing', 'mqtt://h?clientId=secret', 'mqtt://user:top%secret@h'])(
-    'is refused without being shown: %s',
-    (url) => {
-      expect(() => mqttTarget(url)).toThrow(/'url': expected/);
-      expect(() => mqttTarget(url)).not.toThrow(/secret/);
-    },
-  );
+  it.each([
+    'http://a',
+    'mqtt:',
+    'nothing',
+    'mqtt://h?clientId=secret',
+    'mqtt://user:1#secret@h',
+    'wss://user:1#secret@h',
+    'mqtt://user:top%secret@h',
+  ])('is refused without being shown: %s', (url) => {
+    expect(() => mqttTarget(url)).toThrow(/'url': expected/);
+    expect(() => mqttTarget(url)).not.toThrow(/secret/);
+  });
 });
