@@ -35,7 +35,7 @@ interface Attachable<T> {
  */
 export function attachable<T>(connect: (output: Output<T>) => Cancel): Flow<T> {
   const flow = new Observable<Message<T>>((output) => {
-    const scope = scopeBehind(output) ?? currentScope();
+    const scope = scopeOf(output);
     return scope === undefined ? connect(output) : withScope(scope, () => connect(output));
   });
   return Object.defineProperty(flow, CONNECT, { value: connect });
@@ -134,6 +134,15 @@ function noMessage(value: unknown): SluiceError {
   const kind = value === null ? 'null' : typeof value;
   const cure = `put messages() or fromAsyncIterable() in front of plain values, and change payloads with payload() instead of map()`;
   return configInvalid('flow', [`expected messages, got a value of type ${kind}: ${cure}`]);
+}
+
+/**
+ * The scope that something subscribed by `output` belongs to, whenever that is.
+ *
+ * @internal
+ */
+export function scopeOf(output: unknown): Scope | undefined {
+  return scopeBehind(output) ?? currentScope();
 }
 
 /**

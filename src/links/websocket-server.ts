@@ -5,9 +5,9 @@ import type { Duplex as NodeDuplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import { Observable, type Subscriber } from 'rxjs';
 import { currentClock } from '../clock.js';
+import { scopeOf } from '../connection/attach.js';
 import type { Sink } from '../connection/flow.js';
 import { peerMissing } from '../connection/load-peer.js';
-import { currentScope } from '../connection/scope.js';
 import { SluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import { broadcastSink, type WebSocketBroadcastOptions } from './websocket-broadcast.js';
@@ -218,7 +218,7 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
   const shut = (): Promise<void> => (closing ??= close());
   return {
     clients$: new Observable((watcher) => {
-      const forget = currentScope()?.addIntake?.(() => watcher.complete());
+      const forget = scopeOf(watcher)?.addIntake?.(() => watcher.complete());
       for (const { client } of served) watcher.next(client);
       if (isClosed) watcher.complete();
       watchers.add(watcher);

@@ -1,4 +1,4 @@
-import { combineLatest, distinctUntilChanged, filter, map, mergeMap, Subject, type Subscription } from 'rxjs';
+import { combineLatest, distinctUntilChanged, filter, from, map, mergeMap, Subject, type Subscription } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   deadLetter,
@@ -179,13 +179,15 @@ it('tells a client in a frame what was wrong with its own, and serves it on (S3.
 });
 
 it.each([
-  ['', false],
-  [', behind a stage that keeps dead letters', true],
-])('ends a flow of what all clients send when that stops, and serves on%s', async (_where, keeps) => {
+  ['', false, false],
+  [', behind a stage that keeps dead letters', true, false],
+  [', if the server was there later than the flow', false, true],
+])('ends a flow of what all clients send when that stops, and serves on%s', async (_where, keeps, isLate) => {
   const server = await webSocketServer({ port: 0, closeTimeoutMs: 100 });
   onTestFinished(() => server.close());
   const broker = memoryBroker();
-  const frames = server.clients$.pipe(mergeMap(({ source }) => source));
+  const clients$ = isLate ? from(Promise.resolve(server)).pipe(mergeMap((late) => late.clients$)) : server.clients$;
+  const frames = clients$.pipe(mergeMap(({ source }) => source));
   const kept = keeps ? frames.pipe(deadLetter(memorySink(broker, { topic: 'dead' }))) : frames;
   const running = run(kept.pipe(decode(json())), memorySink(broker, { topic: 'read' }), { drainTimeoutMs: 5_000 });
   const url = `ws://127.0.0.1:${server.address.port}/`;
