@@ -6,6 +6,7 @@ import {
   checkArgument,
   checkOptions,
   either,
+  flowLike,
   oneOf,
   type OptionRule,
   sinkLike,
@@ -182,6 +183,7 @@ class Branch<I, O> {
     let flow: Flow<O>;
     try {
       flow = this.to(this.feed);
+      checkArgument('fanout', 'what a branch gives', flow, flowLike);
     } catch (error) {
       this.failed(error);
       return;

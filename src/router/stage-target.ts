@@ -6,7 +6,7 @@ import { currentScope, type Scope, withScope } from '../connection/scope.js';
 import { trampolineOf, type Runnable } from '../connection/trampoline.js';
 import { isSluiceError, SluiceError, toSluiceError } from '../errors.js';
 import type { Message } from '../message/message.js';
-import { configInvalid } from '../options.js';
+import { checkArgument, configInvalid, flowLike } from '../options.js';
 import { report } from '../observability/observe.js';
 import { OpenMessages } from '../operators/open-messages.js';
 import type { Target, TargetOwner } from './target.js';
@@ -99,7 +99,11 @@ export class StageTarget<I, O> implements Target<I>, Runnable {
     const reading = new Reading<I, O>(this);
     this.reading = reading;
     this.hasTaken = false;
-    const subscribe = (): void => reading.attachTo(this.stage(this.entry(reading)));
+    const subscribe = (): void => {
+      const flow = this.stage(this.entry(reading));
+      checkArgument(this.label, 'what its stage gives', flow, flowLike);
+      reading.attachTo(flow);
+    };
     try {
       if (this.scope === undefined) subscribe();
       else withScope(this.scope, subscribe);

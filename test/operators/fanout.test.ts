@@ -149,8 +149,11 @@ describe('fanout', () => {
   it('ends the flow before it reads anything where a branch is wired wrongly', () => {
     const lasting = new Subject<Message<number>>();
     const wrong: Stage<number, number> = (source) => source.pipe(batch({ size: 0, maxWaitMs: 1 }), unbatch());
-    const run = runStage(fanout([() => lasting, wrong]), { values: [1] });
-    expect([run.end, run.log, lasting.observed]).toEqual(['CONFIG_INVALID', [], false]);
+    const none: Stage<number, number> = () => undefined as never;
+    for (const to of [wrong, none]) {
+      const run = runStage(fanout([() => lasting, to]), { values: [1] });
+      expect([run.end, run.log, lasting.observed]).toEqual(['CONFIG_INVALID', [], false]);
+    }
   });
 
   it('redelivers what was inside a branch that completed by itself, and goes on without it', () => {

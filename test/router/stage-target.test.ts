@@ -139,6 +139,7 @@ describe('a branch whose stage fails', () => {
   it.each<[string, Stage<string, string>]>([
     ['an option out of range', (source) => source.pipe(batch({ size: 0, maxWaitMs: 1 }), unbatch())],
     ['a source that is read twice', (source) => merge(source, source)],
+    ['a stage that gives no flow', () => undefined as never],
   ])('ends the flow before it reads anything where trying again cannot help: %s', (_what, to) => {
     let isRead = false;
     const source = new Observable<Message<string>>(() => void (isRead = true));
