@@ -20,6 +20,7 @@ import {
   required,
   text,
 } from '../connection/options.js';
+import { SOURCE_ELSEWHERE } from '../connection/source-options.js';
 import { isSluiceError, SluiceError } from '../errors.js';
 import { bytesUpTo, resolveInside } from '../links/file.js';
 import { bytes } from '../mappers/bytes.js';
@@ -102,21 +103,26 @@ export interface FileSourceOptions extends SourceOptions {
 export function fileSource<T>(options: FileSourceOptions & { readonly format: FileFormat<T> }): Flow<T>;
 export function fileSource(options: FileSourceOptions & { readonly format?: 'lines' | 'bytes' }): Flow<Uint8Array>;
 export function fileSource(options: FileSourceOptions): Flow<unknown> {
-  checkOptions<FileSourceOptions>('fileSource', options, {
-    ...SOURCE_RULES,
-    path: required(text),
-    root: text,
-    topic: text,
-    format: either(oneOf('lines', 'bytes'), called('a record format such as ndjson()', 'splitter')),
-    follow: flag,
-    offsets: either(text, having('load', 'save')),
-    from: oneOf('start', 'end'),
-    commitEvery: integer(1),
-    commitIntervalMs: numeric(0),
-    requeueDelayMs: numeric(0),
-    pollMs: numeric(1),
-    chunkBytes: integer(1024, 16 * 1024 * 1024),
-  });
+  checkOptions<FileSourceOptions>(
+    'fileSource',
+    options,
+    {
+      ...SOURCE_RULES,
+      path: required(text),
+      root: text,
+      topic: text,
+      format: either(oneOf('lines', 'bytes'), called('a record format such as ndjson()', 'splitter')),
+      follow: flag,
+      offsets: either(text, having('load', 'save')),
+      from: oneOf('start', 'end'),
+      commitEvery: integer(1),
+      commitIntervalMs: numeric(0),
+      requeueDelayMs: numeric(0),
+      pollMs: numeric(1),
+      chunkBytes: integer(1024, 16 * 1024 * 1024),
+    },
+    SOURCE_ELSEWHERE,
+  );
   const plan = planOf(options);
   const flow = defer(() => {
     // One subscription keeps its own place: after a failed read it goes on there.

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { amqpLink, amqpSink, amqpSource } from 'sluice/amqp';
+import { fileSource } from 'sluice/file';
 import { kafkaLink, kafkaSink, kafkaSource } from 'sluice/kafka';
 import { mqttLink, mqttSink, mqttSource } from 'sluice/mqtt';
 import { webSocketLink, webSocketSource } from 'sluice/websocket';
@@ -100,6 +101,7 @@ const TAKERS: Readonly<Record<string, readonly [make: Make, hints: Readonly<Reco
       origin: 'write it into headers',
     },
   ],
+  fileSource: [(options) => fileSource({ path: 'p', ...options }), { highWaterMark: `did you mean 'credit'?` }],
   webSocketSource: [(options) => webSocketSource(ws, options), { highWaterMark: `did you mean 'credit'?` }],
   webSocketServer: [
     (options) => webSocketServer({ port: 0, ...options }),
