@@ -110,8 +110,10 @@ export const LINKAGE_CASES: readonly ConformanceCase[] = [
       const publisher = t.publish(from, total);
       await t.until('the source has them', () => publisher.isDone);
       await t.bench.finish?.(from);
-      const bridge = bridgeTo(t, from, t.sink(to, { maxUnconfirmed: 4 }), total);
+      // Before anything is sent there: what keeps nothing for who never subscribed would confirm it, and forget it.
       const reader = t.consume(to, { handler: ackEach });
+      await t.up(reader);
+      const bridge = bridgeTo(t, from, t.sink(to, { maxUnconfirmed: 4 }), total);
       for (let at = 1; at <= breaks; at += 1) {
         const reached = Math.floor(((at - 1) * total) / breaks);
         await t.until(`${reached} arrived`, () => reader.distinct.size >= reached);
