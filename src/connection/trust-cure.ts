@@ -16,11 +16,16 @@ const CURES: readonly (readonly [code: RegExp, cure: string])[] = [
     /^ERR_SSL_[\w/]*ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED)$/,
     `give a certificate that it trusts as 'cert' and 'key' of tls`,
   ],
+  // This side cannot even begin. Only what is about the options: other failures of OpenSSL may pass.
+  [
+    /^ERR_OSSL_(PEM_\w+|X509_KEY_VALUES_MISMATCH|(EVP_)?(BAD_DECRYPT|UNSUPPORTED))$/,
+    `correct 'cert', 'key' and 'passphrase' of tls: they do not fit, or cannot be read`,
+  ],
 ];
 
 /**
- * What to do about a failure of TLS that no second try repairs, a certificate that is not trusted on either side; undefined for
- * the code of any other failure.
+ * What to do about a failure of TLS that no second try repairs: a certificate that is not trusted on either side, or a key that
+ * is of no use; undefined for the code of any other failure.
  *
  * @internal
  */

@@ -30,9 +30,15 @@ export class KafkaJsSockets {
   readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.isOver) return gone(new Socket().destroy(new Error('The client is closed.')));
     const name = isIP(host) === 0 ? { servername: host } : {};
-    const socket = (ssl as ConnectionOptions | undefined)
-      ? connectSecure({ host, port, ...name, ...ssl }, onConnect)
-      : connectPlain({ host, port }, onConnect);
+    let socket: Socket;
+    try {
+      socket = (ssl as ConnectionOptions | undefined)
+        ? connectSecure({ host, port, ...name, ...ssl }, onConnect)
+        : connectPlain({ host, port }, onConnect);
+    } catch (error) {
+      // Of what is thrown, as for a key that does not fit, the client keeps the text only.
+      return gone(new Socket().destroy(error as Error));
+    }
     this.watch(socket);
     return socket;
   };

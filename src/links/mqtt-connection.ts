@@ -70,7 +70,12 @@ export async function openMqtt(
   const password = await askedText('mqttLink', 'password', options.password);
   // Nobody would have the socket.
   attempt.signal.throwIfAborted();
-  const client = mqtt.connect(clientOptions(options, target, plan, password) as never) as unknown as MqttClient;
+  let client: MqttClient;
+  try {
+    client = mqtt.connect(clientOptions(options, target, plan, password) as never) as unknown as MqttClient;
+  } catch (error) {
+    throw connectionFailed(error, false);
+  }
   // Its own watch takes a reader that holds its breath for a dead peer; the link looks by itself. But a broker that wants to
   // hear from its clients more often than the link pings has to.
   client.onKeepaliveTimeout = () => client.sendPing();

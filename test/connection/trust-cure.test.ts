@@ -14,6 +14,8 @@ it('says what to do about a certificate that is not trusted, and nothing of a co
     'SSL/TLS_ALERT_BAD_CERTIFICATE',
   ])
     expect(trustCure(`ERR_SSL_${alert}`)).toContain(`'cert' and 'key' of tls`);
+  for (const code of ['PEM_BAD_BASE64_DECODE', 'X509_KEY_VALUES_MISMATCH', 'BAD_DECRYPT', 'UNSUPPORTED'])
+    expect(trustCure(`ERR_OSSL_${code}`)).toContain(`'passphrase' of tls`);
   for (const code of [
     'ERR_SSL_WRONG_VERSION_NUMBER',
     'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR',

@@ -119,6 +119,24 @@ describe.each<[string, (options: object) => unknown]>([
   });
 });
 
+const BROKEN = ['CERTIFICATE', 'PRIVATE KEY'].map((kind) => `-----BEGIN ${kind}-----\nabc\n-----END ${kind}-----\n`);
+const tls = { cert: BROKEN[0] as string, key: BROKEN[1] as string };
+
+it.each<[string, () => Flow<unknown>]>([
+  ['amqp', () => amqpSource(amqpLink({ url: 'amqps://127.0.0.1:1', tls }), { queue: 'a' })],
+  ...(['kafkajs', '@platformatic/kafka'] as const).map((driver): [string, () => Flow<unknown>] => [
+    `kafka over ${driver}`,
+    () => kafkaSource(kafkaLink({ brokers: ['127.0.0.1:1'], driver, tls }), { topics: ['a'], group: 'g' }),
+  ]),
+  ['mqtt', () => mqttSource(mqttLink({ url: 'mqtts://127.0.0.1:1', tls }), { topics: 'a' })],
+  ['websocket', () => webSocketSource(webSocketLink({ url: 'wss://127.0.0.1:1', client: 'ws', tls }))],
+])('a key for TLS that is of no use ends a flow of %s, and what to do is said', async (_name, flow) => {
+  const seen = collect(flow());
+  onTestFinished(() => seen.subscription.unsubscribe());
+  await until(() => expect(seen.errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]), 5_000);
+  expect(String(seen.errors[0])).toContain(`correct 'cert', 'key' and 'passphrase' of tls`);
+});
+
 /** As JSON, with what a place refers to again left out. */
 function json(item: unknown): string {
   const seen = new Set<unknown>();
