@@ -65,7 +65,7 @@ export default defineConfig({
           globalSetup: [source('./test/brokers/announce.ts')],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: 3,
+          maxWorkers: 4,
           maxConcurrency: 16,
           sequence: { groupOrder: 1 },
         },
