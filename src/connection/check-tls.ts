@@ -1,5 +1,20 @@
 import { checkOptions, type OptionRule, text } from './options.js';
 
+/**
+ * How the far side is known and this side makes itself known. The same over every connector.
+ *
+ * @see checkTls
+ */
+export interface TlsOptions {
+  /** Who may have signed the far side's certificate, as PEM. Default: the roots that Node brings. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  readonly passphrase?: string;
+  /** The name the certificate has to be for. Default: the host that is connected to. */
+  readonly servername?: string;
+}
+
 /** Bytes may hold anything; a text that is none is most often the path of a file. */
 const pem: OptionRule = (value) =>
   value instanceof Uint8Array || (typeof value === 'string' && value.includes('-----BEGIN '))

@@ -1,4 +1,4 @@
-import { checkTls } from '../connection/check-tls.js';
+import { checkTls, type TlsOptions } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
   callable,
@@ -19,15 +19,7 @@ import { type AmqpTopology, checkTopology } from './amqp-topology.js';
  *
  * @see AmqpLinkOptions
  */
-export interface AmqpTls {
-  /** Who may have signed the broker's certificate, as PEM. Default: the roots that Node brings. */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
-  readonly cert?: string | Uint8Array;
-  readonly key?: string | Uint8Array;
-  readonly passphrase?: string;
-  /** The name the certificate has to be for. Default: the host of the URL. */
-  readonly servername?: string;
-}
+export type AmqpTls = TlsOptions;
 
 /**
  * Options of {@link amqpLink}.

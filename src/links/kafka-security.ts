@@ -1,4 +1,4 @@
-import { checkTls } from '../connection/check-tls.js';
+import { checkTls, type TlsOptions } from '../connection/check-tls.js';
 import { anything, callable, checkOptions, configInvalid, oneOf, required, text } from '../options.js';
 
 /**
@@ -6,15 +6,7 @@ import { anything, callable, checkOptions, configInvalid, oneOf, required, text 
  *
  * @see KafkaLinkOptions
  */
-export interface KafkaTls {
-  /** Who may have signed the brokers' certificates, as PEM. Default: the roots that Node brings. */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
-  readonly cert?: string | Uint8Array;
-  readonly key?: string | Uint8Array;
-  readonly passphrase?: string;
-  /** The name the certificates have to be for. Default: the host of each broker. */
-  readonly servername?: string;
-}
+export type KafkaTls = TlsOptions;
 
 /**
  * The login: a user and a password, or a function that gives a token, asked for one whenever a connection opens.

@@ -1,4 +1,4 @@
-import { checkTls } from '../connection/check-tls.js';
+import { checkTls, type TlsOptions } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
   callable,
@@ -22,15 +22,7 @@ import { textFault, topicFault } from './mqtt-topic.js';
  *
  * @see MqttLinkOptions
  */
-export interface MqttTls {
-  /** Who may have signed the broker's certificate, as PEM. Default: the roots that Node brings. */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
-  readonly cert?: string | Uint8Array;
-  readonly key?: string | Uint8Array;
-  readonly passphrase?: string;
-  /** The name the certificate has to be for. Default: the host of the URL. */
-  readonly servername?: string;
-}
+export type MqttTls = TlsOptions;
 
 /**
  * What the broker publishes for a client that is gone without a goodbye.

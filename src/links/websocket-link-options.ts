@@ -1,4 +1,4 @@
-import { checkTls } from '../connection/check-tls.js';
+import { checkTls, type TlsOptions } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
   callable,
@@ -26,14 +26,7 @@ export const WEBSOCKET_LINK: OptionRule = called('a link made with webSocketLink
  *
  * @see webSocketLink
  */
-export interface WebSocketTls {
-  /** Who may have signed the server's certificate, as PEM. Default: the roots that Node brings. */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
-  readonly cert?: string | Uint8Array;
-  readonly key?: string | Uint8Array;
-  readonly passphrase?: string;
-  /** The name the certificate has to be for. Default: the host of the URL. */
-  readonly servername?: string;
+export interface WebSocketTls extends TlsOptions {
   /** Accepts any certificate: whoever stands in between reads and changes everything. Default false; reported as `connection.insecure`. */
   readonly dangerouslySkipVerify?: boolean;
 }
