@@ -96,3 +96,9 @@ function innermost(error: unknown): { readonly error: ClientError; readonly type
   }
   return { error: at, type: undefined };
 }
+
+/** What a connection is lost for whose broker did not answer a request in time. @internal */
+export function unanswered(): SluiceError {
+  const text = 'kafka: a request was not answered in time (requestTimeoutMs).';
+  return new SluiceError('PEER_LOST', text, { retriable: true });
+}

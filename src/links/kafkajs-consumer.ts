@@ -1,5 +1,4 @@
 import type { Assigner, Cluster, Consumer, EachBatchPayload, Kafka, KafkaMessage, PartitionAssigner } from 'kafkajs';
-import { SluiceError } from '../errors.js';
 import type {
   KafkaConsumer,
   KafkaConsumerEvents,
@@ -10,6 +9,7 @@ import type {
   KafkaRecord,
 } from './kafka-driver.js';
 import { within } from './kafka-within.js';
+import { unanswered } from './kafka-errors.js';
 import { leaveOutAborted } from './kafkajs-aborted.js';
 import { KafkaJsMember } from './kafkajs-member.js';
 import type { KafkaJsSockets } from './kafkajs-sockets.js';
@@ -86,13 +86,7 @@ export class KafkaJsConsumer implements KafkaConsumer {
     const { consumer, events, plan } = this;
     const { COMMIT_OFFSETS, CRASH, GROUP_JOIN, REQUEST_TIMEOUT } = consumer.events;
     consumer.on(CRASH, ({ payload }) => events.lost(payload.error));
-    consumer.on(REQUEST_TIMEOUT, () => {
-      events.lost(
-        new SluiceError('PEER_LOST', 'kafka: a request was not answered in time (requestTimeoutMs).', {
-          retriable: true,
-        }),
-      );
-    });
+    consumer.on(REQUEST_TIMEOUT, () => events.lost(unanswered()));
     consumer.on(GROUP_JOIN, ({ payload }) => this.joined(payload.memberId, payload.memberAssignment));
     consumer.on(COMMIT_OFFSETS, () => void (this.commits += 1));
     await consumer.connect();

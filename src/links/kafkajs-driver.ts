@@ -1,8 +1,7 @@
 import type { Admin, Kafka, KafkaConfig, Mechanism, SASLOptions } from 'kafkajs';
 import { peerMissing } from '../connection/load-peer.js';
-import { SluiceError } from '../errors.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
-import { kafkaErrorType } from './kafka-errors.js';
+import { kafkaErrorType, unanswered } from './kafka-errors.js';
 import type { KafkaSasl } from './kafka-security.js';
 import { within } from './kafka-within.js';
 import { bearerLogin } from './kafkajs-bearer.js';
@@ -28,13 +27,7 @@ export const kafkaJsDriver: KafkaDriver = {
     const sockets = new KafkaJsSockets(cluster.clock, events);
     const admin = make(sockets).admin();
     const { REQUEST_TIMEOUT } = admin.events;
-    admin.on(REQUEST_TIMEOUT, () => {
-      events.lost(
-        new SluiceError('PEER_LOST', 'kafka: a request was not answered in time (requestTimeoutMs).', {
-          retriable: true,
-        }),
-      );
-    });
+    admin.on(REQUEST_TIMEOUT, () => events.lost(unanswered()));
     try {
       await admin.connect();
       sockets.ready();

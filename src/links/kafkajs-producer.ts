@@ -1,5 +1,4 @@
 import type { CompressionTypes, Kafka, Message, Producer, ProducerBatch, TopicMessages, TopicOffsets } from 'kafkajs';
-import { SluiceError } from '../errors.js';
 import type {
   KafkaBatch,
   KafkaEvents,
@@ -10,6 +9,7 @@ import type {
   KafkaProducerPlan,
 } from './kafka-driver.js';
 import { within } from './kafka-within.js';
+import { unanswered } from './kafka-errors.js';
 import type { KafkaJsSockets } from './kafkajs-sockets.js';
 
 const CLOSE_MS = 2_000;
@@ -47,10 +47,7 @@ export class KafkaJsProducer implements KafkaProducer {
 
   async start(): Promise<void> {
     const { REQUEST_TIMEOUT } = this.producer.events;
-    this.producer.on(REQUEST_TIMEOUT, () => {
-      const text = 'kafka: a request was not answered in time (requestTimeoutMs).';
-      this.events.lost(new SluiceError('PEER_LOST', text, { retriable: true }));
-    });
+    this.producer.on(REQUEST_TIMEOUT, () => this.events.lost(unanswered()));
     await this.producer.connect();
     this.sockets.ready();
   }

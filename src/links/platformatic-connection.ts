@@ -3,6 +3,7 @@ import type * as Client from '@platformatic/kafka';
 import { SluiceError } from '../errors.js';
 import type { KafkaCluster, KafkaEvents } from './kafka-driver.js';
 import type { KafkaSasl } from './kafka-security.js';
+import { unanswered } from './kafka-errors.js';
 
 /** What the package exports. @internal */
 export type Platformatic = typeof Client;
@@ -90,9 +91,7 @@ export class PlatformaticConnection {
       const cancel = clock.timer(
         requestTimeoutMs + extraMs,
         () => {
-          const error = new SluiceError('PEER_LOST', 'kafka: a request was not answered in time (requestTimeoutMs).', {
-            retriable: true,
-          });
+          const error = unanswered();
           reject(error);
           this.lost(error);
         },

@@ -1,7 +1,7 @@
 import { connectAsync } from 'mqtt';
 
-/** The first one that keeps its window (`db__ready_for_flight` on the way of an acknowledgement). */
-const KEEPS = [2, 0, 13] as const;
+/** The first 2.0 that keeps its window (`db__ready_for_flight` on the way of an acknowledgement); 1.6 does as well. */
+const KEEPS = 13;
 /** Brokers that say no version say nothing at all. */
 const SILENT_MS = 2_000;
 
@@ -13,8 +13,7 @@ export async function mosquittoOverruns(url: string, username: string, password:
     client.on('message', (_topic, payload) => resolve(payload.toString()));
   });
   await client.subscribeAsync('$SYS/broker/version');
-  const [, ...parts] = /^mosquitto version (\d+)\.(\d+)\.(\d+)/.exec(await said) ?? [];
+  const [, patch = KEEPS] = /^mosquitto version 2\.0\.(\d+)/.exec(await said) ?? [];
   await client.endAsync();
-  const differing = KEEPS.findIndex((least, at) => Number(parts[at]) !== least);
-  return differing >= 0 && parts.length > 0 && Number(parts[differing]) < (KEEPS[differing] as number);
+  return Number(patch) < KEEPS;
 }
