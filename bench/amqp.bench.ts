@@ -156,7 +156,7 @@ async function bareConsumer(
 
 const each = (from: string): Promise<number> => bareConsumer(from, (message, channel) => channel.ack(message));
 
-/** What a careful user writes: one ack for all that came in a turn. */
+/** What a careful user writes: one ack for all that came in a turn… */
 function together(from: string): Promise<number> {
   let newest: ConsumeMessage | undefined;
   return bareConsumer(from, (message, channel) => {
@@ -166,6 +166,26 @@ function together(from: string): Promise<number> {
         newest = undefined;
       });
     newest = message;
+  });
+}
+
+/** … and one who measured it: an ack for so many, or for what there is after two milliseconds. */
+function byCount(from: string): Promise<number> {
+  let newest: ConsumeMessage | undefined;
+  let count = 0;
+  let timer: NodeJS.Timeout | undefined;
+  return bareConsumer(from, (message, channel, last) => {
+    const tell = (): void => {
+      clearTimeout(timer);
+      timer = undefined;
+      count = 0;
+      if (newest !== undefined) channel.ack(newest, true);
+      newest = undefined;
+    };
+    newest = message;
+    count += 1;
+    if (count === 50 || last) tell();
+    else timer ??= setTimeout(tell, 2);
   });
 }
 
@@ -198,7 +218,10 @@ for (const size of SIZES) {
     `consuming, ${size} B`,
     COUNT,
     ours,
-    [consuming(`bare client, acks of a turn together`, payload, together)],
+    [
+      consuming('bare client, acks of a turn together', payload, together),
+      consuming('bare client, an ack for 50 or after 2 ms', payload, byCount),
+    ],
     { atLeast: 0.95 },
   );
   await compare(`consuming, ${size} B, as usual`, COUNT, ours, [consuming('bare client, an ack each', payload, each)], {

@@ -48,7 +48,7 @@ export class AmqpReader implements Reader {
     this.options = options;
     this.attempts = attempts;
     this.prefetch = prefetch;
-    this.acks = new AmqpAcks(channel, context.clock);
+    this.acks = new AmqpAcks(channel, context.clock, prefetch);
     let failure: unknown;
     channel.on('error', (error) => (failure = error));
     // The client tells this before it rejects the call that the broker closed the channel for.

@@ -39,8 +39,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 const CREDIT = 200;
 
 /**
- * The messages of a queue, as bytes. At-least-once: `ack` tells the broker, in order or not; acks of one turn go out
- * together. `requeue` gives the message back after `requeueDelayMs`, `dead` rejects it, which moves it to the queue's
+ * The messages of a queue, as bytes. At-least-once: `ack` tells the broker, in order or not; acks go out together, at the end
+ * of the turn where the broker has less than half of the `prefetch` left, otherwise within 2 ms. `requeue` gives the message back after `requeueDelayMs`, `dead` rejects it, which moves it to the queue's
  * dead-letter exchange and **throws it away where the queue has none**, `drop` acks it.
  *
  * What is unsettled when the channel or the connection is lost is delivered again by the broker; settling the first copy
