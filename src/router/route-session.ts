@@ -39,10 +39,13 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   private readonly clock: Clock;
   private readonly output: Output<O>;
   private readonly matcher: RuleMatcher;
-  /** By rule. Rules that lead to one sink have one way, and what differs is kept apart: it is less memory to go through. */
-  private readonly ways: readonly Way<I>[];
-  /** What holds a message that went to the rule, and last what holds one that no rule took. */
-  private readonly labels: readonly string[];
+  /**
+   * By rule the way it leads, shared by rules that lead to one sink, and then what holds a message that went to it: side by side,
+   * as of many rules most are not in the processor's cache, and each look beyond it costs as much as routing does.
+   */
+  private readonly places: readonly (Way<I> | string)[];
+  /** What holds a message that no rule took. */
+  private readonly elsewhere: string;
   private readonly otherwise: Way<I> | undefined;
   /** Each once. */
   private readonly all: ReadonlySet<Way<I>>;
@@ -70,10 +73,12 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     this.trampoline = trampolineOf(clock);
     this.matcher = plan.compiled.start(clock);
     this.unroutable = new SluiceError('UNROUTED', `No rule of ${name} takes the message; add one, or set otherwise.`);
-    this.labels = [...rules.map((rule) => `${name}/${rule.name}`), `${name}/otherwise`];
-    this.ways = rules.map((rule, at) => this.way(this.labels[at] as string, rule.to, rule));
-    if (typeof otherwise !== 'string') this.otherwise = this.way(this.labels.at(-1) as string, otherwise, {});
-    this.all = new Set([...this.ways, ...(this.otherwise === undefined ? [] : [this.otherwise])]);
+    this.elsewhere = `${name}/otherwise`;
+    const labels = rules.map((rule) => `${name}/${rule.name}`);
+    const ways = rules.map((rule, at) => this.way(labels[at] as string, rule.to, rule));
+    this.places = ways.flatMap((way, at) => [way, labels[at] as string]);
+    if (typeof otherwise !== 'string') this.otherwise = this.way(this.elsewhere, otherwise, {});
+    this.all = new Set([...ways, ...(this.otherwise === undefined ? [] : [this.otherwise])]);
     this.unfinished = this.all.size;
     try {
       for (const way of this.all) way.start();
@@ -161,12 +166,13 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
   }
 
   private give(rule: number, message: Message<I>): void {
-    const way = this.ways[rule];
+    const { places } = this;
+    const way = rule === NONE ? undefined : (places[2 * rule] as Way<I>);
     if (way === undefined || way.isOver) {
       this.unrouted(message);
       return;
     }
-    mark(message, this.labels[rule] as string);
+    mark(message, places[2 * rule + 1] as string);
     way.next(message);
   }
 
@@ -174,7 +180,7 @@ export class RouteSession<I, O> implements StageObserver<I>, BranchOwner<I, O> {
     const { otherwise } = this;
     const { name } = this.plan;
     if (otherwise !== undefined && !otherwise.isOver) {
-      mark(message, this.labels.at(-1) as string);
+      mark(message, this.elsewhere);
       otherwise.next(message);
       return;
     }
