@@ -26,6 +26,9 @@ export class Parking {
   private readonly spots = new Map<Envelope<unknown>, Spot>();
   /** The ones that are asked for, in the order they were. */
   private readonly wanted = new Ring<Spot>();
+  /** The batch that is being given its credit, and to how many of it that was done. */
+  private batch: object | undefined = undefined;
+  private given = 0;
   private bytes = 0;
 
   constructor(clock: Clock, maxCount: number, maxBytes: number, host: ParkingHost) {
@@ -79,9 +82,20 @@ export class Parking {
     return false;
   }
 
+  /**
+   * How many places are taken for the first that is asked for, of those that are. A batch whose credit was lowered while it
+   * waited gets the rest of its own all the same once nothing else is out: otherwise it would wait for itself.
+   */
+  takenOf(unsettled: number): number {
+    const batch = this.wanted.peek()?.batch;
+    return batch !== undefined && batch === this.batch && unsettled <= this.given ? 0 : unsettled;
+  }
+
   /** Takes out the first that is asked for. Only after {@link isWanted}. */
   take(): Spot {
     const spot = this.wanted.shift() as Spot;
+    this.given = spot.batch === this.batch ? this.given + 1 : 1;
+    this.batch = spot.batch;
     this.leave(spot);
     return spot;
   }
@@ -138,6 +152,8 @@ export class Spot implements Parked {
   /** Missing for one that only waits to be handed back. */
   readonly listener: ParkListener | undefined;
   cancel: Cancel | undefined;
+  /** What it is asked for with, if it is of use only with others. */
+  batch: object | undefined = undefined;
   private readonly parking: Parking;
   private isAskedFor = false;
 
@@ -147,9 +163,10 @@ export class Spot implements Parked {
     this.parking = parking;
   }
 
-  bring(): boolean {
+  bring(batch?: object): boolean {
     if (!this.isAskedFor) {
       this.isAskedFor = true;
+      this.batch = batch;
       this.parking.want(this);
     }
     return false;

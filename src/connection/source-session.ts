@@ -176,8 +176,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     return !this.stopped && !this.parking.isFull && this.hasPlace();
   }
 
-  private hasPlace(): boolean {
-    return !this.busy && this.unsettledList.size < this.window && !this.trampoline.isExhausted && this.isUp();
+  private hasPlace(taken: number = this.unsettledList.size): boolean {
+    return !this.busy && taken < this.window && !this.trampoline.isExhausted && this.isUp();
   }
 
   /** While it opens there is nobody yet to pass a settlement on to. */
@@ -207,7 +207,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
    * behind it may be what fills the window.
    */
   private bringBack(): void {
-    while (this.parking.isWanted && this.hasPlace()) {
+    while (this.parking.isWanted && this.hasPlace(this.parking.takenOf(this.unsettledList.size))) {
       const { root, listener } = this.parking.take();
       this.unsettledList.add(root);
       this.busy = true;

@@ -74,8 +74,11 @@ export interface Later {
 
 /** A message that waits without credit. @internal */
 export interface Parked {
-  /** Asks for it. True: it has its credit already. Otherwise its listener is told when it has. */
-  bring(): boolean;
+  /**
+   * Asks for it, as one of `batch` where it is of use only with others. True: it has its credit already. Otherwise its
+   * listener is told when it has.
+   */
+  bring(batch?: object): boolean;
 }
 
 /** Who let a message wait. @internal */

@@ -1,4 +1,4 @@
-import type { Message } from 'sluice';
+import type { Message, SourceOptions } from 'sluice';
 import { testSource, virtualClock, type TestSource, type VirtualClock } from 'sluice/testing';
 import type { Envelope } from '../../src/message/envelope.js';
 import type { Parked } from '../../src/message/settler.js';
@@ -16,7 +16,7 @@ export function park(
 /** What a source with these values emits, as it does. */
 export function emitted(
   values: string,
-  options: { credit?: number; maxParked?: number } = {},
+  options: Pick<SourceOptions, 'credit' | 'maxParked'> = {},
 ): { clock: VirtualClock; source: TestSource<string>; out: Message<string>[]; shown: () => string; stop: () => void } {
   const clock = virtualClock();
   const source = testSource<string>({ clock, ...options });

@@ -1,3 +1,4 @@
+import { BehaviorSubject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { type Message } from 'sluice';
 import { WaitingMembers } from '../../src/message/waiting-members.js';
@@ -28,6 +29,32 @@ describe('WaitingMembers', () => {
     out[7]?.ack();
     clock.advance(0);
     expect(second.told).toEqual(['back']);
+  });
+
+  it('come back, once nothing else is out, also where the credit was lowered below their number (law 2)', () => {
+    const credit$ = new BehaviorSubject(4);
+    const { clock, out } = emitted('abcd', { credit: credit$ });
+    const { parked, told } = waiting(out.slice(0, 3));
+    clock.advance(0);
+    credit$.next(1);
+    parked.bring();
+    clock.advance(0);
+    expect([out[3]?.ack(), told]).toEqual([true, []]);
+    clock.advance(0);
+    expect(told).toEqual(['back']);
+  });
+
+  it('wait while the credit is 0, and come back with the first that there is', () => {
+    const credit$ = new BehaviorSubject(2);
+    const { clock, out } = emitted('ab', { credit: credit$ });
+    const { parked, told } = waiting(out);
+    credit$.next(0);
+    parked.bring();
+    clock.advance(0);
+    expect(told).toEqual([]);
+    credit$.next(1);
+    clock.advance(0);
+    expect(told).toEqual(['back']);
   });
 
   it('are gone, once, with the first that is', () => {
