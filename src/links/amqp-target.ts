@@ -36,6 +36,11 @@ export function amqpTarget(options: AmqpAddress): AmqpTarget {
     throw configInvalid('amqpLink', [
       `'url': expected nothing behind a ? or #: what stands there is an option, as heartbeatMs or tls; special characters of a login as %…`,
     ]);
+  // What is taken for the host may be the first half of a login then.
+  if (parsed.pathname.includes('@'))
+    throw configInvalid('amqpLink', [
+      `'url': expected no @ behind the host: special characters of a login, and an @ of the virtual host, as %…`,
+    ]);
   const isSecure = parsed.protocol === 'amqps:';
   // Without a login there is no secret: the broker knows «guest» by default, and from its own machine only.
   const areSent = [username, password].some((given) => given !== undefined) || parsed.username + parsed.password !== '';

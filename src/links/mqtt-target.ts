@@ -28,6 +28,11 @@ export function mqttTarget(url: string): MqttTarget {
     throw configInvalid('mqttLink', [
       `'url': expected nothing behind a ? or #: what stands there is an option, as clientId; special characters of a login as %…`,
     ]);
+  // Nobody would look at it; with an @ in it, what is taken for the host is the first half of a login.
+  if (!protocol.startsWith('ws') && !['', '/'].includes(parsed.pathname))
+    throw configInvalid('mqttLink', [
+      `'url': expected no path behind the host: MQTT has none; special characters of a login as %…`,
+    ]);
   return {
     protocol,
     hostname: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),

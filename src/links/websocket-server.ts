@@ -1,5 +1,5 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
-import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as HttpsServer, type ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex as NodeDuplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
@@ -8,6 +8,7 @@ import { currentClock } from '../clock.js';
 import { scopeOf } from '../connection/attach.js';
 import type { Sink } from '../connection/flow.js';
 import { peerMissing } from '../connection/load-peer.js';
+import { trustCure } from '../connection/trust-cure.js';
 import { SluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import { broadcastSink, type WebSocketBroadcastOptions } from './websocket-broadcast.js';
@@ -259,7 +260,7 @@ function listener<P>(
   const server =
     tls === undefined
       ? createServer(limits)
-      : createTlsServer({
+      : secureListener({
           ...limits,
           ...(tls as TlsOptions),
           handshakeTimeout: headersTimeout,
@@ -271,6 +272,16 @@ function listener<P>(
   });
   server.maxConnections = maxConnections + HANDSHAKES;
   return server;
+}
+
+function secureListener(options: ServerOptions): HttpsServer {
+  try {
+    return createTlsServer(options);
+  } catch (cause) {
+    const { code } = cause as { readonly code?: unknown };
+    const told = trustCure(code) ?? `'tls' cannot be used`;
+    throw new SluiceError('CONFIG_INVALID', `webSocketServer: ${told}.`, { details: { code }, cause });
+  }
 }
 
 function listen(server: HttpServer | HttpsServer, port: number, host: string): Promise<void> {

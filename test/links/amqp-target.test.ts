@@ -31,19 +31,23 @@ describe('amqpTarget', () => {
     expect(heartbeats).toEqual([5, 2]);
   });
 
-  it.each(['http://u:hidden@host', 'hidden', 'amqp://', 'amqp://u:hidden%zz@host'])(
-    'says what is wrong with %s without showing it',
-    (url) => {
-      let error: unknown;
-      try {
-        amqpTarget({ url });
-      } catch (thrown) {
-        error = thrown;
-      }
-      expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
-      expect(JSON.stringify([String(error), error])).not.toContain('hidden');
-    },
-  );
+  it.each([
+    'http://u:hidden@host',
+    'hidden',
+    'amqp://',
+    'amqp://u:hidden%zz@host',
+    'amqp://u:12/hidden@host',
+    'amqp://host/hidden@home',
+  ])('says what is wrong with %s without showing it', (url) => {
+    let error: unknown;
+    try {
+      amqpTarget({ url });
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect(JSON.stringify([String(error), error])).not.toContain('hidden');
+  });
 
   it('takes no parameters, which would be of no effect', () => {
     // The second has a password with a #, and would be for a host `user`.

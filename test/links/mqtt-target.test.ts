@@ -29,6 +29,8 @@ describe('the URL of a broker', () => {
     'mqtt://user:1#secret@h',
     'wss://user:1#secret@h',
     'mqtt://user:top%secret@h',
+    'mqtt://user:12/secret@h',
+    'mqtts://h/secret',
   ])('is refused without being shown: %s', (url) => {
     expect(() => mqttTarget(url)).toThrow(/'url': expected/);
     expect(() => mqttTarget(url)).not.toThrow(/secret/);

@@ -330,6 +330,23 @@ describe('who comes in', () => {
     expect(mutual.clients.map(({ request }) => request.certificate)).toEqual(['DNS:localhost']);
   });
 
+  it('says which option to correct where certificate and key do not fit, or cannot be read', async ({ skip }) => {
+    const made = makeCertificate();
+    const other = makeCertificate();
+    if (typeof made === 'string') return skip(`no certificate: ${made}`);
+    if (typeof other === 'string') return skip(`no certificate: ${other}`);
+    const unreadable = '-----BEGIN PRIVATE KEY-----\nhidden\n-----END PRIVATE KEY-----\n';
+    for (const key of [other.key, unreadable]) {
+      const failure: unknown = await webSocketServer({ port: 0, tls: { cert: made.cert, key } }).catch(
+        (error: unknown) => error,
+      );
+      expect(failure).toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: `webSocketServer: correct 'cert', 'key' and 'passphrase' of tls: they do not fit, or cannot be read.`,
+      });
+    }
+  });
+
   it('answers on a server that is there already and leaves it and its other paths alone', async () => {
     const http = createServer((_, response) => response.end('page'));
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
