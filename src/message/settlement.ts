@@ -100,6 +100,8 @@ export function fork<T>(message: Message<T>, count: number, settle: ForkSettle =
 /** The messages behind a joined one, in order, with what a partial failure does to each. @internal */
 export class Join implements Settler {
   readonly messages: readonly Message<unknown>[];
+  /** Made once: each of them would listen to every member until it is settled. */
+  private over: AbortController | undefined = undefined;
 
   constructor(messages: readonly Message<unknown>[]) {
     this.messages = messages;
@@ -127,7 +129,8 @@ export class Join implements Settler {
 
   /** Aborts once none of the members can be settled any more. */
   outerSignal(): AbortSignal {
-    const over = new AbortController();
+    if (this.over !== undefined) return this.over.signal;
+    const over = (this.over = new AbortController());
     for (const { signal } of this.messages) {
       const look = (): void => {
         if (!this.isOpen()) over.abort(signal.reason);

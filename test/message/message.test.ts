@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { fork, isMessage, join, batchPartial, type Message } from 'sluice';
 import { Envelope, isOpen, mark, RELEASED } from '../../src/message/envelope.js';
@@ -228,6 +229,16 @@ describe('join', () => {
     messages[1]?.nack('no');
     expect(signal.aborted).toBe(true);
     expect(join(messages).signal.aborted).toBe(true);
+  });
+
+  it('listens to each member once, however often its signal is asked for', () => {
+    const { messages } = messagesOf('a', 'b');
+    const batch = join(messages);
+    const [left, right] = fork(batch, 2);
+    for (let again = 0; again < 3; again += 1) {
+      expect([batch, left, right].map((one) => one?.signal.aborted)).toEqual([false, false, false]);
+    }
+    for (const { signal } of messages) expect(getEventListeners(signal, 'abort').length).toBe(1);
   });
 
   it('refuses an empty list', () => {
