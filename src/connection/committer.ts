@@ -32,6 +32,8 @@ export interface CommitPlan<P> {
 
 /** How full a save is that reading would wait for: the rest of the room is for what is read while it is under way. */
 const SHARE = 0.75;
+/** The least between a save that failed and the next, however short the interval is. */
+const FAILED_MS = 100;
 
 /**
  * Saves up to where everything is settled, one save at a time, for transports that are told a position: files and logs. It
@@ -93,7 +95,8 @@ export class Committer<P> {
   /** Tries again what failed, after the interval. */
   later(): void {
     if (this.closed) return;
-    this.cancelTimer ??= this.plan.clock.timer(this.plan.intervalMs, () => {
+    const { clock, intervalMs } = this.plan;
+    this.cancelTimer ??= clock.timer(this.hasFailed ? Math.max(FAILED_MS, intervalMs) : intervalMs, () => {
       this.cancelTimer = undefined;
       if (this.saving === undefined) void this.save();
     });

@@ -1,10 +1,11 @@
 import { Committer } from '../connection/committer.js';
 import type { Delivery, Reader, ReaderContext } from '../connection/define-source.js';
 import { Prefix } from '../connection/prefix.js';
-import type { SluiceError } from '../errors.js';
+import { isSluiceError, type SluiceError } from '../errors.js';
 import type { SplitRecord, Splitter } from '../mappers/codec.js';
 import type { Message } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
+import { report } from '../observability/observe.js';
 import type { FileOffset, OffsetStore } from './file-offsets.js';
 import type { FileMeta } from './file-record.js';
 import { Retries } from './file-retries.js';
@@ -70,7 +71,7 @@ export class FileReader<T> implements Reader {
         position: () => this.offset(),
         passed: () => this.prefix.passed,
         saved: wake,
-        failed: (error) => context.lost(error),
+        failed: (error) => this.saveFailed(error),
       },
     );
   }
@@ -123,11 +124,18 @@ export class FileReader<T> implements Reader {
     // Beside the last save: a store that never answers must not keep the file open.
     const closing = this.walk.close();
     closing.catch(() => undefined);
-    try {
-      await this.commits.close();
-    } finally {
-      await closing;
+    await this.commits.close().catch(tellUnsaved);
+    await closing;
+  }
+
+  /** What is settled is still known here, and reading waits once too much of it is unsaved: nothing has to come again. */
+  private saveFailed(error: unknown): void {
+    if (isSluiceError(error) && !error.retriable) {
+      this.context.lost(error);
+      return;
     }
+    tellUnsaved(error);
+    this.commits.later();
   }
 
   private hand(record: SplitRecord<T>): void {
@@ -186,4 +194,8 @@ export class FileReader<T> implements Reader {
     const { offset, line } = this.prefix.first ?? this.walk.place;
     return { file: (this.stretches[0] as Stretch).file.identity, offset, line };
   }
+}
+
+function tellUnsaved(reason: unknown): void {
+  report({ type: 'stage.failed', stage: 'file offset', reason });
 }

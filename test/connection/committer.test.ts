@@ -19,11 +19,12 @@ interface Rig {
 interface RigOptions {
   readonly every?: number;
   readonly isSlow?: boolean;
+  readonly intervalMs?: number;
   /** What a save throws. */
   readonly error?: Error;
 }
 
-function rig({ every = 10, isSlow = false, error: thrown }: RigOptions = {}): Rig {
+function rig({ every = 10, isSlow = false, intervalMs = 1_000, error: thrown }: RigOptions = {}): Rig {
   const clock = virtualClock();
   const saved: number[] = [];
   const failures: unknown[] = [];
@@ -41,7 +42,7 @@ function rig({ every = 10, isSlow = false, error: thrown }: RigOptions = {}): Ri
       },
       clock,
       every,
-      intervalMs: 1_000,
+      intervalMs,
     },
     {
       position: () => settled,
@@ -233,6 +234,15 @@ describe('Committer', () => {
     await clock.run(0);
     expect([saved, failures]).toEqual([[5], [new Error('no')]]);
     await expect(commits.flush()).rejects.toThrow('no');
+  });
+
+  it('leaves 100 ms between saves that fail, also where the interval is none', async () => {
+    const { clock, settle, saved } = rig({ error: new Error('no'), intervalMs: 0 });
+    settle(5);
+    await clock.run(99);
+    expect(saved).toEqual([5]);
+    await clock.run(1);
+    expect(saved).toEqual([5, 5]);
   });
 
   it('never has two saves under way, whatever happens', async () => {

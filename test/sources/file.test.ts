@@ -57,10 +57,21 @@ async function handles(): Promise<{ read: Read }> {
   return found;
 }
 
-function events(): { readonly moved: () => string[]; stop(): void } {
+interface Events {
+  readonly moved: () => string[];
+  readonly failed: () => string[];
+  stop(): void;
+}
+
+function events(): Events {
   const seen: SluiceEvent[] = [];
   const stop = observe((event) => void seen.push(event));
-  return { moved: () => seen.flatMap((event) => (event.type === 'source.moved' ? [event.cause] : [])), stop };
+  return {
+    moved: () => seen.flatMap((event) => (event.type === 'source.moved' ? [event.cause] : [])),
+    failed: () =>
+      seen.flatMap((event) => (event.type === 'stage.failed' ? [`${event.stage}: ${code(event.reason)}`] : [])),
+    stop,
+  };
 }
 
 function code(error: unknown): string {
@@ -497,7 +508,7 @@ describe('fileSource', () => {
       expect(await failure(fileSource({ path, offsets: folder.of('dir') }))).toBe('FILE_IS_DIRECTORY');
     });
 
-    it('goes on after a save that failed, and repeats only what was not saved', async () => {
+    it('that cannot be saved for a while is told and tried again, and no record is repeated (F8)', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.txt', linesOf(numbers(0, 40)));
       let kept: FileOffset | undefined;
@@ -506,16 +517,34 @@ describe('fileSource', () => {
         load: () => kept,
         async save(offset) {
           saves += 1;
-          if (saves === 4) throw new SluiceError('FILE_FULL', 'no room', { retriable: true });
+          if (saves >= 4 && saves < 7) throw new SluiceError('FILE_FULL', 'no room', { retriable: true });
           kept = offset;
         },
       };
+      const { failed, stop } = events();
       const consumer = consume(fileSource({ path, offsets: store, credit: 1, commitEvery: 10, ...fast }));
-      await vi.waitFor(() => expect(consumer.completed).toBe(true));
-      const seen = texts(consumer.messages);
-      expect([...new Set(seen)]).toEqual(numbers(0, 40));
-      expect(seen.length).toBeLessThanOrEqual(40 + 10);
+      await vi.waitFor(() => expect(consumer.completed).toBe(true), { timeout: 5000 });
+      expect(texts(consumer.messages)).toEqual(numbers(0, 40));
+      stop();
+      expect(failed()).toEqual(Array(3).fill('file offset: FILE_FULL'));
       expect(kept?.line).toBe(41);
+    });
+
+    it('that cannot be saved at the end is told: the records after the saved one come again', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', 'a\n');
+      let saves = 0;
+      const store: OffsetStore = {
+        load: () => undefined,
+        save() {
+          saves += 1;
+          if (saves > 1) throw new SluiceError('FILE_FULL', 'no room', { retriable: true });
+        },
+      };
+      const { failed, stop } = events();
+      await acked(fileSource({ path, offsets: store }));
+      stop();
+      expect(failed()).toEqual(['file offset: FILE_FULL']);
     });
 
     it('begins at the end of what is there when asked to, once', async () => {
