@@ -18,7 +18,7 @@ function optionsIn(tree: Tree, files: RegExp, names: ReadonlySet<string>): Optio
     if (!files.test(path)) return [];
     const interfaces = text.matchAll(/^(?:export )?interface (\w+)[^{]*\{\n([\s\S]*?)^\}/gm);
     return [...interfaces].flatMap(([, of = '', body = '']) => {
-      if (!/(Options|ChannelFrames)$/.test(of) || !(names.has(of) || of === 'ChannelFrames')) return [];
+      if (!/(Options|Limits|ChannelFrames)$/.test(of) || !(names.has(of) || of === 'ChannelFrames')) return [];
       const fields = body.matchAll(/(\/\*\*(?:(?!\*\/)[\s\S])*\*\/\s*)?^ {2}readonly (\w+)(\??):/gm);
       return [...fields].map(([, comment = '', name = '', mark]) => ({
         of,
