@@ -101,6 +101,14 @@ describe('a log', () => {
         reason: { code: 'HANDLER_FAILED', cause: 'TypeError: of no use' },
       },
     ]);
+    expect(ofType('connect.failed')).toContainEqual(
+      expect.objectContaining({
+        connector: 'memory',
+        attempt: 1,
+        retryInMs: 100,
+        reason: expect.objectContaining({ code: 'CONNECTION_LOST', connector: 'memory' }) as unknown,
+      }),
+    );
     const walk = ofType('status.changed').map(({ from, to }) => `${String(from)} ${String(to)}`);
     expect(walk).toEqual(
       expect.arrayContaining(['idle connecting', 'connected reconnecting', 'reconnecting connected']),
