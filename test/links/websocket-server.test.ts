@@ -3,6 +3,7 @@ import { connect, Server as NetServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { observe, type SluiceEvent } from 'sluice';
+import { webSocketLink, webSocketSource } from 'sluice/websocket';
 import type { WebSocketClient, WebSocketServer, WebSocketServerOptions } from 'sluice/websocket-server';
 import { webSocketServer } from 'sluice/websocket-server';
 import { makeCertificate } from '../helpers/certificate.js';
@@ -78,6 +79,25 @@ describe('who comes in', () => {
       401, 403, 401, 101,
     ]);
     expect(clients.map(({ principal }) => principal)).toEqual(['ada']);
+  });
+
+  it('lets a service in by its key, and the flow of one without ends (S3.92)', async () => {
+    const services = new Map([['key-of-billing', 'billing']]);
+    const { url, clients } = await serve<string>({
+      authenticate({ headers }) {
+        const principal = services.get(String(headers['x-api-key']));
+        return principal === undefined ? 401 : { principal };
+      },
+    });
+    const asking = (key: string) =>
+      collect(webSocketSource(webSocketLink({ url, client: 'ws', headers: { 'x-api-key': key } })));
+    const billing = asking('key-of-billing');
+    const stranger = asking('key-of-nobody');
+    await until(() => expect(stranger.errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]));
+    await until(() => expect(clients.map(({ principal }) => principal)).toEqual(['billing']));
+    give((clients[0] as WebSocketClient<string>).sink, 'for billing');
+    await until(() => expect(billing.payloads).toEqual(['for billing']));
+    expect(stranger.payloads).toEqual([]);
   });
 
   it('lets nobody in when the hook forgets to decide', async () => {
