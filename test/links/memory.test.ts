@@ -5,6 +5,7 @@ import {
   memoryBroker,
   memorySink,
   memorySource,
+  observe,
   payload,
   run,
   useClock,
@@ -13,6 +14,11 @@ import {
 } from 'sluice';
 import { virtualClock } from 'sluice/testing';
 import { collect } from '../helpers/collect.js';
+
+interface Change {
+  readonly account: string;
+  readonly balance: number;
+}
 
 function codeOf(work: () => void): string {
   try {
@@ -66,6 +72,86 @@ describe('memoryBroker', () => {
       [2, 2],
       [3, 1],
     ]);
+  });
+
+  it('carries commands: who sends one waits for nobody and hears of no failure, which is logged (S4.5, S4.35, S4.36, S4.64)', async () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    const logged: string[] = [];
+    const stop = observe((event) => {
+      if (event.type === 'message.nacked') logged.push(`${event.then} ${String((event.reason as Error).cause)}`);
+    });
+    const done: string[] = [];
+    const handle = (command: string): void => {
+      if (command === 'jump') throw new TypeError('nobody can jump');
+      done.push(command);
+    };
+    // Nobody is there to answer.
+    for (const payload of ['walk', 'jump', 'rest']) broker.publish({ topic: 'commands', payload });
+    const running = run(
+      memorySource<string>(broker, { topic: 'commands', clock }).pipe(each(handle, { onError: 'dead', clock })),
+      memorySink(broker, { topic: 'answers', clock }),
+      { clock },
+    );
+    await clock.run(1);
+    stop();
+    expect(done).toEqual(['walk', 'rest']);
+    expect(logged).toEqual(['dead TypeError: nobody can jump']);
+    expect([broker.peek.published('answers'), broker.peek.unsettled('commands')]).toEqual([0, 0]);
+    const stopped = running.stop();
+    await clock.run(1);
+    expect((await stopped).clean).toBe(true);
+  });
+
+  it('feeds a view that is behind and catches up, also one that was away in the middle of it (S3.73)', async () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    const balances = new Map<string, number>();
+    const seen = new Set<number>();
+    /** Reads what there is, into the view, at the pace of a slow store. */
+    const project = () =>
+      run(
+        memorySource<Change>(broker, { topic: 'balances', group: 'view', credit: 2, clock, closeTimeoutMs: 0 }).pipe(
+          each(
+            async ({ account, balance }: Change): Promise<void> => {
+              await new Promise<void>((resolve) => void clock.timer(10, resolve));
+              balances.set(account, balance);
+              seen.add(balance);
+            },
+            { clock },
+          ),
+        ),
+        memorySink(broker, { topic: 'unused', clock }),
+        { clock, drainTimeoutMs: 0 },
+      );
+    const change = (from: number, to: number): void => {
+      for (let n = from; n < to; n += 1)
+        broker.publish({ topic: 'balances', payload: { account: `a${n % 3}`, balance: n } satisfies Change });
+    };
+    change(0, 30);
+    const first = project();
+    await clock.run(105);
+    // It shows what was true once.
+    expect([...balances]).toEqual([
+      ['a0', 9],
+      ['a1', 7],
+      ['a2', 8],
+    ]);
+    const stopped = first.stop();
+    await clock.run(10);
+    expect((await stopped).clean).toBe(false);
+    change(30, 60);
+    const second = project();
+    await clock.run(1_000);
+    expect([...balances]).toEqual([
+      ['a0', 57],
+      ['a1', 58],
+      ['a2', 59],
+    ]);
+    expect(seen.size).toBe(60);
+    expect([broker.peek.depth('balances', 'view'), broker.peek.unsettled('balances', 'view')]).toEqual([0, 0]);
+    void second.stop();
+    await clock.run(10);
   });
 
   it('never delivers while somebody publishes', () => {
