@@ -11,7 +11,7 @@ const textOf = (name: string): string => readFileSync(`examples/${name}`, 'utf8'
 const SHOWN: Readonly<Record<string, string>> = {
   // A connector is a module outside of the library, and the application uses it by naming what it connects to.
   '09-own-connector.ts': ' (S0.45, S0.48)',
-  '10-order-events.ts': ' (S3.39, S3.40)',
+  '10-order-events.ts': ' (S3.39, S3.40, S4.3)',
   '11-broadcast.ts': ' (S3.41, S3.44, S3.45, S3.46)',
   '24-websocket.ts': ' (S3.49, S3.57)',
   '25-config-watch.ts': ' (S3.50)',

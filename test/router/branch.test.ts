@@ -58,7 +58,7 @@ function setUp(budget: number, overflow?: BranchOverflow) {
 }
 
 describe('a branch with a budget', () => {
-  it('holds back, unsettled and in order, what is beyond it; the other branches flow on', () => {
+  it('holds back, unsettled and in order, what is beyond it; the other branches flow on (S1.55)', () => {
     const { send, sendAs, holds, settleNext, through, log, open } = setUp(2);
     send('a', 'b', 'c', 'd');
     sendAs('x', { topic: 'fast' });

@@ -52,7 +52,7 @@ function handled(...calls: readonly Call[]): { readonly out: string[]; readonly 
   return { out, settled: settled.map(({ outcome, code }) => code ?? outcome) };
 }
 
-it('gives each type of message to its handler, through a handler that knows the areas (S4.72, S4.87, S4.88, S4.89)', () => {
+it('gives each type of message to its handler, through a handler that knows the areas (S4.57, S4.59, S4.63, S4.72, S4.87, S4.88, S4.89)', () => {
   const { out, settled } = handled(
     { area: 'store', type: 'update', n: 7 },
     { area: 'audit', type: 'log', text: 'one' },

@@ -205,7 +205,7 @@ describe('run', () => {
     },
   );
 
-  it('reports each unfinished message with the stage that held it at the deadline, and tells its work (S4.80, SHU-06)', async () => {
+  it('reports each unfinished message with the stage that held it at the deadline, and tells its work (S4.40, S4.80, SHU-06)', async () => {
     const clock = virtualClock();
     const broker = memoryBroker({ clock });
     broker.publish({ topic: 'in', payload: 1, id: 'first' });
@@ -429,7 +429,7 @@ describe('run', () => {
     expect(listeners).toBe(0);
   });
 
-  it('stops when its signal aborts, and when it is disposed of', async () => {
+  it('stops when its signal aborts, and when it is disposed of (S4.39)', async () => {
     const broker = memoryBroker();
     const controller = new AbortController();
     const first = run(memorySource(broker, { topic: 'in' }), memorySink(broker, { topic: 'out' }), {
