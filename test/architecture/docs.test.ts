@@ -14,13 +14,20 @@ const WRITTEN: Readonly<Record<string, RegExp>> = {
   websocket: /\bWebSocket\b/i,
 };
 
+/** Options and members, as interfaces write them. */
+function memberNames(tree: Tree): Set<string> {
+  const members = /^ {2}(?:readonly (\w+\$?)|(\w+)\??[(<].*;$)/gm;
+  return new Set([...tree.values()].flatMap((text) => [...text.matchAll(members)].map(([, a, b]) => a ?? b ?? '')));
+}
+
 /**
  * Rows of docs/concepts.md end with `here` or `planned`. What a row names in code marks has to agree: of the names of a
- * row that is here at least one can be imported, and the first name of a planned one cannot. No planned row is of a protocol or
- * format that has an entry, and none that is here names an entry that is not.
+ * row that is here at least one can be imported, and the others too or they are options or members; the first name of a planned
+ * one cannot. No planned row is of a protocol or format that has an entry, and none that is here names an entry that is not.
  */
 function conceptFaults(tree: Tree): string[] {
   const names = publicNames(tree);
+  const members = memberNames(tree);
   const isEntry = (name: string): boolean => tree.has(`src/entries/${name}.ts`);
   const rows = [...(tree.get('docs/concepts.md') ?? '').matchAll(/^\| (.+?) \| (.+) \| (\w+) \|$/gm)];
   return rows.flatMap(([, theirs = '', ours = '', state = '']) => {
@@ -32,7 +39,13 @@ function conceptFaults(tree: Tree): string[] {
     if (theirs === 'founding name') return [];
     if (state === 'here') {
       const isMissing = named.length > 0 && !named.some((name) => names.has(name));
-      return isMissing || !entries.every(isEntry) ? [`${theirs} is planned`] : [];
+      if (isMissing || !entries.every(isEntry)) return [`${theirs} is planned`];
+      const words = [...ours.matchAll(/`([^`/]+)`/g)].flatMap(
+        ([, code = '']) => code.replace(/\(.*\)|'.*?'/g, '').match(/[A-Za-z]\w*\$?/g) ?? [],
+      );
+      return words
+        .filter((word) => !names.has(word) && !members.has(word))
+        .map((word) => `${theirs} names ${word}, which is not there`);
     }
     const isHere = names.has(named[0] ?? '') || entries.some(isEntry) || written.some(([name]) => isEntry(name));
     return state === 'planned' && !isHere ? [] : [`${theirs} is here`];
@@ -84,13 +97,19 @@ describe('docs', () => {
   it('finds a concept that is not here yet, and one that is by now', () => {
     const faults = (row: string): string[] =>
       conceptFaults(
-        planted({ 'src/index.ts': `export { each, type Mapper } from './a.js';`, 'docs/concepts.md': row }),
+        planted({
+          'src/index.ts': `export { each, type Mapper } from './a.js';`,
+          'src/a.ts': 'export interface EachOptions {\n  readonly onError?: string;\n  retry(work: number): void;\n}\n',
+          'docs/concepts.md': row,
+        }),
       );
     expect(faults('| Loop | `each(work)` with `retry` | here |')).toEqual([]);
     expect(faults('| Loop | `route` | planned |')).toEqual([]);
     expect(faults('| Loop | `route` | here |')).toEqual(['Loop is planned']);
     expect(faults('| Loop | `each` | planned |')).toEqual(['Loop is here']);
     expect(faults('| Loop | `each` | perhaps |')).toEqual(['Loop is here']);
+    expect(faults("| Loop | `onError: 'dead'` of `each(work)` | here |")).toEqual([]);
+    expect(faults('| Loop | `lanes` of `each` | here |')).toEqual(['Loop names lanes, which is not there']);
   });
 
   it('finds a protocol that is not here yet, and one that is by now', () => {
