@@ -2,6 +2,7 @@
 // Needs nothing but `npm ci`. `npm start -- --help` lists what it can be told.
 import { relative } from 'node:path';
 import process from 'node:process';
+import { observe } from 'sluice';
 import { onSignal } from 'sluice/on-signal';
 import { configFor } from './config.js';
 import { generateOrders } from './generate-orders.js';
@@ -58,6 +59,12 @@ async function main({ input, rows, config, state, fresh }: CommandLine): Promise
   // From here on Ctrl-C drains, so whoever reads this may press it.
   console.log(`Reading ${near(input)}\nWriting ${near(state)}`);
   const view = showHub(hub, process.stdout);
+  // Rows wait while a disk is full: whoever watches has to know for what.
+  observe((event) => {
+    if (event.type !== 'status.changed' || event.connector !== 'file') return;
+    if (event.to === 'degraded') view.note((event.reason as Error).message);
+    else if (event.from === 'degraded' && event.to === 'connected') view.note('There is room again');
+  });
   try {
     await hub.running.done;
   } catch (error) {

@@ -51,8 +51,9 @@ export function showHub(hub: Hub, out: NodeJS.WriteStream): HubView {
 
 /** The table in which every row is accounted for. */
 export function accountOf(hub: Hub): { readonly text: string; readonly balanced: boolean } {
-  const { filtered, dead, delivered } = hub.tally;
+  const { filtered, dead } = hub.tally;
   const read = rowsOf(hub);
+  const delivered = deliveredOf(hub);
   const handedBack = read - settledOf(hub);
   const missing = read - delivered - filtered - dead - handedBack;
   const text = compact([
@@ -73,6 +74,11 @@ function rowsOf(hub: Hub): number {
 function settledOf(hub: Hub): number {
   const counts = hub.running.health().sources[0]?.counts;
   return counts === undefined ? 0 : counts.acked + counts.dead + counts.dropped;
+}
+
+/** What the sink has confirmed: it is on disk. */
+function deliveredOf(hub: Hub): number {
+  return hub.running.health().sinks[0]?.confirmed ?? 0;
 }
 
 function lineOf(hub: Hub, rate: number): string {
@@ -102,7 +108,7 @@ function tableOf(hub: Hub, rate: number, columns: number): string {
     ...Object.entries(tally.branches).map(([name, count]) => [`branch ${name}`, count] as const),
     ['filtered', tally.filtered],
     ['dead letters', tally.dead],
-    ['written', tally.delivered],
+    ['written', deliveredOf(hub)],
     ...clients.map((client) => [`client ${client.name}`, client.received()] as const),
     ['missed by slow clients', tally.missed > 0 ? `${tally.missed} or more` : 0],
   ];

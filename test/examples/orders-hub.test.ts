@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync, readdirSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { generateOrders } from '../../examples/orders-hub/generate-orders.js';
 import type { Hub } from '../../examples/orders-hub/hub.js';
 import { LOCK, lockFolder } from '../../examples/orders-hub/lock-folder.js';
 import { commandLine } from '../../examples/orders-hub/options.js';
-import { showHub } from '../../examples/orders-hub/view.js';
+import { accountOf, showHub } from '../../examples/orders-hub/view.js';
 
 const MAIN = fileURLToPath(new URL('../../examples/orders-hub/main.ts', import.meta.url));
 const CONFIG = fileURLToPath(new URL('../../examples/orders-hub/configs/orders.json', import.meta.url));
@@ -30,9 +30,15 @@ function hub(
   when?: (said: string, child: ChildProcess) => void,
   ...more: readonly string[]
 ): Promise<Ended> {
+  return program([process.execPath, '--import', 'tsx', MAIN, '--input', input, '--state', state, ...more], when);
+}
+
+function program(
+  [command = '', ...args]: readonly string[],
+  when?: (said: string, child: ChildProcess) => void,
+): Promise<Ended> {
   return new Promise((resolve) => {
-    const args = ['--import', 'tsx', MAIN, '--input', input, '--state', state, ...more];
-    const child = spawn(process.execPath, args, { cwd: fileURLToPath(new URL('../../', import.meta.url)) });
+    const child = spawn(command, args, { cwd: fileURLToPath(new URL('../../', import.meta.url)) });
     let said = '';
     const hear = (chunk: Uint8Array): void => {
       said += String(chunk);
@@ -209,6 +215,39 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  it('waits for room on a full disk, says so, and makes no dead letter of a row for that (F8)', async () => {
+    const input = join(folder, 'full.csv');
+    const state = join(folder, 'full');
+    await generateOrders(input, 5_000, 17);
+    // No file may grow beyond it: to a program that is a full disk.
+    const limited = ['sh', '-c', 'ulimit -f 80; exec "$0" "$@"', process.execPath, '--import', 'tsx', MAIN];
+    let at = 0;
+    const first = await program([...limited, '--input', input, '--state', state], (said, child) => {
+      // Once it has looked for room again.
+      if (at === 0 && said.includes('no room left')) at = said.length;
+      if (at > 0 && said.slice(at).includes('rows |')) child.kill('SIGKILL');
+    });
+    expect(first.said).toContain(`orders.ndjson' has no room left: free space on its disk.`);
+    const second = await hub(input, state);
+    expect(account(second.said)['missing']).toBe(0);
+    const dead = records<{ readonly code: string; readonly line: number }>(join(state, 'dead-letters.ndjson'));
+    expect(dead.filter(({ code }) => code === 'FILE_FULL')).toEqual([]);
+    const done = new Set(records<Result>(join(state, 'orders.ndjson')).map(({ row }) => row));
+    const whole = await hub(input, join(folder, 'not-full'));
+    expect(done.size).toBe(account(whole.said)['delivered']);
+  });
+
+  it('counts as delivered what is on disk, and the rest as handed back', () => {
+    const counts = { emitted: 12, acked: 10, dead: 0, dropped: 0 };
+    const stopped = {
+      running: { health: () => ({ sources: [{ counts }], sinks: [{ confirmed: 7 }] }) },
+      tally: { filtered: 1, dead: 2 },
+    } as unknown as Hub;
+    const { text, balanced } = accountOf(stopped);
+    expect(balanced).toBe(true);
+    expect(account(text)).toEqual({ read: 12, delivered: 7, filtered: 1, dead: 2, 'handed back': 2, missing: 0 });
+  });
+
   it.each([
     [100, /^┌─+┬─+┐$/m],
     [30, /^rows read: 12$/m],
@@ -218,8 +257,8 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     const terminal = { isTTY: true, columns, rows: 24, write, on: () => terminal } as unknown as NodeJS.WriteStream;
     const counts = { emitted: 12, acked: 10, dead: 0, dropped: 0 };
     const hubAtWork = {
-      running: { health: () => ({ sources: [{ counts, unsettled: 2, credit: 8 }] }) },
-      tally: { filtered: 1, dead: 2, delivered: 3, branches: { HIGH: 4 }, missed: 5 },
+      running: { health: () => ({ sources: [{ counts, unsettled: 2, credit: 8 }], sinks: [{ confirmed: 3 }] }) },
+      tally: { filtered: 1, dead: 2, branches: { HIGH: 4 }, missed: 5 },
       clients: [{ name: 'slow', received: () => 6 }],
     } as unknown as Hub;
     const view = showHub(hubAtWork, terminal);
@@ -243,6 +282,12 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     const results = records<Result>(join(state, 'orders.ndjson'));
     expect(results).toHaveLength(counts['delivered'] ?? -1);
     expect(results.some(({ customer }) => customer === 'guest')).toBe(true);
+  });
+
+  it('refuses a pipe at once, instead of waiting for who writes to it', async () => {
+    const pipe = join(folder, 'pipe.csv');
+    execFileSync('mkfifo', [pipe]);
+    await expect(configFor(pipe, undefined)).rejects.toThrow(`pipe.csv cannot be read: it is a pipe`);
   });
 
   it('says in one line what is wrong with what it was told, and ends with 1', async () => {
