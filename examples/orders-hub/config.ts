@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { CsvColumns } from 'sluice/csv';
 
 /** What the hub knows of a file: its columns, which of them matter, and the classes that orders are routed by. */
@@ -79,6 +79,8 @@ function isClass(one: unknown): boolean {
 async function firstLine(path: string): Promise<string> {
   let text: string;
   try {
+    // To open a pipe is to wait for who writes to it, and what is read from it here is gone.
+    if ((await stat(path)).isFIFO()) throw new Error('it is a pipe, which nobody can go on with after a stop');
     const file = await open(path);
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
