@@ -1,4 +1,4 @@
-import { batchEnded, memberEnds, type MemberEnd } from './batch-partial.js';
+import { batchEnded, memberEnds, type MemberEnd, type MemberEnds } from './batch-partial.js';
 import { Envelope, held, isMessage, isOpen, mark, OPEN } from './envelope.js';
 import type { Message, MessagePatch } from './message.js';
 import { checkArgument, integer, type OptionRule } from '../options.js';
@@ -57,14 +57,14 @@ export class Fork extends Parts {
     const members = this.membersOf();
     const isPartial = members !== undefined && memberEnds(outcome, reason, members.length) !== undefined;
     if (this.settleWhen === 'all' && !isPartial) return true;
-    this.nack = this.merged({ outcome, reason });
+    this.nack = this.merged({ outcome, reason }, members?.length);
     return false;
   }
 
   /** A member of a batch is done when every part is done with it, under `any` when one part is. */
-  private merged(nack: MemberEnd): MemberEnd {
-    const before = this.nack && memberEnds(this.nack.outcome, this.nack.reason);
-    const now = memberEnds(nack.outcome, nack.reason);
+  private merged(nack: MemberEnd, count: number | undefined): MemberEnd {
+    const before = this.nack && failedIn(this.nack, count);
+    const now = failedIn(nack, count);
     if (before === undefined) return nack;
     if (now === undefined) return this.nack as MemberEnd;
     const both = this.settleWhen === 'all' ? [...before, ...now] : [...now].filter(([at]) => before.has(at));
@@ -75,6 +75,12 @@ export class Fork extends Parts {
     const { nack } = this;
     super.end(nack?.outcome ?? outcome, nack === undefined ? reason : nack.reason);
   }
+}
+
+/** The members that were nacked: who is listed may also have been acked, with a note. `undefined` when all were. */
+function failedIn({ outcome, reason }: MemberEnd, count: number | undefined): MemberEnds | undefined {
+  const ends = memberEnds(outcome, reason, count);
+  return ends && new Map([...ends].filter(([, end]) => end.outcome !== 'ack'));
 }
 
 /**

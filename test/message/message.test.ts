@@ -2,6 +2,8 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { fork, isMessage, join, batchPartial, type Message } from 'sluice';
 import { Envelope, isOpen, mark, RELEASED } from '../../src/message/envelope.js';
+import { Members } from '../../src/message/members.js';
+import { joinedIn } from '../../src/message/parts.js';
 import type { Outcome, Settler } from '../../src/message/settlement.js';
 
 interface Log {
@@ -27,6 +29,14 @@ function messagesOf<T>(...payloads: T[]): { messages: Message<T>[]; log: Log; wa
     (payload) => new Envelope<T>(settler, payload, { topic: 'topic', key: 'key', timeMs: 5, meta: { at: 1 } }),
   );
   return { messages, log, waiting };
+}
+
+/** As `unbatch` does. */
+function membersOf<T>(batch: Message<T[]>): Envelope<T>[] {
+  const inside = new Members(batch, joinedIn(batch) as readonly Message<T>[]);
+  const parts = batch.payload.map((payload, at) => inside.take(at, payload));
+  inside.seal();
+  return parts;
 }
 
 const outcomes = (log: Log): Outcome[] => log.settled.map(({ outcome }) => outcome);
@@ -208,6 +218,50 @@ describe('join', () => {
     expect(outcomes(parts.log)).toEqual(['dead', 'dead']);
     for (const at of [-1, 0.5, '1'])
       expect(() => batchPartial(new Map([[at as number, 'bad']]))).toThrow('positions in the batch');
+  });
+
+  it('is done with a member that one branch refused only where another may be, whatever that one notes (laws 1, 4)', () => {
+    for (const [settle, expected] of [
+      ['all', ['ack', 'dead', 'dead', 'dead']],
+      ['any', ['ack', 'ack', 'ack', 'dead']],
+    ] as const) {
+      for (const order of [
+        [0, 1],
+        [1, 0],
+      ] as const) {
+        const { messages, log } = messagesOf('a', 'b', 'c', 'd');
+        const parts = fork(join(messages), 2, settle);
+        const branches = [
+          () =>
+            parts[0]?.nack(
+              batchPartial(
+                new Map([
+                  [1, 'no'],
+                  [3, 'no'],
+                ]),
+              ),
+              'dead',
+            ),
+          () => {
+            const [first, second, third, fourth] = membersOf(parts[1] as Message<string[]>);
+            first?.ack('filtered');
+            second?.ack('filtered');
+            third?.nack('no', 'dead');
+            fourth?.nack('no', 'dead');
+          },
+        ];
+        for (const at of order) branches[at]?.();
+        expect([settle, order, outcomes(log)]).toEqual([settle, order, expected]);
+      }
+    }
+  });
+
+  it('takes a position that a branch names and the batch does not have as all of it, under any too', () => {
+    const { messages, log } = messagesOf('a', 'b');
+    const [left, right] = fork(join(messages), 2, 'any');
+    left?.nack(batchPartial(new Map([[7, 'bad']])), 'dead');
+    right?.nack(batchPartial(new Map([[1, 'bad']])), 'dead');
+    expect(outcomes(log)).toEqual(['ack', 'dead']);
   });
 
   it('leaves members alone that were settled or taken back before', () => {
