@@ -60,7 +60,7 @@ export interface MqttClient {
   readonly connected: boolean;
   readonly stream: MqttStream;
   /** What waits for an answer, by packet identifier. */
-  outgoing: Record<number, unknown>;
+  outgoing: Record<number, { readonly cb?: Answer<unknown> }>;
   /** Called with each PUBLISH, one at a time: nothing else is read until `done` is called. An error means: send no PUBACK. */
   handleMessage: (packet: MqttPublish, done: (error?: Error) => void) => void;
   /** Called when the client's own watch heard no PINGRESP, again and again until it does. */

@@ -5,7 +5,7 @@ import { peerMissing } from '../connection/load-peer.js';
 import { maybeExpired } from '../connection/maybe-expired.js';
 import type { SluiceError } from '../errors.js';
 import type { MqttClient, MqttConnack, MqttPublish } from './mqtt-client.js';
-import { connectionFailed, disconnected } from './mqtt-errors.js';
+import { connectionFailed, disconnected, isUnreadRefusal, refusedUnread } from './mqtt-errors.js';
 import { MqttIds } from './mqtt-ids.js';
 import { wholeSeconds } from './mqtt-message.js';
 import type { MqttLinkOptions, MqttWill } from './mqtt-options.js';
@@ -52,6 +52,14 @@ export interface MqttSessionPlan {
   readonly will: MqttWill | undefined;
   /** The hold of a source on a session that is kept. */
   readonly claim: MqttClaim | undefined;
+  /** What outlives a connection that sinks publish over. */
+  readonly doubt?: MqttDoubt;
+}
+
+/** Messages of which one was refused in a way that the client cannot read. @internal */
+export interface MqttDoubt {
+  /** So many are sent alone over the next connection, to find out which. */
+  suspects: number;
 }
 
 /** Says it, before each connection. @internal */
@@ -98,7 +106,10 @@ export async function openMqtt(
         client.end(true, {});
       } else context.lost(maybeExpired(failure, isAsked, context.clock.elapsed() - openedMs));
     };
-    client.on('error', failed);
+    client.on('error', (error: unknown) => {
+      if (isUnreadRefusal(error)) doubt(client, plan.doubt);
+      failed(error);
+    });
     // What has no code the client keeps to itself: a refused upgrade to WebSocket, for example.
     client.stream.on('error', failed);
     client.on('disconnect', ({ reasonCode = 0 }: { reasonCode?: number }) => failed(disconnected(reasonCode)));
@@ -110,7 +121,8 @@ export async function openMqtt(
       client.stream.on('data', () => connection?.heard?.());
       openedMs = context.clock.elapsed();
       const server = connack.properties ?? {};
-      const quota = new MqttQuota(server.receiveMaximum ?? 65_535);
+      const quota = new MqttQuota(server.receiveMaximum ?? 65_535, plan.doubt?.suspects);
+      if (plan.doubt !== undefined) plan.doubt.suspects = 0;
       // A topic `constructor` is not abbreviated only because every object has one.
       if (client.topicAliasSend !== undefined)
         client.topicAliasSend.topicToAlias = Object.create(null) as Record<string, number>;
@@ -131,6 +143,13 @@ export async function openMqtt(
       resolve(connection);
     });
   });
+}
+
+/** The client gives up the connection with the answer. Where only one message waits for one, that is the one that is refused. */
+function doubt(client: MqttClient, memory: MqttDoubt | undefined): void {
+  const [only, ...others] = Object.values(client.outgoing);
+  if (memory !== undefined && others.length > 0) memory.suspects = others.length + 1;
+  else only?.cb?.(refusedUnread());
 }
 
 /** Asks the peer for a sign of life; anything it sends is one. While nothing is read it is only told that we live. @internal */

@@ -65,6 +65,24 @@ export function publishRefused(reason: number): SluiceError {
   return reasonError(reason, 'The broker refused a message', 'SINK_FAILED');
 }
 
+/**
+ * The broker answered a message with a reason that MQTT 5 does not have there, for which the client gives the connection up.
+ *
+ * Source: MQTT 5.0, 3.4.2.1 (PUBACK Reason Code).
+ *
+ * @internal
+ */
+export function isUnreadRefusal(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Invalid puback reason code';
+}
+
+/** The message that it was. @internal */
+export function refusedUnread(): SluiceError {
+  const text =
+    'The broker refused a message with a reason that MQTT does not have there. Mosquitto does so with what is larger than its message_size_limit: set maxBytes to that.';
+  return new SluiceError('SINK_FAILED', text);
+}
+
 /** The broker said goodbye. @internal */
 export function disconnected(reason: number): SluiceError {
   if (reason === SHUTTING_DOWN || reason === 0)

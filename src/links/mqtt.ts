@@ -67,6 +67,7 @@ export function mqttLink(options: MqttLinkOptions): MqttLink {
       },
       { ...options, heartbeatMs: options.heartbeatMs ?? MQTT_HEARTBEAT_MS },
     );
+  const doubt = { suspects: 0 };
   const writing: MqttPlanner = (clock) => ({
     clientId: options.clientId === undefined ? randomClientId(clock) : `${options.clientId}.out`,
     cleanStart: true,
@@ -74,6 +75,7 @@ export function mqttLink(options: MqttLinkOptions): MqttLink {
     receiveMaximum: undefined,
     will: options.will,
     claim: undefined,
+    doubt,
   });
   return {
     writing: link(writing, () => undefined),

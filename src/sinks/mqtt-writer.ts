@@ -1,7 +1,7 @@
 import { bytesToSend } from '../connection/bytes-to-send.js';
 import type { Link } from '../connection/define-link.js';
 import type { Sending, Writer, WriterContext } from '../connection/define-sink.js';
-import { SluiceError } from '../errors.js';
+import { isSluiceError, SluiceError } from '../errors.js';
 import type { MqttProperties, MqttPublishOptions } from '../links/mqtt-client.js';
 import type { MqttConnection } from '../links/mqtt-connection.js';
 import { publishRefused } from '../links/mqtt-errors.js';
@@ -150,14 +150,15 @@ export class MqttWriter implements Writer<Uint8Array>, QuotaUser {
   private answered(sending: Sending<Uint8Array>, qos: 0 | 1, error: unknown): void {
     const isConfirmed = error === undefined || error === null;
     const { code } = (error ?? {}) as { readonly code?: unknown };
+    const refusal = isSluiceError(error) ? error : typeof code === 'number' ? publishRefused(code) : undefined;
     // Without a code it is the end of the connection that speaks; the kit sends it again over the next one.
-    if (!isConfirmed && typeof code !== 'number') return;
+    if (!isConfirmed && refusal === undefined) return;
     this.open -= 1;
     // First, so that what is sent next finds the place.
     if (qos === 1) this.connection.quota.give();
     if (this.isOver) return;
     if (isConfirmed) sending.confirm();
-    else sending.fail(publishRefused(code as number));
+    else sending.fail(refusal);
   }
 
   private prepared(sending: Sending<Uint8Array>): Out {

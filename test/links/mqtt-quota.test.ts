@@ -36,4 +36,16 @@ describe('the quota of a connection', () => {
     quota.give();
     expect(told).toEqual(['a', 'b']);
   });
+
+  it('has one place while those are out of which one is at fault, and all of them once each is answered', () => {
+    const quota = new MqttQuota(3, 2);
+    for (let answered = 0; answered < 2; answered += 1) {
+      quota.take();
+      expect(quota.hasRoom).toBe(false);
+      quota.give();
+      expect(quota.hasRoom).toBe(true);
+    }
+    quota.take();
+    expect(quota.hasRoom).toBe(true);
+  });
 });

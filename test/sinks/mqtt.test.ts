@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { MessageHeaders, SluiceError } from 'sluice';
+import { backoff, type MessageHeaders, type SluiceError } from 'sluice';
 import { mqttLink, mqttSink, type MqttLinkOptions, type MqttSinkOptions } from 'sluice/mqtt';
 import { recorder } from '../helpers/message.js';
 import { agreeing, connack, mqttServer, puback, publishId, type Behaviour } from '../helpers/mqtt-server.js';
@@ -103,6 +103,21 @@ describe('a sink of MQTT', () => {
     const ids = server.of(3).map((body) => /x-message-id..([\w-]+)/s.exec(body.toString('latin1'))?.[1]);
     expect(ids).toHaveLength(4);
     expect(ids.slice(0, 2)).toEqual(ids.slice(2));
+  });
+
+  it('gives up alone what the broker refuses with a reason that the client cannot read, and sends the rest (SNK-08)', async () => {
+    const isLarge = (body: Buffer): boolean => body.includes('large');
+    const { server, send, log } = await opened({ reconnect: backoff({ initialMs: 5, maxMs: 5 }) }, (packet, reply) => {
+      // What Mosquitto answers to what is above its message_size_limit; no PUBACK may have it.
+      if (packet.type === 3 && isLarge(packet.body)) reply(puback(publishId(packet.body), 0x95, 0));
+      else agreeing(packet, reply);
+    });
+    for (const text of ['a', 'b', 'large', 'c', 'd']) send(bytes(text));
+    await until(() => expect(log).toHaveLength(5));
+    const acked = ['a', 'b', 'c', 'd'].map((text) => `${String(bytes(text))} ack`);
+    expect(log.toSorted()).toEqual([...acked, `${String(bytes('large'))} dead SINK_FAILED`].toSorted());
+    // All together, then one by one, and what was behind it.
+    expect(server.connections).toBe(3);
   });
 
   it('has no more out than its window, and than the broker allows for all sinks of a link (SNK-03)', async () => {
