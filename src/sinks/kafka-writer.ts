@@ -45,6 +45,12 @@ interface Record {
 /** How long the number of partitions is taken for known. */
 const REFRESH_MS = 300_000;
 
+/** A batch that is under way. */
+interface Part {
+  readonly lane: Lane;
+  readonly records: readonly Record[];
+}
+
 /** What goes to one partition. */
 interface Lane {
   readonly topic: string;
@@ -246,23 +252,22 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
     void this.deliver([{ lane, records: [record] }]);
   }
 
-  private async deliver(parts: readonly { readonly lane: Lane; readonly records: readonly Record[] }[]): Promise<void> {
+  private async deliver(parts: readonly Part[]): Promise<void> {
     for (const { lane } of parts) lane.isOut = true;
     const batches: KafkaBatch[] = parts.map(({ lane: { topic, partition }, records }) => ({
       topic,
       partition,
       records: records.map(({ out }) => out),
     }));
-    const all = parts.flatMap(({ records }) => records);
     try {
-      const sendings = all.map(({ sending }) => sending);
+      const sendings = parts.flatMap(({ records }) => records).map(({ sending }) => sending);
       if (this.plan.isTransactional) await transact(this.producer, batches, sendings);
       else {
         await this.producer.send(batches);
         for (const sending of sendings) sending.confirm();
       }
     } catch (error) {
-      this.failed(all, error);
+      this.failed(parts, error);
     }
     for (const { lane } of parts) lane.isOut = false;
     this.isAlone = false;
@@ -270,22 +275,36 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
     if (!this.isOver && !this.isDue && this.ready().length > 0) this.goSoon();
   }
 
-  private failed(records: readonly Record[], error: unknown): void {
+  private failed(parts: readonly Part[], error: unknown): void {
     const reason = kafkaError(error, 'kafka did not take what was sent');
-    const [only] = records;
-    if (!reason.retriable && records.length === 1 && only !== undefined) {
-      only.sending.fail(
-        reason.code === 'CONFIG_INVALID' ? unroutable(only.sending.message.topic, 'it is gone') : reason,
-      );
-      return;
-    }
     if (reason.retriable) {
       this.lost(reason);
       return;
     }
-    // One of them is at fault, and what became of the others is not known: all go out again, each alone.
-    this.plan.memory.alone = records.length;
-    this.lost(new SluiceError(reason.code, reason.message, { retriable: true, cause: reason }));
+    const count = parts.reduce((sum, { records }) => sum + records.length, 0);
+    const [first] = parts;
+    const [only] = first?.records ?? [];
+    if (count > 1 || first === undefined || only === undefined) {
+      // One of them is at fault, and what became of the others is not known: all go out again, each alone.
+      this.plan.memory.alone = count;
+      this.lost(new SluiceError(reason.code, reason.message, { retriable: true, cause: reason }));
+    } else if (reason.code === 'CONFIG_INVALID') this.gone(first.lane, only.sending, reason);
+    else only.sending.fail(reason);
+  }
+
+  /** The topic is, or only the partition: one that is made anew may have fewer than it had. */
+  private gone({ topic: name, partition }: Lane, sending: Sending<Uint8Array | null>, reason: SluiceError): void {
+    const fail = (): void => sending.fail(unroutable(name, 'it is gone', reason));
+    this.plan.client.partitions(name).then((count) => {
+      const topic = this.topics.get(name);
+      if (topic === undefined || partition < count) {
+        fail();
+        return;
+      }
+      topic.partitions = count;
+      topic.sticky %= count;
+      this.tryPlace(sending, name, topic, count);
+    }, fail);
   }
 }
 

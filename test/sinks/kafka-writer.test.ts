@@ -212,6 +212,24 @@ describe('the writer of topics', () => {
     expect(kafka.producers[1]?.sent.at(-1)).toBe('a/0: d e');
   });
 
+  it('finds another partition for what goes to one that its topic no longer has, and fails it where the topic is gone (SNK-06)', async () => {
+    const { send, clock, kafka, log } = open({ partition: (_, count) => count - 1 });
+    send('a');
+    await clock.run(0);
+    kafka.topics.set('a', 1);
+    kafka.producers[0]?.answer(refused('UNKNOWN_TOPIC_OR_PARTITION'));
+    await clock.run(0);
+    kafka.producers[0]?.answer();
+    await clock.run(0);
+    send('b');
+    await clock.run(0);
+    expect(kafka.producers[0]?.sent).toEqual(['a/1: a', 'a/0: a', 'a/0: b']);
+    kafka.topics.delete('a');
+    kafka.producers[0]?.answer(refused('UNKNOWN_TOPIC_OR_PARTITION'));
+    await clock.run(0);
+    expect(log.map((line) => line.split(' ').slice(1).join(' '))).toEqual(['ack', 'dead UNROUTABLE']);
+  });
+
   it('opens anew when the client lost its connection, once', async () => {
     const { send, clock, kafka } = open({ partition: () => 0 });
     send('a');
