@@ -1,5 +1,5 @@
 import type { Buffer } from 'node:buffer';
-import type { Clock } from '../clock.js';
+import type { Cancel, Clock } from '../clock.js';
 import { Ring } from '../connection/ring.js';
 import { wait } from '../connection/wait.js';
 import type { KafkaBatch, KafkaClient, KafkaOutgoing, KafkaProducer } from '../links/kafka-driver.js';
@@ -37,6 +37,8 @@ interface Sent {
   readonly topic: string;
   readonly record: KafkaOutgoing;
   readonly confirm: () => void;
+  /** It was refused together with others, and it is not known which of them was meant. */
+  isAlone: boolean;
 }
 
 const FIRST_WAIT_MS = 200;
@@ -58,6 +60,10 @@ export class KafkaElsewhere {
   private producer: KafkaProducer | undefined;
   private working: Promise<void> | undefined;
   private turn = 0;
+  /** Refused for what they are, or for their topic: they wait for their next try beside all others. */
+  private refused: Sent[] = [];
+  private refusedMs = FIRST_WAIT_MS;
+  private cancelRetry: Cancel | undefined;
   private isOver = false;
 
   constructor(client: KafkaClient, plan: KafkaElsewherePlan, clock: Clock) {
@@ -97,6 +103,7 @@ export class KafkaElsewhere {
   async close(): Promise<void> {
     if (this.working !== undefined) await within(this.clock, CLOSE_MS, this.working);
     this.isOver = true;
+    this.cancelRetry?.();
     this.waiting.clear();
     await this.producer?.close();
   }
@@ -108,30 +115,67 @@ export class KafkaElsewhere {
     // Its own time would have the brokers throw an old message away before somebody has read it there.
     const timeMs = this.clock.now();
     const out = outgoing({ id: delivery.id, payload: record.value, timeMs, headers }, key, idHeader);
-    this.waiting.push({ topic, record: out, confirm });
+    this.waiting.push({ topic, record: out, confirm, isAlone: false });
+    this.start();
+  }
+
+  private start(): void {
     this.working ??= this.work().finally(() => (this.working = undefined));
   }
 
   private async work(): Promise<void> {
     let waitMs = FIRST_WAIT_MS;
     while (this.waiting.length > 0 && !this.isOver) {
-      const batch = this.waiting.toArray().slice(0, MAX_BATCH);
+      const batch = this.take();
       try {
         await this.sendAll(batch);
-        for (const { confirm } of batch) {
-          this.waiting.shift();
-          confirm();
-        }
+        for (const { confirm } of batch) confirm();
         waitMs = FIRST_WAIT_MS;
+        if (this.refused.length === 0) this.refusedMs = FIRST_WAIT_MS;
       } catch (error) {
-        const topics = [...new Set(batch.map(({ topic }) => topic))].join(', ');
-        const reason = kafkaError(error, `kafka could not send to ${topics}, which is tried again`);
-        report({ type: 'stage.failed', stage: 'kafka', reason });
+        const isPassing = this.failed(batch, error);
         await this.reset();
+        if (!isPassing) continue;
         await wait(this.clock, waitMs);
         waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
       }
     }
+  }
+
+  /** What goes to the topic of the first, which others may be waiting for behind one that takes nothing. */
+  private take(): Sent[] {
+    const batch: Sent[] = [];
+    const topic = this.waiting.peek()?.topic;
+    for (const one of this.waiting.clear()) {
+      const fits = batch.length === 0 || (batch.length < MAX_BATCH && batch[0]?.isAlone !== true && !one.isAlone);
+      if (fits && one.topic === topic) batch.push(one);
+      else this.waiting.push(one);
+    }
+    return batch;
+  }
+
+  /** True where all of it is tried again as it was, after a wait. */
+  private failed(batch: readonly Sent[], error: unknown): boolean {
+    const reason = kafkaError(error, `kafka could not send to ${batch[0]?.topic}, which is tried again`);
+    report({ type: 'stage.failed', stage: 'kafka', reason });
+    const isOfOne = reason.code === 'PAYLOAD_TOO_LARGE' || reason.code === 'SINK_FAILED';
+    if (reason.retriable || (isOfOne && batch.length > 1)) {
+      for (const one of batch.toReversed()) {
+        one.isAlone = !reason.retriable;
+        this.waiting.unshift(one);
+      }
+      return reason.retriable;
+    }
+    this.refused.push(...batch);
+    this.cancelRetry ??= this.clock.timer(this.refusedMs, () => this.retryRefused());
+    return false;
+  }
+
+  private retryRefused(): void {
+    this.cancelRetry = undefined;
+    this.refusedMs = Math.min(LONGEST_WAIT_MS, this.refusedMs * 2);
+    for (const one of this.refused.splice(0)) this.waiting.push(one);
+    this.start();
   }
 
   private async sendAll(batch: readonly Sent[]): Promise<void> {

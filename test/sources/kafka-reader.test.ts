@@ -464,6 +464,37 @@ describe('the reader of a group', () => {
     expect(member().told.at(-1)).toBe('commit a/0 1');
   });
 
+  it('holds up no other dead letter for one that is refused, nor for a topic that is not there (ERR-05)', async () => {
+    const retryTopics = [{ topic: 'r', delayMs: 1 }];
+    const { fetch, clock, messages, kafka } = await open({ deadTopic: 'dead', retryTopics }, ({ topics }) => {
+      topics.set('dead', 1).set('r', 1);
+    });
+    kafka.topics.delete('r');
+    kafka.isQuick = false;
+    void fetch(0, 0, 'abcd');
+    await clock.run(0);
+    messages[0]?.nack(no);
+    for (const message of messages.slice(1)) message.nack(no, 'dead');
+    await clock.run(100);
+    const tooLarge = Object.assign(new Error('large'), { type: 'MESSAGE_TOO_LARGE' });
+    for (const answer of [tooLarge, undefined, tooLarge, undefined]) {
+      kafka.producers.at(-1)?.answer(answer);
+      await clock.run(0);
+    }
+    const sent = kafka.producers.flatMap((producer) => producer.sent);
+    expect(sent.slice(0, 4)).toEqual(['dead/0: b c d', 'dead/0: b', 'dead/0: c', 'dead/0: d']);
+    // Both are tried again, and nothing is lost.
+    kafka.topics.set('r', 1);
+    kafka.isQuick = true;
+    await clock.run(6_000);
+    expect(
+      kafka.producers
+        .flatMap((producer) => producer.sent)
+        .slice(4)
+        .toSorted(),
+    ).toEqual(['dead/0: c', 'r/0: a']);
+  });
+
   it('sends a requeued message through the retry topics, reads it there when it is due, and then it is dead (ERR-04)', async () => {
     const retryTopics = [
       { topic: 'r1', delayMs: 1_000 },
