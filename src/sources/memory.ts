@@ -1,6 +1,7 @@
 import { defineSource, SOURCE_RULES, type Delivery, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { checkArgument, checkOptions, either, flag, integer, oneOf, required, text } from '../connection/options.js';
+import { SOURCE_ELSEWHERE } from '../connection/source-options.js';
 import { connected, MEMORY_ACCESS, type MemoryAccess } from '../links/memory-access.js';
 import type { MemoryConnection } from '../links/memory-connection.js';
 import type { MemoryRecord } from '../links/memory-record.js';
@@ -33,13 +34,18 @@ export interface MemorySourceOptions extends SourceOptions {
  */
 export function memorySource<T>(broker: MemoryAccess, options: MemorySourceOptions): Flow<T> {
   checkArgument('memorySource', 'broker', broker, MEMORY_ACCESS);
-  checkOptions<MemorySourceOptions>('memorySource', options, {
-    ...SOURCE_RULES,
-    topic: required(text),
-    group: (value) => (typeof value === 'string' ? undefined : 'expected a text'),
-    from: either(oneOf('earliest', 'latest'), integer(0)),
-    durable: flag,
-  });
+  checkOptions<MemorySourceOptions>(
+    'memorySource',
+    options,
+    {
+      ...SOURCE_RULES,
+      topic: required(text),
+      group: (value) => (typeof value === 'string' ? undefined : 'expected a text'),
+      from: either(oneOf('earliest', 'latest'), integer(0)),
+      durable: flag,
+    },
+    SOURCE_ELSEWHERE,
+  );
   return defineSource<T, MemoryConnection>(
     {
       connector: 'memory',

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { memoryBroker, memorySource } from 'sluice';
 import { amqpLink, amqpSink, amqpSource } from 'sluice/amqp';
 import { fileSource } from 'sluice/file';
 import { kafkaLink, kafkaSink, kafkaSource } from 'sluice/kafka';
@@ -100,6 +101,10 @@ const TAKERS: Readonly<Record<string, readonly [make: Make, hints: Readonly<Reco
       rejectUnauthorized: `did you mean 'tls'?`,
       origin: 'write it into headers',
     },
+  ],
+  memorySource: [
+    (options) => memorySource(memoryBroker(), { topic: 't', ...options }),
+    { prefetch: `did you mean 'credit'?`, retry: 'work is tried again by each' },
   ],
   fileSource: [(options) => fileSource({ path: 'p', ...options }), { highWaterMark: `did you mean 'credit'?` }],
   webSocketSource: [(options) => webSocketSource(ws, options), { highWaterMark: `did you mean 'credit'?` }],
