@@ -161,7 +161,10 @@ function urlFault(url: unknown): string | undefined {
 }
 
 /** What keeps headers from being sent. Nothing of a value is shown. Source: RFC 9110, 5.1 and 5.5. */
-function headersFault(headers: Readonly<Record<string, unknown>> = {}): string | undefined {
+function headersFault(headers: unknown = {}): string | undefined {
+  // One of fetch's own class, a Map or a text would be sent as none at all, or letter by letter.
+  if (typeof headers !== 'object' || headers === null || Symbol.iterator in headers)
+    return `'headers': expected an object with a text for each name`;
   for (const [name, value] of Object.entries(headers)) {
     if (!isToken(name)) return `'headers': expected names of HTTP headers`;
     if (typeof value !== 'string' || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value))

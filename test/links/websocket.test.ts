@@ -335,6 +335,16 @@ describe('credentials', () => {
     expect(inspect(errors, { depth: 9 })).not.toContain('canary');
   });
 
+  it.each([
+    ['null', null],
+    ['a text', 'Bearer x'],
+    [`fetch's own class`, new Headers({ authorization: 'x' })],
+  ])('end over %s in place of an object: nothing of it would be sent', async (_name, given) => {
+    const { errors } = read(webSocketSource(link({ url: 'ws://127.0.0.1:9', headers: () => given as never })));
+    await until(() => expect(errors).toMatchObject([{ code: 'CONFIG_INVALID', retriable: false }]));
+    if (given !== null) expect(() => link({ url: 'ws://127.0.0.1:9', headers: given as never })).toThrow(/headers/);
+  });
+
   it('ends over a URL that is none, and shows nothing of it (S21)', async () => {
     for (const url of ['wss://ada:canary@no host/', 'https://feed.example/?t=canary', 7 as never]) {
       const { errors } = read(webSocketSource(link({ url: () => url })));
