@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../clock.js';
+import { either, flag, integer, oneOf, type OptionRules, required, text } from '../connection/options.js';
 import { isSluiceError, type SluiceError } from '../errors.js';
 import { MemoryConsumer, type MemoryWakeable } from './memory-consumer.js';
 import { MemoryPipe } from './memory-pipe.js';
@@ -12,6 +13,14 @@ export interface MemorySubscription {
   readonly from?: MemoryFrom;
   readonly durable?: boolean;
 }
+
+/** The rules of {@link MemorySubscription}. @internal */
+export const SUBSCRIPTION_RULES: OptionRules<MemorySubscription> = {
+  topic: required(text),
+  group: (value) => (typeof value === 'string' ? undefined : 'expected a text'),
+  from: either(oneOf('earliest', 'latest'), integer(0)),
+  durable: flag,
+};
 
 /** What a connection needs of its broker. @internal */
 export interface MemoryConnectionHost {

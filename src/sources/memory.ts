@@ -1,9 +1,9 @@
 import { defineSource, SOURCE_RULES, type Delivery, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
-import { checkArgument, checkOptions, either, flag, integer, oneOf, required, text } from '../connection/options.js';
+import { checkArgument, checkOptions } from '../connection/options.js';
 import { SOURCE_ELSEWHERE } from '../connection/source-options.js';
 import { connected, MEMORY_ACCESS, type MemoryAccess } from '../links/memory-access.js';
-import type { MemoryConnection } from '../links/memory-connection.js';
+import { type MemoryConnection, SUBSCRIPTION_RULES } from '../links/memory-connection.js';
 import type { MemoryRecord } from '../links/memory-record.js';
 
 /** Options of {@link memorySource}. */
@@ -34,18 +34,8 @@ export interface MemorySourceOptions extends SourceOptions {
  */
 export function memorySource<T>(broker: MemoryAccess, options: MemorySourceOptions): Flow<T> {
   checkArgument('memorySource', 'broker', broker, MEMORY_ACCESS);
-  checkOptions<MemorySourceOptions>(
-    'memorySource',
-    options,
-    {
-      ...SOURCE_RULES,
-      topic: required(text),
-      group: (value) => (typeof value === 'string' ? undefined : 'expected a text'),
-      from: either(oneOf('earliest', 'latest'), integer(0)),
-      durable: flag,
-    },
-    SOURCE_ELSEWHERE,
-  );
+  const rules = { ...SOURCE_RULES, ...SUBSCRIPTION_RULES };
+  checkOptions<MemorySourceOptions>('memorySource', options, rules, SOURCE_ELSEWHERE);
   return defineSource<T, MemoryConnection>(
     {
       connector: 'memory',
