@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { each, memoryBroker, memorySink, memorySource, run, type Health } from 'sluice';
+import { each, memoryBroker, memorySink, memorySource, run, type Health, type Message } from 'sluice';
 import { virtualClock } from 'sluice/testing';
 
 it('counts what goes through and what fails, second by second: throughput and error rate (S3.101, S3.102)', async () => {
@@ -27,5 +27,37 @@ it('counts what goes through and what fails, second by second: throughput and er
   expect(perSecond(({ sinks }) => sinks[0]?.confirmed)).toEqual([8, 8, 8]);
   const stopped = running.stop();
   await clock.run(100);
+  expect((await stopped).clean).toBe(true);
+});
+
+it('counts each way in which messages end, those that come too late, and what is taken back (S3.101)', async () => {
+  const clock = virtualClock();
+  const broker = memoryBroker({ clock });
+  const payloads = ['requeue', 'dead', 'drop', 'drop', 'ack', 'keep'] as const;
+  for (const payload of payloads) broker.publish({ topic: 'in', payload });
+  const kept: Message<unknown>[] = [];
+  const running = run(
+    memorySource<(typeof payloads)[number]>(broker, { topic: 'in', clock }),
+    {
+      next(message) {
+        const { payload, attempt } = message;
+        if (payload === 'ack' || attempt === 2) message.ack();
+        else if (payload === 'keep') kept.push(message);
+        else message.nack('of no use', payload);
+      },
+      error: () => undefined,
+      complete: () => undefined,
+    },
+    { clock },
+  );
+  await clock.run(1);
+  broker.faults.dropLink();
+  await clock.run(5_000);
+  expect(kept.map((message) => message.ack())).toEqual([false]);
+  expect(running.health().sources.map(({ counts }) => counts)).toEqual([
+    { emitted: 8, acked: 3, requeued: 1, dead: 1, dropped: 2, released: 1, late: 1, reconnects: 1 },
+  ]);
+  const stopped = running.stop();
+  await clock.run(1);
   expect((await stopped).clean).toBe(true);
 });
