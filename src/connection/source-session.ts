@@ -267,7 +267,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
 
   isWaiting(): boolean {
     if (this.stopped || this.finished || this.unsettledList.size >= this.window || this.parking.isFull) return true;
-    return this.inbox.length === 0 && this.ended && !this.parking.isWanted;
+    const first = this.inbox.peek();
+    return first === undefined ? this.ended && !this.parking.isWanted : !this.fits(first);
   }
 
   drain(goesOn: boolean = true): void {

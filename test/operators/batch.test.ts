@@ -13,6 +13,7 @@ import {
   route,
   type Stage,
 } from 'sluice';
+import { virtualClock } from 'sluice/testing';
 import { runStage, stageLaws } from '../helpers/stage.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
@@ -44,6 +45,26 @@ describe('batch', () => {
       ],
       'complete',
     ]);
+  });
+
+  it('goes out early when what comes next does not fit into creditBytes', () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    for (let at = 0; at < 7; at += 1) broker.publish({ topic: 't', payload: new Uint8Array(30).fill(at) });
+    const out: number[][] = [];
+    memorySource<Uint8Array>(broker, { topic: 't', creditBytes: 100, clock })
+      .pipe(batch({ size: 10, maxWaitMs: 1_000, clock }))
+      .subscribe((rows) => {
+        out.push(rows.payload.map(([first]) => first as number));
+        rows.ack();
+      });
+    clock.advance(999);
+    expect(out).toEqual([
+      [0, 1, 2],
+      [3, 4, 5],
+    ]);
+    clock.advance(1);
+    expect(out.at(-1)).toEqual([6]);
   });
 
   it.each<[string, Stage<number, number>]>([
