@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom, take, toArray } from 'rxjs';
 import {
@@ -24,7 +24,7 @@ import { fileSink, fileSource } from 'sluice/file';
 import { webSocketServer } from 'sluice/websocket-server';
 import { connectClient, type HubClient } from './clients.js';
 import type { HubConfig } from './config.js';
-import { LOCK, lockFolder } from './lock-folder.js';
+import { lockFolder } from './lock-folder.js';
 import { orderOf, type Order } from './order.js';
 
 /** Where a hub reads and writes. */
@@ -32,7 +32,7 @@ export interface HubOptions {
   readonly input: string;
   /** Folder of the saved offset and the two output files. */
   readonly state: string;
-  /** Begins with an empty folder. */
+  /** Begins anew: without those three. */
   readonly fresh: boolean;
   readonly config: HubConfig;
 }
@@ -61,8 +61,11 @@ export interface Hub {
  */
 export async function startHub({ input, state, fresh, config }: HubOptions): Promise<Hub> {
   const unlock = lockFolder(state);
-  const old = fresh ? readdirSync(state).filter((name) => name !== LOCK) : [];
-  for (const name of old) rmSync(join(state, name), { recursive: true });
+  const offsets = join(state, 'offset.json');
+  const written = join(state, 'orders.ndjson');
+  const dead = join(state, 'dead-letters.ndjson');
+  // And nothing else: whoever names a folder may have put more into it.
+  if (fresh) for (const path of [offsets, written, dead]) rmSync(path, { force: true });
   // Listed from the start and in their order, whichever comes first.
   const branches = Object.fromEntries(config.classes.map(({ name }) => [name, 0]));
   const tally: Tally = { filtered: 0, dead: 0, branches, missed: 0 };
@@ -81,7 +84,7 @@ export async function startHub({ input, state, fresh, config }: HubOptions): Pro
   const rows: Flow<Readonly<Record<string, unknown>>> = fileSource({
     path: input,
     format: csv({ columns: config.columns }),
-    offsets: join(state, 'offset.json'),
+    offsets,
     credit: 2_048,
   });
   const branch = (name: string): Stage<Order, Order> =>
@@ -91,7 +94,7 @@ export async function startHub({ input, state, fresh, config }: HubOptions): Pro
     });
 
   const lines = rows.pipe(
-    deadLetter(fileSink({ path: join(state, 'dead-letters.ndjson'), onFull: 'wait', record: deadRecord(tally) })),
+    deadLetter(fileSink({ path: dead, onFull: 'wait', record: deadRecord(tally) })),
     payload((row) => orderOf(row, config)),
     where((order) => {
       const kept = order.amount > config.dropUpTo;
@@ -108,7 +111,7 @@ export async function startHub({ input, state, fresh, config }: HubOptions): Pro
     deliver(server.broadcast({ overflow: 'drop-oldest', maxQueuedPerClient: 1_024 })),
   );
   const results: Sink<string> = fileSink({
-    path: join(state, 'orders.ndjson'),
+    path: written,
     // A row is not to blame for a full disk: it would be a dead letter after five tries.
     onFull: 'wait',
   });

@@ -1,4 +1,5 @@
-import { basename, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -35,9 +36,15 @@ export function commandLine(args: readonly string[]): CommandLine | undefined {
     input,
     rows: values.input === undefined ? rows : undefined,
     config: values.config,
-    state: values.state ?? join(DATA, basename(input, '.csv')),
+    state: values.state ?? join(DATA, values.input === undefined ? basename(input, '.csv') : nameOf(input)),
     fresh: values.fresh,
   };
+}
+
+/** Files of one name in two folders are two inputs, and neither is one of those made here. */
+function nameOf(input: string): string {
+  const path = resolve(input);
+  return `${basename(path, '.csv')}-${createHash('sha256').update(path).digest('hex').slice(0, 8)}`;
 }
 
 function parse(args: readonly string[]) {

@@ -284,6 +284,25 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     expect(results.some(({ customer }) => customer === 'guest')).toBe(true);
   });
 
+  it('begins anew without what it wrote, and leaves all else in the folder', async () => {
+    const input = join(folder, 'fresh.csv');
+    const state = join(folder, 'fresh');
+    await generateOrders(input, 100, 19);
+    await hub(input, state);
+    writeFileSync(join(state, 'letter.txt'), 'of somebody');
+    const again = await hub(input, state, undefined, '--fresh');
+    expect(account(again.said)).toMatchObject({ read: 100, missing: 0 });
+    expect(records(join(state, 'orders.ndjson'))).toHaveLength(account(again.said)['delivered'] ?? NaN);
+    expect(readFileSync(join(state, 'letter.txt'), 'utf8')).toBe('of somebody');
+  });
+
+  it('keeps what belongs to files of one name apart', () => {
+    const stateOf = (...args: string[]): string | undefined => commandLine(args)?.state;
+    const states = [stateOf(), stateOf('--input', '/a/orders.csv'), stateOf('--input', '/b/orders.csv')];
+    expect(new Set(states).size).toBe(3);
+    expect(stateOf('--input', '/b/../a/orders.csv')).toBe(states[1]);
+  });
+
   it('refuses a pipe at once, instead of waiting for who writes to it', async () => {
     const pipe = join(folder, 'pipe.csv');
     execFileSync('mkfifo', [pipe]);
