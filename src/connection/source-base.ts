@@ -212,6 +212,10 @@ export abstract class SourceBase<T> implements Runnable {
     return this.window;
   }
 
+  limitBytes(): number {
+    return this.settings.creditBytes;
+  }
+
   onWaiting(listener: () => void): Cancel {
     return this.waitingListeners.add(listener);
   }

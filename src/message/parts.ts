@@ -127,6 +127,10 @@ export abstract class Parts implements Settler {
     return (this.parent as Envelope<unknown>).settler.limit();
   }
 
+  limitBytes(): number {
+    return limitBytes(this.parent);
+  }
+
   onWaiting(listener: () => void): () => void {
     return (this.parent as Envelope<unknown>).settler.onWaiting(listener);
   }
@@ -142,6 +146,11 @@ export function factsOf(message: Message<unknown>): MessageSource {
 export function isLastAttempt(message: Message<unknown>): boolean {
   const { root } = message as Envelope<unknown>;
   return root.settler.isLastAttempt?.(root) ?? false;
+}
+
+/** How many bytes the source of this message may have unsettled. @internal */
+export function limitBytes(message: Message<unknown>): number {
+  return (message as Envelope<unknown>).settler.limitBytes?.() ?? Infinity;
 }
 
 /** The messages that this one was joined from, if it was, whatever it has passed since. @internal */

@@ -89,6 +89,10 @@ class Relay implements Settler {
     return Math.min(this.owner.bound?.limit ?? Infinity, this.above.limit());
   }
 
+  limitBytes(): number {
+    return this.above.limitBytes?.() ?? Infinity;
+  }
+
   onWaiting(listener: () => void): () => void {
     const stop = this.above.onWaiting(listener);
     const stopOwn = this.owner.bound?.onFull(listener);

@@ -2,7 +2,7 @@ import { batchEnded, memberEnds, type MemberEnd, type MemberEnds } from './batch
 import { Envelope, held, isMessage, isOpen, mark, OPEN } from './envelope.js';
 import type { Message, MessagePatch } from './message.js';
 import { checkArgument, integer, type OptionRule } from '../options.js';
-import { factsOf, isLastAttempt, joinedIn, Parts } from './parts.js';
+import { factsOf, isLastAttempt, joinedIn, limitBytes, Parts } from './parts.js';
 import type { Outcome, Parked, ParkListener, Settler } from './settler.js';
 import { WaitingMembers } from './waiting-members.js';
 
@@ -173,6 +173,10 @@ export class Join implements Settler {
 
   limit(): number {
     return (this.messages[0] as Envelope<unknown>).settler.limit();
+  }
+
+  limitBytes(): number {
+    return limitBytes(this.messages[0] as Message<unknown>);
   }
 
   isOpen(): boolean {

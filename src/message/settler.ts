@@ -33,6 +33,8 @@ export interface Settler {
   pending(): number;
   /** How many messages of that source may be unsettled at once, as it stands now. */
   limit(): number;
+  /** The same in bytes. Left out where nobody counts them. */
+  limitBytes?(): number;
   /** Calls `listener` when {@link isWaiting} becomes true, until cancelled. */
   onWaiting(listener: () => void): () => void;
   /** A signal that ends this message too. */

@@ -39,7 +39,7 @@ export interface EachOptions<I> {
   readonly lane?: (message: Message<I>) => string | undefined;
   /**
    * How many messages one lane may hold, 1 or more, the members of batches counted; the rest waits at the source without
-   * credit (`maxParked`), so that a slow key never holds the others. Default: a quarter of the source's credit.
+   * credit (`maxParked`), so that a slow key never holds the others. Default: a quarter of the credit; of `creditBytes` always.
    */
   readonly laneCredit?: number;
   /** Tries again after these waits: as often as its `tries` says, else 3 in all. Default: one try. */

@@ -1,7 +1,7 @@
 import { Ring } from '../connection/ring.js';
 import { type Envelope, handBack } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
-import { joinedIn } from '../message/parts.js';
+import { joinedIn, limitBytes } from '../message/parts.js';
 import { originsOf } from '../message/settlement.js';
 import type { Parked, ParkListener } from '../message/settler.js';
 
@@ -24,6 +24,7 @@ export interface LaneHost<T> {
  *
  * In a lane nothing that holds credit waits behind something that does not. So whatever holds credit gets on, and what
  * waits for credit gets it. A batch weighs as much as it has members; a lane may always hold its first, whatever it weighs.
+ * The share is one of the bytes as well: few large messages use up a source as many do.
  *
  * @internal
  */
@@ -45,19 +46,23 @@ export class Lanes<T> {
     const key = this.host.keyOf(message);
     if (key === undefined) return true;
     const weight = weightOf(message);
+    const bytes = bytesOf(message);
     const lane = this.lanes.get(key);
     if (lane === undefined) {
       const opened = new Lane<T>(key);
       this.lanes.set(key, opened);
       opened.held = weight;
+      opened.bytes = bytes;
       this.begin(opened, message);
       return true;
     }
     lane.credit = this.creditOf(message);
-    if (lane.aside.length === 0 && lane.hasRoom(weight)) {
+    lane.creditBytes = limitBytes(message) / 4;
+    if (lane.aside.length === 0 && lane.hasRoom(weight, bytes)) {
       lane.held += weight;
+      lane.bytes += bytes;
       lane.here.push(message);
-    } else lane.aside.push(new Aside(message, weight, lane, this));
+    } else lane.aside.push(new Aside(message, weight, bytes, lane, this));
     return false;
   }
 
@@ -68,6 +73,7 @@ export class Lanes<T> {
     this.atWork.delete(message);
     lane.isAtWork = false;
     lane.held -= weightOf(message);
+    lane.bytes -= bytesOf(message);
     return this.advance(lane);
   }
 
@@ -136,8 +142,9 @@ export class Lanes<T> {
         aside.shift();
         continue;
       }
-      if (!lane.hasRoom(first.weight)) return;
+      if (!lane.hasRoom(first.weight, first.bytes)) return;
       lane.held += first.weight;
+      lane.bytes += first.bytes;
       if (first.bring()) {
         aside.shift();
         here.push(first.message);
@@ -156,15 +163,17 @@ class Lane<T> {
   isAsked = false;
   /** How many it may hold, as it stood at the last arrival. */
   credit = 1;
+  creditBytes: number = Infinity;
   /** What counts against that: the one at work, those that wait here, the one that is asked for. */
   held = 0;
+  bytes = 0;
 
   constructor(key: string) {
     this.key = key;
   }
 
-  hasRoom(weight: number): boolean {
-    return this.held === 0 || this.held + weight <= this.credit;
+  hasRoom(weight: number, bytes: number): boolean {
+    return this.held === 0 || (this.held + weight <= this.credit && this.bytes + bytes <= this.creditBytes);
   }
 }
 
@@ -172,14 +181,16 @@ class Lane<T> {
 class Aside<T> implements ParkListener {
   readonly message: Message<T>;
   readonly weight: number;
+  readonly bytes: number;
   isGone = false;
   private readonly lane: Lane<T>;
   private readonly lanes: Lanes<T>;
   private readonly parked: Parked | undefined;
 
-  constructor(message: Message<T>, weight: number, lane: Lane<T>, lanes: Lanes<T>) {
+  constructor(message: Message<T>, weight: number, bytes: number, lane: Lane<T>, lanes: Lanes<T>) {
     this.message = message;
     this.weight = weight;
+    this.bytes = bytes;
     this.lane = lane;
     this.lanes = lanes;
     const { root } = message as Envelope<T>;
@@ -201,6 +212,7 @@ class Aside<T> implements ParkListener {
     if (this.lane.isAsked && this.lane.aside.peek() === this) {
       this.lane.isAsked = false;
       this.lane.held -= this.weight;
+      this.lane.bytes -= this.bytes;
     }
     handBack(this.message);
     this.lanes.gone(this.lane);
@@ -209,4 +221,11 @@ class Aside<T> implements ParkListener {
 
 function weightOf(message: Message<unknown>): number {
   return joinedIn(message) === undefined ? 1 : originsOf(message).size;
+}
+
+function bytesOf(message: Message<unknown>): number {
+  if (joinedIn(message) === undefined) return (message as Envelope<unknown>).root.bytes;
+  let bytes = 0;
+  for (const origin of originsOf(message)) bytes += origin.bytes;
+  return bytes;
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { concat, EMPTY, ignoreElements, NEVER, Observable, of, Subject, take, tap, throwError } from 'rxjs';
+import { concat, EMPTY, ignoreElements, NEVER, Observable, of, pipe, Subject, take, tap, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
@@ -14,10 +14,13 @@ import {
   flow,
   type Flow,
   latest,
+  memoryBroker,
+  memorySource,
   type Message,
   observe,
   SluiceError,
   type Stage,
+  unbatch,
   useClock,
 } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
@@ -784,6 +787,53 @@ describe('each with lanes', () => {
     clock.advance(60_000);
     expect(source.unsettled).toEqual([]);
     expect(source.queued.filter((item) => item.key === 'stuck')).toHaveLength(500);
+  });
+
+  it.each<[string, Stage<Uint8Array, Uint8Array>]>([
+    ['as they come', (source) => source],
+    ['as parts', fanout([(source: Flow<Uint8Array>) => source])],
+    ['as members of batches', pipe(batch<Uint8Array>({ size: 1, maxWaitMs: 1 }), unbatch())],
+    ['behind what watches', dedupe({ by: ({ id }) => id, maxKeys: 99 })],
+  ])('leaves three quarters of creditBytes to other keys than a slow one, %s', (_how, before) => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const broker = memoryBroker();
+    for (let at = 0; at < 20; at += 1) {
+      broker.publish({ topic: 't', key: at < 10 ? 'slow' : 'fast', payload: new Uint8Array(10).fill(at) });
+    }
+    const done: number[] = [];
+    memorySource<Uint8Array>(broker, { topic: 't', creditBytes: 100 })
+      .pipe(
+        before,
+        each((bytes, { key }) => (key === 'slow' ? NEVER : bytes), { lane: ({ key }) => key, concurrency: 2 }),
+      )
+      .subscribe((message) => {
+        done.push(message.payload[0] as number);
+        message.ack();
+      });
+    clock.advance(1_000);
+    expect(done).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+  });
+
+  it('counts all members of a batch against the share of creditBytes', () => {
+    const clock = virtualClock();
+    onTestFinished(useClock(clock));
+    const broker = memoryBroker();
+    for (let at = 0; at < 20; at += 1) {
+      broker.publish({ topic: 't', key: at < 10 ? 'slow' : 'fast', payload: new Uint8Array(10).fill(at) });
+    }
+    const done: number[] = [];
+    memorySource<Uint8Array>(broker, { topic: 't', creditBytes: 100 })
+      .pipe(
+        batch({ size: 2, maxWaitMs: 1 }),
+        each((rows, { key }) => (key === 'slow' ? NEVER : rows.length), { lane: ({ key }) => key, concurrency: 2 }),
+      )
+      .subscribe((message) => {
+        done.push(message.payload);
+        message.ack();
+      });
+    clock.advance(1_000);
+    expect(done).toEqual([2, 2, 2, 2, 2]);
   });
 
   it('keeps the order when no more may be put aside: its source then waits', () => {
