@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
@@ -11,9 +12,11 @@ const NOTES = ['', '', '', 'gift', 'call first', 'say ""hi"", please', 'two\nlin
 export async function generateOrders(path: string, rows: number, seed = 7): Promise<void> {
   if (existsSync(path)) return;
   mkdirSync(dirname(path), { recursive: true });
-  // A run that is stopped half way must not leave half a file behind as the input of the next one.
-  await pipeline(Readable.from(lines(rows, seed)), createWriteStream(`${path}.part`));
-  renameSync(`${path}.part`, path);
+  // A run that is stopped half way must not leave half a file behind as the input of the next one, and two that begin at
+  // once must not write into one file.
+  const part = `${path}.${randomUUID()}.part`;
+  await pipeline(Readable.from(lines(rows, seed)), createWriteStream(part));
+  renameSync(part, path);
 }
 
 function* lines(rows: number, seed: number): Generator<string> {

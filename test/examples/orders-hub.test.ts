@@ -303,6 +303,14 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     expect(stateOf('--input', '/b/../a/orders.csv')).toBe(states[1]);
   });
 
+  it('makes whole orders when two begin at once', async () => {
+    const path = join(folder, 'twice.csv');
+    await Promise.all([generateOrders(path, 20_000, 23), generateOrders(path, 20_000, 23)]);
+    await generateOrders(join(folder, 'once.csv'), 20_000, 23);
+    expect(readFileSync(path, 'utf8')).toBe(readFileSync(join(folder, 'once.csv'), 'utf8'));
+    expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
   it('refuses a pipe at once, instead of waiting for who writes to it', async () => {
     const pipe = join(folder, 'pipe.csv');
     execFileSync('mkfifo', [pipe]);
