@@ -1,5 +1,5 @@
 // Watching a configuration over WebSocket: what it is now, then each change, until nobody watches. Needs ws.
-import { BehaviorSubject, map, take, type Subscription } from 'rxjs';
+import { BehaviorSubject, firstValueFrom, map, ReplaySubject, take, type Subscription } from 'rxjs';
 import { decode, json, messages, payload, toAsyncIterable } from 'sluice';
 import { webSocket, webSocketLink } from 'sluice/websocket';
 import { readSubscription, webSocketServer } from 'sluice/websocket-server';
@@ -11,6 +11,7 @@ interface Config {
 
 // --- the service: each request opens a stream of its own ---
 const config$ = new BehaviorSubject<Config>({ version: 1, fee: 3 });
+const left$ = new ReplaySubject<void>(); // somebody watches no longer
 const server = await webSocketServer({ port: 0 });
 server.clients$.subscribe((client) => {
   let watch: Subscription | undefined;
@@ -24,6 +25,7 @@ server.clients$.subscribe((client) => {
             messages({ overflow: 'drop-oldest', credit: 1 }), // who is slow gets the newest
           )
           .subscribe((change) => client.sink.next(change));
+      else left$.next();
       message.ack();
     },
     complete: () => watch?.unsubscribe(),
@@ -46,8 +48,9 @@ for await (const { payload: config } of toAsyncIterable(configs)) {
   console.log(`version ${config.version}: a fee of ${config.fee} %`);
   config$.next({ version: config.version + 1, fee: config.fee * 2 }); // somebody changes it
 }
-await server.close();
+await firstValueFrom(left$);
 console.log(`still watched: ${config$.observed}`);
+await server.close();
 
 // Output:
 // version 1: a fee of 3 %

@@ -14,7 +14,7 @@ const SHOWN: Readonly<Record<string, string>> = {
   '10-order-events.ts': ' (S3.39, S3.40, S4.3)',
   '11-broadcast.ts': ' (S3.41, S3.44, S3.45, S3.46)',
   '24-websocket.ts': ' (S3.49, S3.57)',
-  '25-config-watch.ts': ' (S3.50)',
+  '25-config-watch.ts': ' (S3.50, S3.52)',
   '26-order-book.ts': ' (S3.51)',
 };
 
