@@ -272,6 +272,22 @@ describe('any pipeline that is interrupted', () => {
     );
   });
 
+  it('by a credit of 1 goes on with that, also with batches that wait', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyCase, async (given) => {
+        await interrupted(
+          given,
+          (rig) => rig.credit$.next(1),
+          (rig) => {
+            nothingLost(rig, given.count);
+            expect([rig.source.queued, rig.ends]).toEqual([[], ['complete']]);
+          },
+        );
+      }),
+      runs,
+    );
+  });
+
   it('by a drain that runs out of time reports each unfinished message with its stage, and gives it back (SHU-06)', async () => {
     await fc.assert(
       fc.asyncProperty(anyCase, async ({ seed, credit, count, plans, atMs }) => {
