@@ -11,7 +11,7 @@ interface Config {
 
 // --- the service: each request opens a stream of its own ---
 const config$ = new BehaviorSubject<Config>({ version: 1, fee: 3 });
-const left$ = new ReplaySubject<void>(); // somebody watches no longer
+const left$ = new ReplaySubject<void>(1); // somebody watches no longer
 const server = await webSocketServer({ port: 0 });
 server.clients$.subscribe((client) => {
   let watch: Subscription | undefined;
