@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { isSluiceError } from '../errors.js';
 import { codeOf, fileError } from '../links/file.js';
 import type { FileOffset } from './file-offsets.js';
 import { TrackedFile } from './file-tracked.js';
@@ -22,18 +23,43 @@ export async function inodeOf(path: string): Promise<number | undefined> {
   }
 }
 
-/** The file an offset was saved for, under whatever name beside `path` it has by now. @internal */
+/**
+ * The file an offset was saved for, under whatever name beside `path` it has by now. Names may move on while this looks;
+ * then it looks again.
+ *
+ * @internal
+ */
 export async function findRotated(
   path: string,
   root: string | undefined,
   saved: FileOffset,
 ): Promise<TrackedFile | undefined> {
-  const sibling = (await siblings(path)).find(({ inode }) => inode === saved.file.inode);
-  if (sibling === undefined) return undefined;
-  const file = await TrackedFile.open(join(dirname(path), sibling.name), root);
-  if (file.fits(saved)) return file;
-  await file.handle.close();
-  return undefined;
+  const { inode } = saved.file;
+  let before = '';
+  for (;;) {
+    const all = await siblings(path);
+    const sibling = all.find((one) => one.inode === inode);
+    if (sibling === undefined) {
+      // What is renamed during one look can be missed by it. Where a second one sees the same, it is not there.
+      const seen = JSON.stringify(all);
+      if (seen === before) return undefined;
+      before = seen;
+      continue;
+    }
+    const file = await openIfThere(join(dirname(path), sibling.name), root);
+    if (file?.fits(saved) === true) return file;
+    await file?.handle.close();
+    if (file?.inode === inode) return undefined;
+  }
+}
+
+async function openIfThere(path: string, root: string | undefined): Promise<TrackedFile | undefined> {
+  try {
+    return await TrackedFile.open(path, root);
+  } catch (error) {
+    if (isSluiceError(error, 'FILE_MISSING')) return undefined;
+    throw error;
+  }
 }
 
 /**

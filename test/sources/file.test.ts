@@ -16,7 +16,7 @@ import {
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import process from 'node:process';
-import { tap } from 'rxjs';
+import { tap, take } from 'rxjs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   backoff,
@@ -788,6 +788,34 @@ describe('fileSource', () => {
       const second = consume(fileSource({ path, offsets, follow: true, ...fast }));
       await vi.waitFor(() => expect(texts(second.messages)).toEqual(['b', 'c', 'd']));
       second.unsubscribe();
+    });
+
+    it('finds the rotated file also while names move on', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.log', 'one\ntwo\n');
+      let saved: FileOffset | undefined;
+      const offsets: OffsetStore = { load: () => saved, save: (offset) => void (saved ??= offset) };
+      await acked(fileSource({ path, offsets, ...fast }));
+      saved = { ...saved!, offset: 4, line: 2 };
+      await rename(path, `${path}.1`);
+      await folder.write('a.log', 'new\n');
+      let isOver = false;
+      // As a rotation does that numbers by age, over and over; ours is always among them.
+      const rotating = (async () => {
+        for (let oldest = 1; !isOver; oldest = oldest === 8 ? 1 : oldest + 1) {
+          for (let age = oldest; age >= 1; age -= 1) await rename(`${path}.${age}`, `${path}.${age + 1}`);
+          await rename(path, `${path}.1`);
+          await folder.write('a.log', 'new\n');
+          if (oldest === 8) await rename(`${path}.9`, `${path}.1`);
+        }
+      })();
+      const first = new Set<string | undefined>();
+      for (let round = 0; round < 100; round += 1) {
+        first.add(texts(await acked(fileSource({ path, follow: true, offsets, ...fast }).pipe(take(1))))[0]);
+      }
+      isOver = true;
+      await rotating;
+      expect([...first]).toEqual(['two']);
     });
 
     it('saves the place in the new file once the last record of the rotated one is settled', async () => {
