@@ -26,9 +26,10 @@ export class Parking {
   private readonly spots = new Map<Envelope<unknown>, Spot>();
   /** The ones that are asked for, in the order they were. */
   private readonly wanted = new Ring<Spot>();
-  /** The batch that is being given its credit, and to how many of it that was done. */
-  private batch: object | undefined = undefined;
-  private given = 0;
+  /** The most that were unsettled, or could be, when one of these was put aside. */
+  private widest = 0;
+  /** Some are of use only with others, which hold their credit meanwhile. */
+  private hasGroups = false;
   private bytes = 0;
 
   constructor(clock: Clock, maxCount: number, maxBytes: number, host: ParkingHost) {
@@ -51,7 +52,9 @@ export class Parking {
   }
 
   /** Puts a message aside until it is asked for. */
-  park(root: Envelope<unknown>, listener: ParkListener): Parked {
+  park(root: Envelope<unknown>, listener: ParkListener, most: number): Parked {
+    if (this.spots.size === 0) this.hasGroups = false;
+    this.widest = this.spots.size === 0 ? most : Math.max(most, this.widest);
     const spot = new Spot(root, listener, this);
     this.enter(spot);
     return spot;
@@ -83,19 +86,16 @@ export class Parking {
   }
 
   /**
-   * How many places are taken for the first that is asked for, of those that are. A batch whose credit was lowered while it
-   * waited gets the rest of its own all the same once nothing else is out: otherwise it would wait for itself.
+   * How many may be unsettled for what is asked for, where `window` may otherwise. A batch whose credit was lowered below its
+   * size while it waited gets that which it had: otherwise it would wait for itself. At 0 nothing moves.
    */
-  takenOf(unsettled: number): number {
-    const batch = this.wanted.peek()?.batch;
-    return batch !== undefined && batch === this.batch && unsettled <= this.given ? 0 : unsettled;
+  windowFor(window: number): number {
+    return this.hasGroups && window > 0 ? Math.max(window, this.widest) : window;
   }
 
   /** Takes out the first that is asked for. Only after {@link isWanted}. */
   take(): Spot {
     const spot = this.wanted.shift() as Spot;
-    this.given = spot.batch === this.batch ? this.given + 1 : 1;
-    this.batch = spot.batch;
     this.leave(spot);
     return spot;
   }
@@ -126,8 +126,9 @@ export class Parking {
   }
 
   /** @internal */
-  want(spot: Spot): void {
+  want(spot: Spot, withOthers: boolean): void {
     if (this.spots.get(spot.root) !== spot) return;
+    this.hasGroups ||= withOthers;
     this.wanted.push(spot);
     this.host.wake();
   }
@@ -152,8 +153,6 @@ export class Spot implements Parked {
   /** Missing for one that only waits to be handed back. */
   readonly listener: ParkListener | undefined;
   cancel: Cancel | undefined;
-  /** What it is asked for with, if it is of use only with others. */
-  batch: object | undefined = undefined;
   private readonly parking: Parking;
   private isAskedFor = false;
 
@@ -163,11 +162,10 @@ export class Spot implements Parked {
     this.parking = parking;
   }
 
-  bring(batch?: object): boolean {
+  bring(withOthers: boolean = false): boolean {
     if (!this.isAskedFor) {
       this.isAskedFor = true;
-      this.batch = batch;
-      this.parking.want(this);
+      this.parking.want(this, withOthers);
     }
     return false;
   }

@@ -176,8 +176,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     return !this.stopped && !this.parking.isFull && this.hasPlace();
   }
 
-  private hasPlace(taken: number = this.unsettledList.size): boolean {
-    return !this.busy && taken < this.window && !this.trampoline.isExhausted && this.isUp();
+  private hasPlace(window: number = this.window): boolean {
+    return !this.busy && this.unsettledList.size < window && !this.trampoline.isExhausted && this.isUp();
   }
 
   /** While it opens there is nobody yet to pass a settlement on to. */
@@ -207,7 +207,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
    * behind it may be what fills the window.
    */
   private bringBack(): void {
-    while (this.parking.isWanted && this.hasPlace(this.parking.takenOf(this.unsettledList.size))) {
+    while (this.parking.isWanted && this.hasPlace(this.parking.windowFor(this.window))) {
       const { root, listener } = this.parking.take();
       this.unsettledList.add(root);
       this.busy = true;
@@ -262,7 +262,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     if (this.finished || !this.isUp() || !this.unsettledList.remove(root)) return undefined;
     root.keepTime();
     this.wake();
-    return this.parking.park(root, listener);
+    return this.parking.park(root, listener, Math.max(this.window, this.unsettledList.size + 1));
   }
 
   isWaiting(): boolean {

@@ -77,10 +77,10 @@ export interface Later {
 /** A message that waits without credit. @internal */
 export interface Parked {
   /**
-   * Asks for it, as one of `batch` where it is of use only with others. True: it has its credit already. Otherwise its
-   * listener is told when it has.
+   * Asks for it; it may be of use only with others that are asked for in the same go. True: it has its credit already.
+   * Otherwise its listener is told when it has.
    */
-  bring(batch?: object): boolean;
+  bring(withOthers?: boolean): boolean;
 }
 
 /** Who let a message wait. @internal */

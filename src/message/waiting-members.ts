@@ -38,10 +38,10 @@ export class WaitingMembers implements Parked {
     if (parked !== undefined) this.parked.add(parked);
   }
 
-  bring(batch: object = this): boolean {
+  bring(): boolean {
     if (this.isAsked) return false;
     this.isAsked = true;
-    for (const parked of [...this.parked]) if (parked.bring(batch)) this.parked.delete(parked);
+    for (const parked of [...this.parked]) if (parked.bring(true)) this.parked.delete(parked);
     return this.parked.size === 0;
   }
 

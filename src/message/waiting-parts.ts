@@ -45,10 +45,10 @@ export class WaitingParts implements ParkListener {
   }
 
   /** Asks for a part. True when the message has its credit; a part that was told to wait for {@link back} is told then. */
-  bring(waiting: WaitingPart, batch: object | undefined): boolean {
+  bring(waiting: WaitingPart, withOthers: boolean): boolean {
     if (waiting.isWanted) return false;
     waiting.isWanted = true;
-    if (this.parked !== undefined && !this.parked.bring(batch)) return false;
+    if (this.parked !== undefined && !this.parked.bring(withOthers)) return false;
     this.parked = undefined;
     this.parts.delete(waiting.part);
     return true;
@@ -84,7 +84,7 @@ class WaitingPart implements Parked {
     this.all = all;
   }
 
-  bring(batch?: object): boolean {
-    return this.all.bring(this, batch);
+  bring(withOthers: boolean = false): boolean {
+    return this.all.bring(this, withOthers);
   }
 }

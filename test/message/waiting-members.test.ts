@@ -31,15 +31,29 @@ describe('WaitingMembers', () => {
     expect(second.told).toEqual(['back']);
   });
 
-  it('come back, once nothing else is out, also where the credit was lowered below their number (law 2)', () => {
+  it('come back also where the credit was lowered below their number, within the one that they left', () => {
     const credit$ = new BehaviorSubject(4);
-    const { clock, out } = emitted('abcd', { credit: credit$ });
+    const { clock, out, shown } = emitted('abcdefg', { credit: credit$ });
     const { parked, told } = waiting(out.slice(0, 3));
     clock.advance(0);
+    expect(shown()).toBe('abcdefg');
     credit$.next(1);
     parked.bring();
     clock.advance(0);
-    expect([out[3]?.ack(), told]).toEqual([true, []]);
+    expect([out[3]?.ack(), out[4]?.ack(), told]).toEqual([true, true, []]);
+    clock.advance(0);
+    expect(told).toEqual([]);
+    expect(out[5]?.ack()).toBe(true);
+    clock.advance(0);
+    expect(told).toEqual(['back']);
+  });
+
+  it('come back also where the credit was lowered before they began to wait', () => {
+    const credit$ = new BehaviorSubject(3);
+    const { clock, out } = emitted('abc', { credit: credit$ });
+    credit$.next(1);
+    const { parked, told } = waiting(out);
+    parked.bring();
     clock.advance(0);
     expect(told).toEqual(['back']);
   });
