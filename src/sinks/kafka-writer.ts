@@ -44,6 +44,8 @@ interface Record {
 
 /** How long the number of partitions is taken for known. */
 const REFRESH_MS = 300_000;
+/** Batches that leave together come as one request for each broker, which closes the connection for one above 100 MiB. */
+const REQUEST_BYTES = 33_554_432;
 
 /** A batch that is under way. */
 interface Part {
@@ -217,8 +219,20 @@ export class KafkaWriter implements Writer<Uint8Array | null> {
       this.goAlone();
       return;
     }
-    const taken = this.ready();
-    if (taken.length > 0) void this.deliver(taken.map((lane) => ({ lane, records: this.take(lane) })));
+    let parts: Part[] = [];
+    let bytes = 0;
+    for (const lane of this.ready()) {
+      const records = this.take(lane);
+      parts.push({ lane, records });
+      bytes += records.reduce((sum, record) => sum + record.bytes, 0);
+      if (bytes < REQUEST_BYTES) continue;
+      void this.deliver(parts);
+      // The rest goes in the next transaction.
+      if (this.plan.isTransactional) return;
+      parts = [];
+      bytes = 0;
+    }
+    if (parts.length > 0) void this.deliver(parts);
   }
 
   private ready(): readonly Lane[] {

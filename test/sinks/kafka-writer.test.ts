@@ -94,6 +94,23 @@ describe('the writer of topics', () => {
     expect(large.kafka.producers[0]?.batches.map(([batch]) => batch?.records.length)).toEqual([2, 1]);
   });
 
+  it('sends no more in one request than brokers take, nor in one transaction (S2.16)', async () => {
+    for (const transactionalId of [undefined, 'tx']) {
+      const { send, clock, kafka, log } = open({
+        partition: ({ key }) => Number(key),
+        lingerMs: 1,
+        ...(transactionalId === undefined ? {} : { transactionalId }),
+      });
+      kafka.isQuick = true;
+      kafka.topics.set('a', 40);
+      const payload = 'x'.repeat(999_000);
+      for (let at = 0; at < 40; at += 1) send(payload, { key: String(at) });
+      await clock.run(10);
+      expect(kafka.producers[0]?.batches.map((batches) => batches.length)).toEqual([34, 6]);
+      expect(log).toHaveLength(40);
+    }
+  });
+
   it('waits for others as long as lingerMs says, or until a batch is full', async () => {
     const { send, clock, kafka } = open({ partition: () => 0, lingerMs: 20, maxBatch: 3 });
     kafka.isQuick = true;
