@@ -4,7 +4,7 @@ import { Ring } from '../connection/ring.js';
 import { wait } from '../connection/wait.js';
 import type { KafkaBatch, KafkaClient, KafkaOutgoing, KafkaProducer } from '../links/kafka-driver.js';
 import { kafkaError } from '../links/kafka-errors.js';
-import { DEAD_TIME, keyBytes, outgoing, RETRY } from '../links/kafka-message.js';
+import { DEAD_TIME, keyBytes, outgoing, RETRY, sizeOf } from '../links/kafka-message.js';
 import { partitionForKey } from '../links/kafka-partitioner.js';
 import { within } from '../links/kafka-within.js';
 import { deadLetterHeaders } from '../message/dead-letter.js';
@@ -45,6 +45,8 @@ const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
 const CLOSE_MS = 5_000;
 const MAX_BATCH = 100;
+/** So much is one batch at most, as brokers take it unless they are told otherwise; a larger message goes alone. */
+const MAX_BATCH_BYTES = 1_000_000;
 
 /**
  * Sends messages that are given up, or tried again later, to the topics for that; again and again until they are confirmed.
@@ -146,10 +148,14 @@ export class KafkaElsewhere {
   private take(): Sent[] {
     const batch: Sent[] = [];
     const topic = this.waiting.peek()?.topic;
+    let bytes = 0;
     for (const one of this.waiting.clear()) {
-      const fits = batch.length === 0 || (batch.length < MAX_BATCH && batch[0]?.isAlone !== true && !one.isAlone);
-      if (fits && one.topic === topic) batch.push(one);
-      else this.waiting.push(one);
+      const size = bytes + sizeOf(one.record);
+      const isRoom = batch.length < MAX_BATCH && size <= MAX_BATCH_BYTES && batch[0]?.isAlone !== true && !one.isAlone;
+      if (one.topic === topic && (batch.length === 0 || isRoom)) {
+        batch.push(one);
+        bytes = size;
+      } else this.waiting.push(one);
     }
     return batch;
   }

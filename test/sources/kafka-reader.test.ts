@@ -495,6 +495,17 @@ describe('the reader of a group', () => {
     ).toEqual(['dead/0: c', 'r/0: a']);
   });
 
+  it('puts no more dead letters into one batch than brokers take', async () => {
+    const { member, clock, messages, kafka } = await open({ deadTopic: 'dead' }, ({ topics }) => topics.set('dead', 1));
+    const value = Buffer.alloc(400_000);
+    const large = records(0, 'abcde').map((record) => ({ ...record, value }));
+    void member().events.fetched({ topic: 'a', partition: 0, records: large, nextOffset: 5 });
+    await clock.run(0);
+    for (const message of messages) message.nack(no, 'dead');
+    await clock.run(100);
+    expect(kafka.producers[0]?.batches.map(([batch]) => batch?.records.length)).toEqual([1, 2, 2]);
+  });
+
   it('sends a requeued message through the retry topics, reads it there when it is due, and then it is dead (ERR-04)', async () => {
     const retryTopics = [
       { topic: 'r1', delayMs: 1_000 },
