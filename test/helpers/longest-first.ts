@@ -1,6 +1,9 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take long whatever their size, the longest first; the rest is sorted as always. */
+/**
+ * Files that take long whatever their size, the longest first; the rest is sorted as always. Some of them mostly wait, as the contracts
+ * of connectors do, and stand beside others that work.
+ */
 export const LONGEST: readonly string[] = [
   'test/integration/kafka.contract.test.ts',
   'test/integration/amqp.contract.test.ts',
@@ -14,8 +17,10 @@ export const LONGEST: readonly string[] = [
   'test/heavy/websocket-broadcast.test.ts',
   'test/heavy/memory-seeds.test.ts',
   'test/heavy/conformance-long.test.ts',
-  'test/contract/memory.contract.test.ts',
+  'test/examples/orders-hub.test.ts',
   'test/contract/file.contract.test.ts',
+  'test/contract/memory.contract.test.ts',
+  'test/testing/broken-connectors.test.ts',
   'test/contract/websocket.contract.test.ts',
   'test/testing/connector-suite.test.ts',
 ];
