@@ -789,20 +789,26 @@ describe('each with lanes', () => {
     expect(source.queued.filter((item) => item.key === 'stuck')).toHaveLength(500);
   });
 
-  it.each<[string, Stage<Uint8Array, Uint8Array>]>([
-    ['as they come', (source) => source],
-    ['as parts', fanout([(source: Flow<Uint8Array>) => source])],
-    ['as members of batches', pipe(batch<Uint8Array>({ size: 1, maxWaitMs: 1 }), unbatch())],
-    ['behind what watches', dedupe({ by: ({ id }) => id, maxKeys: 99 })],
-  ])('leaves three quarters of creditBytes to other keys than a slow one, %s', (_how, before) => {
+  /** Ten messages of a slow key, ten of another, and credit for ten of them in bytes. */
+  function slowAndFast() {
     const clock = virtualClock();
     onTestFinished(useClock(clock));
     const broker = memoryBroker();
     for (let at = 0; at < 20; at += 1) {
       broker.publish({ topic: 't', key: at < 10 ? 'slow' : 'fast', payload: new Uint8Array(10).fill(at) });
     }
+    return { clock, source: memorySource<Uint8Array>(broker, { topic: 't', creditBytes: 100 }) };
+  }
+
+  it.each<[string, Stage<Uint8Array, Uint8Array>]>([
+    ['as they come', (source) => source],
+    ['as parts', fanout([(source: Flow<Uint8Array>) => source])],
+    ['as members of batches', pipe(batch<Uint8Array>({ size: 1, maxWaitMs: 1 }), unbatch())],
+    ['behind what watches', dedupe({ by: ({ id }) => id, maxKeys: 99 })],
+  ])('leaves three quarters of creditBytes to other keys than a slow one, %s', (_how, before) => {
+    const { clock, source } = slowAndFast();
     const done: number[] = [];
-    memorySource<Uint8Array>(broker, { topic: 't', creditBytes: 100 })
+    source
       .pipe(
         before,
         each((bytes, { key }) => (key === 'slow' ? NEVER : bytes), { lane: ({ key }) => key, concurrency: 2 }),
@@ -816,14 +822,9 @@ describe('each with lanes', () => {
   });
 
   it('counts all members of a batch against the share of creditBytes', () => {
-    const clock = virtualClock();
-    onTestFinished(useClock(clock));
-    const broker = memoryBroker();
-    for (let at = 0; at < 20; at += 1) {
-      broker.publish({ topic: 't', key: at < 10 ? 'slow' : 'fast', payload: new Uint8Array(10).fill(at) });
-    }
+    const { clock, source } = slowAndFast();
     const done: number[] = [];
-    memorySource<Uint8Array>(broker, { topic: 't', creditBytes: 100 })
+    source
       .pipe(
         batch({ size: 2, maxWaitMs: 1 }),
         each((rows, { key }) => (key === 'slow' ? NEVER : rows.length), { lane: ({ key }) => key, concurrency: 2 }),
