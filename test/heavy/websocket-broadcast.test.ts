@@ -15,14 +15,18 @@ const B = 1_048_576;
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Memory of buffers that somebody still holds: what was sent and read is garbage, whoever collects it when. */
+/**
+ * Memory of buffers that somebody still holds: what was sent and read is garbage, whoever collects it when. A collection
+ * leaves dead buffers to be freed beside the program; only the next one waits for that.
+ */
 function heldBytes(): number {
+  collectGarbage();
   collectGarbage();
   return process.memoryUsage().external;
 }
 
 describe('one stopped client of 1,000 (G13, M-10)', () => {
-  // That exactly B is held for it is proven byte by byte in the test of Lane; here the sum shows no leak.
+  // That exactly B is held for it is proven byte by byte in the test of Lane; here the sum shows that nothing else is.
   it('costs the others nothing', async () => {
     await using server = await webSocketServer({
       port: 0,
@@ -58,11 +62,10 @@ describe('one stopped client of 1,000 (G13, M-10)', () => {
     expect(counts.slice(1).every((count) => count === MESSAGES)).toBe(true);
     expect(outcomes).toEqual(Array.from({ length: MESSAGES }, () => 'ack'));
     expect(dropped).toBeGreaterThan(0);
-    // Both ends of all connections are in this process, with a read buffer of 64 KiB each at most.
     console.log(
       `stopped client: dropped at least ${dropped} of ${MESSAGES}, external memory grew by ${grownBytes} bytes`,
     );
-    expect(grownBytes).toBeLessThan(64 * B);
+    expect(grownBytes).toBeLessThan(2 * B);
     // It gets the latest of what it missed, at most B of it and what the kernel held.
     stopped?.socket.resume();
     await until(() => expect(counts[0]).toBeGreaterThan(0));
