@@ -47,12 +47,15 @@ export async function openFile(path: string, options: OpenFileOptions): Promise<
     }
   } catch (error) {
     // What is created by opening it is never missing itself.
-    if ((flags & constants.O_CREAT) !== 0 && ABSENT.has(codeOf(error))) throw folderMissing(path, error);
+    if ((flags & constants.O_CREAT) !== 0 && isAbsent(error)) throw folderMissing(path, error);
     throw fileError(error, path);
   }
 }
 
-const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
+/** True when the system says that nothing has that name, or that what should be its folder is a file. @internal */
+export function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(error));
+}
 
 function folderMissing(path: string, cause: unknown): SluiceError {
   return new SluiceError('FILE_MISSING', `The folder of '${path}' does not exist: create it, or correct 'path'.`, {

@@ -4,7 +4,7 @@ import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promis
 import { basename, dirname } from 'node:path';
 import process from 'node:process';
 import { SluiceError } from '../errors.js';
-import { bytesUpTo, codeOf, fileError, openFile } from '../links/file.js';
+import { bytesUpTo, fileError, isAbsent, openFile } from '../links/file.js';
 import type { RecordMapper } from '../mappers/codec.js';
 import { upToWholeRecord } from './file-tail.js';
 
@@ -98,7 +98,7 @@ export class FileTarget {
       const { ino, dev, size } = await stat(this.plan.path);
       return ino === this.opened.ino && dev === this.opened.dev && size >= this.bytes;
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return false;
+      if (isAbsent(error)) return false;
       throw error;
     }
   }

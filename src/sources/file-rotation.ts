@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isSluiceError } from '../errors.js';
-import { codeOf, fileError } from '../links/file.js';
+import { fileError, isAbsent } from '../links/file.js';
 import type { FileOffset } from './file-offsets.js';
 import { TrackedFile } from './file-tracked.js';
 
@@ -18,7 +18,7 @@ export async function inodeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).ino;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (isAbsent(error)) return undefined;
     throw fileError(error, path);
   }
 }
@@ -120,7 +120,7 @@ async function siblings(path: string): Promise<Sibling[]> {
       if (inode !== undefined) found.push({ name, inode });
     }
   } catch (error) {
-    throw fileError(error, folder);
+    if (!isAbsent(error)) throw fileError(error, folder);
   }
   return found;
 }

@@ -944,6 +944,28 @@ describe('fileSource', () => {
       consumer.unsubscribe();
     });
 
+    it('waits while its folder is gone, or is a file, and reads the new one that comes with it (B16)', async () => {
+      await using folder = await temporaryFolder();
+      await mkdir(folder.of('logs'));
+      const path = await folder.write('logs/a.log', 'a\n');
+      const told = events();
+      const consumer = consume(fileSource({ path, follow: true, ...fast }));
+      await vi.waitFor(() => expect(consumer.messages).toHaveLength(1));
+      await rename(folder.of('logs'), folder.of('old'));
+      await folder.write('logs', 'a file');
+      const looks = vi.spyOn(await handles(), 'read');
+      await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(3));
+      await unlink(folder.of('logs'));
+      await vi.waitFor(() => expect(looks.mock.calls.length).toBeGreaterThan(6));
+      await mkdir(folder.of('logs'));
+      await folder.write('logs/a.log', 'b\n');
+      await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a', 'b']));
+      told.stop();
+      expect(told.moved()).toEqual(['deleted', 'rotated']);
+      expect(consumer.error).toBeUndefined();
+      consumer.unsubscribe();
+    });
+
     it('ends when a folder takes the file’s place', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.log', 'a\n');
