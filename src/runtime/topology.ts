@@ -3,7 +3,7 @@
 import { currentClock, type Cancel, type Clock } from '../clock.js';
 import { backoff, type Backoff, backoffLike } from '../connection/backoff.js';
 import { called, checkArgument, checkOptions, clockLike, oneOf, type OptionRule } from '../connection/options.js';
-import { type SluiceError, toSluiceError } from '../errors.js';
+import { isSluiceError, type SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Graph } from './describe.js';
 import type { DrainReport } from './drain.js';
@@ -14,8 +14,8 @@ import type { Running } from './running.js';
 /** Options of {@link topology}. */
 export interface TopologyOptions {
   /**
-   * What happens when a flow fails for good: `restart` (default) starts it again after a wait, `stop` stops all of them and
-   * rejects `done`.
+   * What happens when a flow fails for good: `restart` (default) starts it again after a wait, unless the program itself is
+   * wrong, which no restart cures; `stop` stops all of them and rejects `done`. A flow that completes is not started again.
    */
   readonly onFailure?: 'restart' | 'stop';
   /** Waits between restarts of one flow. Default `backoff()`. */
@@ -38,8 +38,9 @@ export type TopologyReport = Readonly<Record<string, DrainReport>>;
  */
 export interface Topology extends AsyncDisposable {
   /**
-   * Resolves when every flow has ended; rejects when one failed for good under `stop`, or more often than the `tries` of
-   * `restart`. As with one flow, a failure that nobody waits for is an unhandled rejection.
+   * Resolves when every flow has ended; rejects, once all are stopped, when one failed for good under `stop`, as often as the
+   * `tries` of `restart`, or by a mistake in the program. As with one flow, a failure that nobody waits for is an unhandled
+   * rejection.
    */
   readonly done: Promise<TopologyReport>;
   /** The flow of that name as it runs now; a restart exchanges it. */
@@ -57,7 +58,9 @@ const RUNNING = called('what run() gives, not a promise of it', 'done', 'stop');
 
 /**
  * Starts several flows in the order given, keeps them going and stops them together. Each entry is a function, so that a
- * flow that failed for good can be started anew: one that fails does not stop the others.
+ * flow that failed for good can be started anew: one that fails does not stop the others. Only where the program itself is
+ * wrong (an option or a flow of the wrong kind, a client that is not installed, a sink that has ended when its flow is
+ * started again) all of them stop, and `done` rejects with it. A flow that completes has ended; the others go on.
  *
  * @example
  * import { memorySink, run, topology } from 'sluice';
@@ -120,7 +123,8 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
 
   function failed(name: string, error: SluiceError, failures: number): void {
     const over = stopping !== undefined;
-    if (over || options.onFailure === 'stop' || failures >= (schedule.tries ?? Infinity)) {
+    const isLast = options.onFailure === 'stop' || failures >= (schedule.tries ?? Infinity);
+    if (over || isLast || isMistake(error, failures)) {
       reports[name] = { clean: false, unfinished: [], tookMs: 0, error };
       if (!over) {
         failure = error;
@@ -186,4 +190,13 @@ export function topology(flows: Readonly<Record<string, () => Running>>, options
     describe: () => byName((running) => running.describe()),
     [Symbol.asyncDispose]: async () => void (await stop()),
   };
+}
+
+/**
+ * True where each start would end in the same way: what the program hands over is wrong, or is not installed. What the far side
+ * says of it names no faults: a queue that is not there may come back. A sink that is made with its flow has not ended yet.
+ */
+function isMistake(error: SluiceError, failures: number): boolean {
+  if (isSluiceError(error, 'CONFIG_INVALID')) return error.details['faults'] !== undefined;
+  return isSluiceError(error, 'PEER_MISSING') || (isSluiceError(error, 'SINK_CLOSED') && failures > 1);
 }

@@ -1,4 +1,4 @@
-import { Observable } from 'rxjs';
+import { Observable, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   backoff,
@@ -17,10 +17,13 @@ import { virtualClock } from 'sluice/testing';
 
 const sinkInto = (): ReturnType<typeof memorySink> => memorySink(memoryBroker(), { topic: 'out' });
 
-function failing(times: { left: number }): Flow<unknown> {
+function failing(
+  times: { left: number },
+  error: SluiceError = new SluiceError('CONNECT_FAILED', 'refused'),
+): Flow<unknown> {
   return new Observable<Message<unknown>>((subscriber) => {
     times.left -= 1;
-    if (times.left >= 0) subscriber.error(new SluiceError('CONNECT_FAILED', 'refused'));
+    if (times.left >= 0) subscriber.error(error);
   });
 }
 
@@ -125,5 +128,58 @@ describe('topology', () => {
     );
     await expect(app.done).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
     await expect(app.running('steady')?.done).resolves.toMatchObject({ clean: true });
+  });
+
+  it('starts no flow again whose mistake is in the program: it stops all and rejects done', async () => {
+    const clock = virtualClock();
+    const ended = sinkInto();
+    const broker = memoryBroker({ clock });
+    const plainValues = of(1, 2) as unknown as Flow<unknown>;
+    const mistakes: Record<string, [code: string, starts: number, flow: () => Running]> = {
+      flow: ['CONFIG_INVALID', 1, () => run(plainValues, sinkInto(), { clock })],
+      peer: [
+        'PEER_MISSING',
+        1,
+        () => run(failing({ left: 9 }, new SluiceError('PEER_MISSING', 'x')), sinkInto(), { clock }),
+      ],
+      // Made outside of its factory, it ends with the first failure of the flow.
+      sink: ['SINK_CLOSED', 2, () => run(failing({ left: 9 }), ended, { clock })],
+    };
+    for (const [name, [code, expected, flow]] of Object.entries(mistakes)) {
+      let starts = 0;
+      const app = topology(
+        {
+          steady: () => run(memorySource(broker, { topic: 'a', clock }), sinkInto(), { clock }),
+          [name]: () => {
+            starts += 1;
+            return flow();
+          },
+        },
+        { clock, restart: backoff({ initialMs: 10, jitter: 'none' }) },
+      );
+      const rejected = expect(app.done).rejects.toMatchObject({ code });
+      await clock.run(1_000);
+      await rejected;
+      expect(starts).toBe(expected);
+      await expect(app.running('steady')?.done).resolves.toMatchObject({ clean: true });
+      expect(await app.stop()).toMatchObject({ [name]: { clean: false, error: { code } } });
+    }
+  });
+
+  it('starts a flow again that the far side calls badly configured: a queue may come back', async () => {
+    const clock = virtualClock();
+    let starts = 0;
+    const gone = { left: 2 };
+    const app = topology(
+      {
+        shaky: () => {
+          starts += 1;
+          return run(failing(gone, new SluiceError('CONFIG_INVALID', 'there is no such queue')), sinkInto(), { clock });
+        },
+      },
+      { clock, restart: backoff({ initialMs: 10, jitter: 'none' }) },
+    );
+    await clock.run(1_000);
+    expect([starts, app.running('shaky')?.health().reasons]).toEqual([3, []]);
   });
 });
