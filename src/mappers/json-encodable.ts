@@ -8,15 +8,23 @@ interface Problem {
   readonly deepest?: object;
 }
 
+/** What a writer can write beside JSON, and what was met on the way through a value. */
+export interface JsonSight {
+  readonly bigints: boolean;
+  hasNull: boolean;
+}
+
+/** That of JSON.stringify, where nobody asks what was met. */
+const PLAIN: JsonSight = { bigints: false, hasNull: false };
+
 /**
  * Why JSON.stringify would throw, overflow the stack, or leave out or replace a part of the value; `undefined` when it
  * writes all of it. A property that is `undefined` is absent, as everywhere in JSON.
  *
- * @param bigints whether the writer can write a bigint
  * @internal
  */
-export function whyNotJson(value: unknown, maxDepth: number, bigints = false): string | undefined {
-  const problem = value === undefined ? said('undefined has no JSON form') : inValue(value, maxDepth, bigints);
+export function whyNotJson(value: unknown, maxDepth: number, sight: JsonSight = PLAIN): string | undefined {
+  const problem = value === undefined ? said('undefined has no JSON form') : inValue(value, maxDepth, sight);
   return problem === undefined ? undefined : `${problem.what}, at ${jsonPointer(problem.path.reverse())}`;
 }
 
@@ -25,14 +33,16 @@ function said(what: string): Problem {
 }
 
 /** @param levels how many levels may still be entered */
-function inValue(value: unknown, levels: number, bigints: boolean): Problem | undefined {
+function inValue(value: unknown, levels: number, sight: JsonSight): Problem | undefined {
   switch (typeof value) {
     case 'object':
-      return value === null ? undefined : inObject(value, levels, bigints);
+      if (value !== null) return inObject(value, levels, sight);
+      sight.hasNull = true;
+      return undefined;
     case 'number':
       return value - value === 0 ? undefined : said(`JSON would write null for the number ${value}`);
     case 'bigint':
-      return bigints ? undefined : said('JSON has no bigint: map it to text');
+      return sight.bigints ? undefined : said('JSON has no bigint: map it to text');
     case 'function':
     case 'symbol':
       return said(`a ${typeof value} has no JSON form`);
@@ -41,9 +51,9 @@ function inValue(value: unknown, levels: number, bigints: boolean): Problem | un
   }
 }
 
-function inObject(value: object, levels: number, bigints: boolean): Problem | undefined {
+function inObject(value: object, levels: number, sight: JsonSight): Problem | undefined {
   if (levels === 0) return { what: 'nested deeper than maxDepth', path: [], deepest: value };
-  if (Array.isArray(value)) return inArray(value, levels, bigints);
+  if (Array.isArray(value)) return inArray(value, levels, sight);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
     const known = ofClass(value);
@@ -52,7 +62,7 @@ function inObject(value: object, levels: number, bigints: boolean): Problem | un
   const record = value as Record<string, unknown>;
   // `for in` with its own key is the fastest way through an object; the check drops what a class put on a prototype.
   for (const key in record) {
-    const problem = inValue(record[key], levels - 1, bigints);
+    const problem = inValue(record[key], levels - 1, sight);
     if (problem === undefined || !Object.hasOwn(record, key)) continue;
     // An object that says itself what to write is taken at its word.
     if (typeof record['toJSON'] === 'function') return undefined;
@@ -61,11 +71,11 @@ function inObject(value: object, levels: number, bigints: boolean): Problem | un
   return undefined;
 }
 
-function inArray(items: readonly unknown[], levels: number, bigints: boolean): Problem | undefined {
+function inArray(items: readonly unknown[], levels: number, sight: JsonSight): Problem | undefined {
   for (let index = 0; index < items.length; index += 1) {
     const item = items[index];
     const problem =
-      item === undefined ? said('JSON would write null for undefined in an array') : inValue(item, levels - 1, bigints);
+      item === undefined ? said('JSON would write null for undefined in an array') : inValue(item, levels - 1, sight);
     if (problem !== undefined) return above(problem, items, index);
   }
   return undefined;

@@ -4,6 +4,7 @@ import { checkOptions, configInvalid } from '../options.js';
 import type { Mapper } from './codec.js';
 import { decodeJson } from './json-decode.js';
 import { whyNotJson } from './json-encodable.js';
+import { jsonPointer } from './json-pointer.js';
 import { JSON_LIMIT_RULES, jsonRules, type JsonOptions } from './json-rules.js';
 import { checkSize } from './size.js';
 import type { SchemaOutput, StandardSchemaV1 } from './standard-schema.js';
@@ -23,7 +24,7 @@ const encoder = new TextEncoder();
  * for objects with many short fields. Decoding is that of `json`.
  *
  * The schema decides what is written: properties it does not name are left out, and a value of another type is converted
- * (1.5 as an `integer` gives 1). What `json` refuses to write is refused here too, except for a bigint where the schema says
+ * (1.5 as an `integer` gives 1), but null is refused where it does not say `nullable: true`. What `json` refuses to write is refused here too, except for a bigint where the schema says
  * `integer`.
  *
  * Compiling uses `new Function`: in a browser whose content security policy forbids that, use `json`. Build one mapper and
@@ -62,9 +63,11 @@ export function jsonWithSchema(jsonSchema: JsonSchema, options: JsonOptions = {}
     encode(value) {
       let text: string;
       try {
-        const unfit = whyNotJson(value, rules.maxDepth, true);
+        const sight = { bigints: true, hasNull: false };
+        const unfit = whyNotJson(value, rules.maxDepth, sight);
         if (unfit !== undefined) throw new SluiceError('ENCODE_FAILED', `jsonWithSchema: ${unfit}.`);
         text = write(value);
+        if (sight.hasNull) checkNulls(value, text);
       } catch (error) {
         throw unwritable(error);
       }
@@ -80,6 +83,31 @@ function compiled(jsonSchema: JsonSchema): (value: unknown) => string {
     const said = cause instanceof Error ? cause.message : String(cause);
     throw configInvalid('jsonWithSchema', [`the JSON Schema cannot be compiled: ${said.slice(0, 200)}`]);
   }
+}
+
+/** The compiled function takes null for 0, an empty text or an empty object, and what was not known would be a figure. */
+function checkNulls(value: unknown, text: string): void {
+  const path = changedNull(value, JSON.parse(text));
+  if (path === undefined) return;
+  const cure = `Say nullable: true where it may be null`;
+  throw new SluiceError(
+    'ENCODE_FAILED',
+    `jsonWithSchema: the JSON Schema does not take null, at ${jsonPointer(path.reverse())}. ${cure}.`,
+  );
+}
+
+/** Where a null was written as something else, from its end; what the schema leaves out was not. */
+function changedNull(value: unknown, written: unknown): PropertyKey[] | undefined {
+  if (value === null) return written === null ? undefined : [];
+  if (typeof value !== 'object' || typeof written !== 'object' || written === null) return undefined;
+  const record = value as Record<string, unknown>;
+  // An object that says itself what to write is taken at its word.
+  if (typeof record['toJSON'] === 'function') return undefined;
+  for (const [key, own] of Object.entries(written)) {
+    const path = Object.hasOwn(record, key) ? changedNull(record[key], own) : undefined;
+    if (path !== undefined) return [...path, key];
+  }
+  return undefined;
 }
 
 /** The compiled function quotes values in its errors, so neither its text nor the error itself is kept. */

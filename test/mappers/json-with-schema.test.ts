@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StandardSchemaV1 } from 'sluice';
-import { jsonWithSchema } from 'sluice/json-schema';
+import { jsonWithSchema, type JsonSchema } from 'sluice/json-schema';
 import { codeOf, refusal, textOf, utf8 } from '../helpers/payloads.js';
 
 interface Bill {
@@ -76,6 +76,25 @@ describe('jsonWithSchema', () => {
     expect(error.message).toContain(said);
     expect(error.message).not.toContain('canary');
     expect(error.cause).toBeUndefined();
+  });
+
+  it('B12: refuses null where the schema does not take it, and writes it where it does', () => {
+    const type = (one: JsonSchema): JsonSchema => ({
+      type: 'object',
+      properties: { a: { type: 'array', items: one } },
+    });
+    for (const name of ['number', 'integer', 'string', 'boolean', 'array', 'object']) {
+      const error = refusal(() => jsonWithSchema(type({ type: name })).encode({ a: [null] }));
+      expect(error.code).toBe('ENCODE_FAILED');
+      expect(error.message).toContain('does not take null, at /a/0');
+      expect(textOf(jsonWithSchema(type({ type: name, nullable: true })).encode({ a: [null] }))).toBe('{"a":[null]}');
+    }
+    const some = {
+      type: 'object',
+      properties: { own: { type: 'object', properties: { x: { type: 'number' } } }, free: {} },
+    };
+    const value = { own: { x: null, toJSON: () => ({ x: 1 }) }, free: { b: null }, unnamed: null };
+    expect(textOf(jsonWithSchema(some).encode(value))).toBe('{"own":{"x":1},"free":{"b":null}}');
   });
 
   it('B10: refuses a payload above maxBytes', () => {
