@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.js';
 import { checkOptions, type OptionRule, required } from '../options.js';
 import { jsonPointer } from './json-pointer.js';
-import type { SchemaResult, StandardSchemaV1 } from './standard-schema.js';
+import type { SchemaIssue, SchemaResult, StandardSchemaV1 } from './standard-schema.js';
 
 /**
  * A function from a payload to what the schema makes of it, for any validator that speaks Standard Schema v1 (Zod,
@@ -70,12 +70,23 @@ export function isPromise<Output>(
 
 /** @internal */
 export function output<Output>(result: SchemaResult<Output>): Output {
-  if (result.issues === undefined) return result.value;
-  // The messages of the issues stay inside: validators quote the value in them.
-  const paths = result.issues.map(({ path }) =>
-    jsonPointer((path ?? []).map((part) => (typeof part === 'object' ? part.key : part))),
-  );
+  if (result.issues === undefined) {
+    if ('value' in result) return result.value;
+    throw new SluiceError('SCHEMA_INVALID', 'the schema answered with neither value nor issues.');
+  }
+  if (!Array.isArray(result.issues)) {
+    throw new SluiceError('SCHEMA_INVALID', 'the schema answered with issues that are no array.');
+  }
+  const paths = result.issues.map(pathOf);
   const more = paths.length > 5 ? ` and ${paths.length - 5} more` : '';
   const where = paths.length === 0 ? '' : ` at ${paths.slice(0, 5).join(', ')}${more}`;
   throw new SluiceError('SCHEMA_INVALID', `the payload does not fit the schema${where}.`, { details: { paths } });
+}
+
+/** Its message stays inside: validators quote the value in it. What is no path, as validators made by hand have it, is none. */
+function pathOf(issue: Partial<SchemaIssue> | null): string {
+  const path: readonly unknown[] = Array.isArray(issue?.path) ? issue.path : [];
+  return jsonPointer(
+    path.map((part) => (typeof part === 'object' ? (part as { key: PropertyKey } | null)?.key : part) as PropertyKey),
+  );
 }

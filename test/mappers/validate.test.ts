@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { json, validate, type SchemaResult, type StandardSchemaV1 } from 'sluice';
+import { json, validate, validateAsync, type SchemaResult, type StandardSchemaV1 } from 'sluice';
 import { codeOf, refusal } from '../helpers/payloads.js';
 
 function schema<O>(
@@ -31,6 +31,20 @@ describe('validate', () => {
     );
     expect(error.details['paths']).toHaveLength(7);
     expect(JSON.stringify(error)).not.toContain('canary');
+  });
+
+  it.each([
+    ['nothing', {}, 'the schema answered with neither value nor issues.'],
+    ['issues that are null', { issues: null, value: 1 }, 'the schema answered with issues that are no array.'],
+    ['a text as issues', { issues: 'canary' }, 'the schema answered with issues that are no array.'],
+    ['an issue that is null', { issues: [null] }, 'the payload does not fit the schema at the root.'],
+    ['a path that is a text', { issues: [{ path: 'canary' }] }, 'the payload does not fit the schema at the root.'],
+    ['a path with null', { issues: [{ path: [null] }] }, 'the payload does not fit the schema at /undefined.'],
+  ])('refuses the payload when the schema answers with %s', async (_, answer, said) => {
+    const answering = schema(() => answer as unknown as SchemaResult<number>);
+    const expected = { code: 'SCHEMA_INVALID', message: said };
+    expect(refusal(() => validate(answering)(1))).toMatchObject(expected);
+    await expect(validateAsync(answering)(1)).rejects.toMatchObject(expected);
   });
 
   it('keeps what the schema threw as the cause', () => {
