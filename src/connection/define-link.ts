@@ -18,7 +18,7 @@ export interface LinkDefinition<C> {
   readonly connector: string;
   /** Opens one connection, at once or later. `context.lost` ends it from then on. */
   connect(context: LinkContext): C | PromiseLike<C>;
-  /** Closes it. Called once per connection, also when it is lost; has to bear that. */
+  /** Closes it, within 30 s. Called once per connection, also when it is lost; has to bear that. */
   disconnect(connection: C): void | PromiseLike<void>;
   /** Nobody uses the link any more, and what was open is closed. The next user may have it opened again. */
   closed?(): void;

@@ -64,7 +64,7 @@ export interface Writer<T> {
   send(sending: Sending<T>): boolean | void;
   /** Everything was sent: write out what is still held back. Confirmations may come during it. */
   flush?(): void | PromiseLike<void>;
-  /** Idempotent, and works while a send is pending. */
+  /** Idempotent, and works while a send is pending. What takes longer than 30 s is not waited for. */
   close(): void | PromiseLike<void>;
 }
 

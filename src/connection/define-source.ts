@@ -80,7 +80,10 @@ export interface Reader {
   leave?(): boolean;
   /** No further message is wanted; settlements still come. */
   stop?(): void;
-  /** Idempotent. Passes on what was settled, gives back what was not, and works while anything else is pending. */
+  /**
+   * Idempotent. Passes on what was settled, gives back what was not, and works while anything else is pending. What takes
+   * longer than 30 s is not waited for.
+   */
   close(): void | PromiseLike<void>;
 }
 

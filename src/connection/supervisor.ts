@@ -83,12 +83,25 @@ export class Supervisor<R> {
     }
     status.to('closing');
     const closing = this.closeResource();
-    const closed = (): void => status.to('closed');
-    if (closing === undefined) {
-      closed();
-      return undefined;
-    }
-    return closing.then(closed, closed);
+    if (closing !== undefined) return this.closed(closing);
+    status.to('closed');
+    return undefined;
+  }
+
+  /** What never says that it is closed must not keep the flow, or the next user of its link, waiting for ever. */
+  private closed(closing: PromiseLike<void>): Promise<void> {
+    const { clock, status } = this.plan;
+    let cancel: Cancel;
+    const late = new Promise<SluiceError>((resolve) => {
+      const text = `Not closed after ${LONGEST_CLOSE_MS} ms; it is left as it is.`;
+      cancel = clock.timer(LONGEST_CLOSE_MS, () =>
+        resolve(metBy(status.connector, new SluiceError('CONNECTION_LOST', text))),
+      );
+    });
+    return Promise.race([closing, late]).then((error) => {
+      cancel();
+      status.to('closed', error);
+    });
   }
 
   private end(): void {
@@ -212,6 +225,9 @@ export class Supervisor<R> {
     return resource === undefined ? undefined : settleQuietly(() => this.plan.close(resource.value));
   }
 }
+
+/** Longer than any client of ours takes that its far side leaves without an answer. */
+const LONGEST_CLOSE_MS = 30_000;
 
 /** A far side that says when to come again may not keep us away for longer. */
 const LONGEST_ASKED_MS = 60_000;

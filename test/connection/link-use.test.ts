@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { backoff, isSluiceError, SluiceError, type Status } from 'sluice';
+import { backoff, isSluiceError, observe, SluiceError, type Status } from 'sluice';
 import { defineLink, defineSink, defineSource, type Link, type LinkContext } from 'sluice/connection';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { collect } from '../helpers/collect.js';
@@ -146,6 +146,48 @@ describe('a source over a link (S2.8)', () => {
     expect(steps).toEqual(['disconnected', 'sink closed']);
   });
 
+  it('ends although its reader, or the link, never says that it is closed, and the link can be used again', async () => {
+    const never = new Promise<void>(() => undefined);
+    for (const hangs of ['reader', 'link'] as const) {
+      const clock = virtualClock();
+      const ends: string[] = [];
+      const reasons: unknown[] = [];
+      const link = defineLink<number>(
+        { connector: 'net', connect: () => 1, disconnect: () => (hangs === 'link' ? never : undefined) },
+        { clock },
+      );
+      const flow = defineSource<number, number>(
+        {
+          connector: 'rig',
+          link,
+          credit: 4,
+          open: (context) => ({
+            resume: () => context.end(),
+            settle: () => undefined,
+            close: () => (hangs === 'reader' ? never : undefined),
+          }),
+        },
+        { clock },
+      );
+      const stop = observe((event) => {
+        if (event.type === 'status.changed' && event.reason !== undefined) reasons.push(event.reason);
+      });
+      try {
+        flow.subscribe({ complete: () => void ends.push('first') });
+        await clock.run(29_000);
+        expect(ends).toEqual([]);
+        flow.subscribe({ complete: () => void ends.push('second') });
+        await clock.run(60_000);
+      } finally {
+        stop();
+      }
+      expect(ends).toEqual(['first', 'second']);
+      const connector = hangs === 'reader' ? 'rig' : 'net';
+      expect(reasons).toMatchObject(Array(2).fill({ code: 'CONNECTION_LOST', details: { connector } }));
+      expect(clock.pendingTimers).toBe(0);
+    }
+  });
+
   it('opens once, and in the moment the link is back, however long that took (G10)', () => {
     const r = rig();
     const seen = r.source();
@@ -195,6 +237,24 @@ describe('a source over a link (S2.8)', () => {
 });
 
 describe('a sink over a link', () => {
+  it('is closed although its writer never says so', async () => {
+    const clock = virtualClock();
+    const sink = defineSink<number>(
+      {
+        connector: 'rig',
+        maxUnconfirmed: 4,
+        open: () => ({ send: (sending) => sending.confirm(), close: () => new Promise<void>(() => undefined) }),
+      },
+      { clock },
+    );
+    let isClosed = false;
+    void sink.closed?.then(() => (isClosed = true));
+    sink.next(recorder().message(1));
+    sink.complete();
+    await clock.run(30_000);
+    expect(isClosed).toBe(true);
+  });
+
   it('sends what waited in the moment the link is back', () => {
     const r = rig();
     const other = rig();
