@@ -1,6 +1,7 @@
 import type { Cancel } from '../clock.js';
 import { report } from '../observability/observe.js';
 import type { WebSocketConnection } from './websocket-connection.js';
+import { frameFault } from './websocket-frames.js';
 import type { WebSocketData } from './websocket-wire.js';
 
 /** What the server is told for somebody to get messages, and when nobody wants them any more. */
@@ -15,9 +16,6 @@ interface Wanted {
   users: number;
 }
 
-const frameOf = (frame: WebSocketData | (() => WebSocketData)): WebSocketData =>
-  typeof frame === 'function' ? frame() : frame;
-
 /**
  * The channels that somebody wants, counted. On every new connection their open frames are the first to be sent, so
  * nothing that was queued meanwhile can come before them; a channel that is wanted again while it is open sends nothing.
@@ -25,15 +23,25 @@ const frameOf = (frame: WebSocketData | (() => WebSocketData)): WebSocketData =>
  * @internal
  */
 export class Channels {
+  private readonly maxBytes: number;
   private readonly wanted = new Map<string | symbol, Wanted>();
   private connection: WebSocketConnection | undefined;
+
+  /** @param maxBytes largest frame that is sent */
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
 
   /** Counts a user of the channel until cancelled; `key` tells which ones share it. */
   want(key: string | symbol, frames: ChannelFrames): Cancel {
     let entry = this.wanted.get(key);
     if (entry === undefined) {
-      // First, as a function that throws opens nothing.
-      this.connection?.send(frameOf(frames.open));
+      const { open } = frames;
+      // First, as what cannot be sent opens nothing. A function may say something else by the time there is a connection.
+      if (this.connection !== undefined || typeof open !== 'function') {
+        const frame = this.frameOf(open);
+        this.connection?.send(frame);
+      }
       entry = { frames, users: 0 };
       this.wanted.set(key, entry);
     }
@@ -48,7 +56,7 @@ export class Channels {
       this.wanted.delete(key);
       if (own.frames.close === undefined) return;
       try {
-        this.connection?.send(frameOf(own.frames.close));
+        this.connection?.send(this.frameOf(own.frames.close));
       } catch (error) {
         // Whoever leaves has to be able to.
         report({ type: 'stage.failed', stage: 'websocket channel', reason: error });
@@ -59,10 +67,17 @@ export class Channels {
   /** A new connection: tells it all that is wanted. */
   opened(connection: WebSocketConnection): void {
     this.connection = connection;
-    for (const { frames } of this.wanted.values()) connection.send(frameOf(frames.open));
+    for (const { frames } of this.wanted.values()) connection.send(this.frameOf(frames.open));
   }
 
   lost(connection: WebSocketConnection): void {
     if (this.connection === connection) this.connection = undefined;
+  }
+
+  private frameOf(frame: WebSocketData | (() => WebSocketData)): WebSocketData {
+    const data = typeof frame === 'function' ? frame() : frame;
+    const fault = frameFault(data, this.maxBytes);
+    if (fault !== undefined) throw fault;
+    return data;
   }
 }

@@ -73,7 +73,7 @@ export function webSocketLink(options: WebSocketLinkOptions): WebSocketLink;
 export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkOptions): WebSocketLink {
   const settings = checkLinkOptions(options);
   const { maxBytes = 1_048_576, maxBufferedBytes = 1_048_576, closeTimeoutMs = 2_000, heartbeatMs = 5_000 } = settings;
-  const channels = new Channels();
+  const channels = new Channels(maxBytes);
   const renews = typeof settings.url === 'function' || typeof settings.headers === 'function';
   const limits = { maxBytes, maxBufferedBytes };
   const warn = insecureWarning('websocket');
