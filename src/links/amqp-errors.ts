@@ -11,6 +11,7 @@ const NOT_ALLOWED = 530;
 const CURES: readonly (readonly [said: RegExp, cure: string])[] = [
   [/login was refused/i, 'correct username and password; it takes guest from its own machine only'],
   [/no (queue|exchange) '/, 'declare it in the topology of the link, or correct its name'],
+  [/of queue type rabbit_stream_queue/, 'that is a stream, which cannot be read here: name a quorum or classic queue'],
   [/inequivalent arg/, 'declare it as the broker has it, or delete it there'],
 ];
 

@@ -60,7 +60,10 @@ export class AmqpReader implements Reader {
 
   async start(): Promise<void> {
     const { queue, exclusive = false } = this.options;
-    const { consumerTag } = await this.channel.consume(queue, (message) => this.take(message), { exclusive });
+    // The priority is the usual one, and what a stream refuses: it would begin with what comes next each time that it is
+    // opened, and know neither requeue nor dead. Every other queue takes it.
+    const how = { exclusive, priority: 0 };
+    const { consumerTag } = await this.channel.consume(queue, (message) => this.take(message), how);
     this.consumerTag = consumerTag;
     this.isOpen = true;
   }

@@ -392,6 +392,39 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     await until(() => expect(out.settled).toEqual(['CONFIG_INVALID']));
   });
 
+  it('reads no stream, which forgets where its reader was, and says so', async () => {
+    const { admin, link } = await bench(broker());
+    await admin.with((channel) => channel.assertQueue('log', { arguments: { 'x-queue-type': 'stream' } }));
+    const seen = read(link(), 'log', {});
+    await until(() => expect(seen.errors).toMatchObject([{ code: 'CONFIG_INVALID', retriable: false }]));
+    expect(String(seen.errors)).toContain('that is a stream, which cannot be read here');
+  });
+
+  it('gives every message of a fanout exchange to every queue, and a slow reader holds up no other (S3.43, S3.47)', async () => {
+    const { admin, link } = await bench(broker());
+    const names = ['w.1', 'w.2', 'w.slow'];
+    const one = link({
+      exchanges: [{ name: 'w', type: 'fanout' }],
+      queues: names.map((name) => ({ name, type: 'classic' })),
+      bindings: names.map((queue) => ({ queue, exchange: 'w' })),
+    });
+    const [first, second, slow] = names.map((name) =>
+      read(one, name, { credit: 10 }, name === 'w.slow' ? undefined : (message) => void message.ack()),
+    ) as [Collected<Uint8Array>, Collected<Uint8Array>, Collected<Uint8Array>];
+    const out = write(one, { exchange: 'w' });
+    for (const text of numbers(100)) out.send('price', text);
+    await until(() => expect(out.settled).toEqual(numbers(100).map(() => 'ack')));
+    await until(() => expect([texts(first), texts(second)]).toEqual([numbers(100), numbers(100)]));
+    // It has as many as its credit says and settles none, the others wait for it at the broker.
+    await until(() => expect(texts(slow)).toEqual(numbers(10)));
+    expect(await admin.depth('w.slow')).toBe(90);
+    for (let at = 0; at < 100; at += 1) {
+      await until(() => expect(slow.messages.length).toBeGreaterThan(at));
+      slow.messages[at]?.ack();
+    }
+    expect(texts(slow)).toEqual(numbers(100));
+  });
+
   it('goes over TLS to a broker that is trusted, and to no other (SEC-01)', async (context) => {
     const { secured, how } = broker();
     if (secured === undefined) return context.skip(`${how}: it has no listener with TLS`);

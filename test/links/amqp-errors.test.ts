@@ -33,6 +33,10 @@ describe('amqpError', () => {
   it.each([
     [`NOT_FOUND - no queue 'q' in vhost '/'`, 'declare it in the topology'],
     [`PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q'`, 'declare it as the broker has it'],
+    [
+      `PRECONDITION_FAILED - invalid arg 'x-priority' for queue 'q' of queue type rabbit_stream_queue`,
+      'that is a stream',
+    ],
     ['ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN', 'correct username and password'],
     ['Expected ConnectionOpenOk; got <ConnectionClose channel:0>', 'it is not there, or not for this user'],
   ])('says what to do about %s', (message, cure) => {
