@@ -11,10 +11,13 @@ import type { SinkDefinition, SinkSettings, Writer, WriterContext } from './defi
 import { Flight, Flights } from './flights.js';
 import type { Sink } from './flow.js';
 import { isThenable } from './is-thenable.js';
+import { called, checkArgument } from './options.js';
 import { Ring } from './ring.js';
 import type { SinkHandle } from './scope.js';
 import { StatusCell } from './status-cell.js';
 import { Supervisor } from './supervisor.js';
+
+const WRITER = called('a writer with send and close', 'send', 'close');
 
 /** So many may wait before those are looked for that their source took back meanwhile. */
 const MANY_WAITING = 32;
@@ -75,6 +78,7 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
       connectTimeoutMs: settings.connectTimeoutMs,
       status: this.cell,
       open: (lost) => this.link.open(lost, (connection) => definition.open(this.contextOf(lost), connection)),
+      check: (writer) => checkArgument(connector, 'what open gives', writer, WRITER),
       close: (writer) => writer.close(),
       up: (writer) => {
         this.writer = writer;

@@ -3,8 +3,11 @@ import type { SluiceError } from '../errors.js';
 import type { Link } from './define-link.js';
 import type { Reader, SourceSettings } from './define-source.js';
 import { LinkUse } from './link-use.js';
+import { called, checkArgument } from './options.js';
 import type { StatusCell } from './status-cell.js';
 import { Supervisor } from './supervisor.js';
+
+const READER = called('a reader with resume, settle and close', 'resume', 'settle', 'close');
 
 /** What a source reads over, and who hears of it. */
 export interface SourceLinePlan<C> {
@@ -40,6 +43,7 @@ export class SourceLine<C> {
       connectTimeoutMs: settings.connectTimeoutMs,
       status,
       open: (lost) => link.open(lost, (connection) => plan.open(lost, connection)),
+      check: (reader) => checkArgument(status.connector, 'what open gives', reader, READER),
       close: (reader) => reader.close(),
       up: (reader) => plan.up(reader),
       down: (error) => plan.down(error),

@@ -22,6 +22,8 @@ export interface Supervised<R> {
     lost: (error: unknown, immediately?: boolean) => void,
     abandoned: (drop: () => void) => void,
   ): R | PromiseLike<R> | typeof NOT_YET;
+  /** Throws for what cannot be used: who opens it in plain JavaScript may have forgotten to return it. */
+  check?(resource: R): void;
   close(resource: R): void | PromiseLike<void>;
   up(resource: R): void;
   down(error: unknown): void;
@@ -171,6 +173,12 @@ export class Supervisor<R> {
       return;
     }
     this.drop = undefined;
+    try {
+      this.plan.check?.(value);
+    } catch (error) {
+      this.lost(generation, error);
+      return;
+    }
     this.resource = { value };
     this.upSinceMs = this.plan.clock.elapsed();
     this.plan.status.to('connected');

@@ -90,6 +90,22 @@ describe('defineSink', () => {
     expect(r.counts.opened).toBe(1);
   });
 
+  it('closes with what it holds where open gives no writer, as of plain JavaScript that forgot to return it', async () => {
+    for (const given of [undefined, Promise.resolve(), {}]) {
+      const clock = virtualClock();
+      const sink = defineSink<number>({ connector: 'eager', maxUnconfirmed: 3, open: () => given as never }, { clock });
+      const source = testSource<number>({ clock });
+      let nacks = 0;
+      source.nacks$.subscribe(() => (nacks += 1));
+      source.flow.subscribe(sink);
+      source.offer(1);
+      await clock.run(100);
+      expect(nacks).toBe(1);
+      const told = expect.stringMatching(/what open gives.*expected a writer with send and close/) as string;
+      expect(sink.failure).toMatchObject({ code: 'CONFIG_INVALID', message: told, details: { connector: 'eager' } });
+    }
+  });
+
   it('acks when confirmed, and sends at most maxUnconfirmed before (SNK-03, ACK-13)', () => {
     const r = rig();
     const { taken, log } = messages(r.clock, 5);

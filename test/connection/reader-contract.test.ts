@@ -31,6 +31,18 @@ describe('what a reader may rely on', () => {
     expect(settled).toEqual([[1, 'ack']]);
   });
 
+  it('is refused where open gives none, as of plain JavaScript that forgot to return it', async () => {
+    for (const given of [undefined, Promise.resolve(), {}, Promise.resolve({ resume: () => undefined })]) {
+      const clock = virtualClock();
+      const errors: unknown[] = [];
+      const flow = defineSource<string>({ connector: 'eager', credit: 4, open: () => given as never }, { clock });
+      flow.subscribe({ error: (error: unknown) => errors.push(error) });
+      await clock.run(60_000);
+      const told = expect.stringMatching(/what open gives.*expected a reader with resume, settle and close/) as string;
+      expect(errors).toMatchObject([{ code: 'CONFIG_INVALID', message: told, details: { connector: 'eager' } }]);
+    }
+  });
+
   it('never settles over one opening what came during another that was lost before it was done', async () => {
     const clock = virtualClock();
     const settled: [number, unknown][] = [];
