@@ -55,7 +55,7 @@ export interface FlowTestOptions {
 
 /**
  * A test in virtual time that is drawn as lanes. It fails when a message is left unsettled or undelivered, and names the
- * last stage that saw it, without an assertion of its own. Timers of RxJS operators run in the same time; promises do
+ * last stage that saw it, without an assertion of its own; a flow that ends early is offered no more than it takes. Timers of RxJS operators run in the same time; promises do
  * not resolve in it, use `virtualClock` for those.
  *
  * @example
@@ -119,11 +119,17 @@ export function flowTest(test: (context: FlowTest) => void, options: FlowTestOpt
     if (errors.length > 0) throw errors[0];
     const drawn = laneDiagram(sources.map((source, index) => source.group(index, sources.length)));
     const left = sources.map((source) => source.leftOpen()).filter((text) => text !== '');
-    if (left.length > 0) throw new Error(`${left.join('; ')}\n\n${drawn}`);
+    if (left.length > 0) {
+      const cure = sources.some((source) => source.source.unsettled.length > 0) ? PROMISES : OFFER_LESS;
+      throw new Error(`${left.join('; ')}\n\n${drawn}\n\n${cure}`);
+    }
     for (const diagram of expected) equal(drawn, diagram);
     equal(left.join('; '), '');
   };
 }
+
+const PROMISES = 'No promise resolves in the time of flowTest: test what waits for one with virtualClock.';
+const OFFER_LESS = 'Offer no more than the flow takes: one that ends early, as behind take, leaves the rest.';
 
 /** A source of a test and what happened to each of its letters. */
 class Recorded {

@@ -73,6 +73,26 @@ describe('flowTest', () => {
         'd          od  <- never settled',
         'e           o  <- never delivered',
         'credit  10000',
+        '',
+        'No promise resolves in the time of flowTest: test what waits for one with virtualClock.',
+      ].join('\n'),
+    );
+  });
+
+  it('says what to do where a flow ends before all was offered to it', () => {
+    const run = plainFlowTest(({ offer, expectLanes }) => {
+      expectLanes(offer('abc|', { credit: 2 }).pipe(take(1)));
+    });
+    expect(run).toThrow(
+      [
+        'never delivered: b, c',
+        '',
+        'a       i',
+        'b        o   <- never delivered',
+        'c         o  <- never delivered',
+        'credit  222',
+        '',
+        'Offer no more than the flow takes: one that ends early, as behind take, leaves the rest.',
       ].join('\n'),
     );
   });
