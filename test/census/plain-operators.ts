@@ -114,7 +114,11 @@ export const PLAIN_OPERATORS: readonly CensusRow[] = [
   safe('`concatMap`, one result', (flow) => flow.pipe(concatMap(later)), HELD),
   safe('`mergeMap`, one result', (flow) => flow.pipe(mergeMap(later)), HELD),
   safe('`mergeMap`, one result, 2 at a time', (flow) => flow.pipe(mergeMap(later, 2)), HELD),
-  safe('`merge` of flows', (flow) => merge(flow, flow), 'each flow has its own credit'),
+  safe(
+    '`merge` of flows',
+    (flow) => merge(flow, flow),
+    'each flow has its own credit; where payloads differ, name both: `const all: Flow<A \\| B> = merge(a, b)`',
+  ),
   safe('`race`, won', (flow) => race(flow, NEVER), ONCE),
   safe('`timeout`, not hit', (flow) => flow.pipe(timeout({ first: 50 })), ONCE),
   safe('`groupBy`, all groups read', (flow) => flow.pipe(groupBy(isEven), mergeAll()), ONCE),

@@ -1,4 +1,4 @@
-import { firstValueFrom, map, of, pipe } from 'rxjs';
+import { firstValueFrom, map, merge, of, pipe } from 'rxjs';
 import { describe, expectTypeOf, it } from 'vitest';
 import { batch, each, type Flow, messages, payload, type Stage, through, unbatch, where } from 'sluice';
 
@@ -32,6 +32,12 @@ describe('stages', () => {
     expectTypeOf(each<number, undefined>(() => undefined)).toEqualTypeOf<Stage<number, never>>();
     expectTypeOf(each<number, void>(() => {})).toEqualTypeOf<Stage<number, never>>();
     expectTypeOf(each<number, Promise<void>>(async () => {})).toEqualTypeOf<Stage<number, never>>();
+  });
+
+  it('take what merge makes of different payloads once they are named', () => {
+    const all: Flow<Order | string> = merge(orders, orders.pipe(payload((order) => order.key)));
+    const flow = all.pipe(each((value) => (typeof value === 'string' ? value : value.id)));
+    expectTypeOf(flow).toEqualTypeOf<Flow<number | string>>();
   });
 
   it('where narrows by a guard', () => {
