@@ -1,5 +1,6 @@
 import { isLegalStep } from '../../observability/status.js';
 import type { Message } from '../../message/message.js';
+import { each } from '../../operators/each.js';
 import { run } from '../../runtime/run.js';
 import { hold, type CaseContext } from '../case-context.js';
 import type { ConformanceCase } from '../conformance-case.js';
@@ -92,10 +93,15 @@ export const OBSERVATION_CASES: readonly ConformanceCase[] = [
     needs: { anyVerb: ['net.refuse', 'net.stall', 'store.fill'] },
     async run(t) {
       const { net, store } = t.bench;
-      const channel = t.channel();
-      const sink = t.bench.sink === undefined ? undefined : t.sink(t.channel('out'), { maxUnconfirmed: 4 });
+      const [channel, out] = [t.channel(), t.channel('out')];
+      const sink = t.bench.sink === undefined ? undefined : t.sink(out, { maxUnconfirmed: 4 });
       const taking = { next: (message: Message<Uint8Array>) => void message.ack(), error: none, complete: none };
-      const running = await t.around(channel, 4, {}, () => run(t.source(channel), sink ?? taking));
+      let held: (() => void)[] | undefined;
+      const work = (bytes: Uint8Array): Uint8Array | Promise<Uint8Array> =>
+        held === undefined ? bytes : new Promise((resolve) => void held?.push(() => resolve(bytes)));
+      const running = await t.around(channel, 4, {}, () =>
+        run(t.source(channel, { maxAttempts: 1_000 }).pipe(each(work)), sink ?? taking),
+      );
       t.onEnd(() => void running.stop());
       const said = (): string => running.health().reasons.join('; ');
       await t.until('it is ready', () => running.health().ready && said() === '');
@@ -111,15 +117,22 @@ export const OBSERVATION_CASES: readonly ConformanceCase[] = [
         await t.until('it recovers', () => running.health().ready);
       }
       if (store?.fill !== undefined && sink !== undefined && t.features.finite !== true) {
-        await store.fill(channel);
-        const from = t.events.length;
+        held = [];
         const publisher = t.publish(channel, 4, { writer: 'blocked' });
-        // Whoever writes to it hears of it, each in its way.
-        const isTold = (): boolean =>
-          t.events.slice(from).some((event) => event.type === 'status.changed' || event.type === 'message.nacked');
-        await t.until('who writes hears that there is no room', isTold);
-        await store.free?.(channel);
-        await t.until('all are written', () => publisher.isDone);
+        await t.until('there is something to write', () => publisher.isDone && (held?.length ?? 0) > 0);
+        await store.fill(out);
+        const from = t.events.length;
+        const goOn = held;
+        held = undefined;
+        for (const one of goOn) one();
+        // A far side that refuses each message leaves it to the message to say so.
+        const isRefused = (): boolean =>
+          t.events.slice(from).some((event) => event.type === 'message.nacked' && event.then === 'requeue');
+        await t.until('it says that there is no room', () => !running.health().ready || isRefused());
+        t.holds(isRefused() || said().length > 0, 'it gives a reason');
+        await store.free?.(out);
+        await t.until('all are written', () => (running.health().sinks[0]?.confirmed ?? 8) >= 8);
+        await t.until('it recovers', () => running.health().ready);
       }
       const { stallDetectMs } = t.features;
       if (net?.stall === undefined || stallDetectMs === undefined || sink === undefined) return;
