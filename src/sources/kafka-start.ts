@@ -1,4 +1,5 @@
 import type { KafkaClient, KafkaPartitionName } from '../links/kafka-driver.js';
+import { configInvalid, having, integer } from '../connection/options.js';
 import type { KafkaPlace } from './kafka-partition.js';
 
 /**
@@ -12,6 +13,27 @@ export type KafkaFrom =
   | 'latest'
   | { readonly timeMs: number }
   | { readonly offsets: Readonly<Record<string, Readonly<Record<number, number>>>> };
+
+/**
+ * What is wrong with a place to begin at, beside its form: nobody would see that it is passed over.
+ *
+ * @internal
+ */
+export function startFault(from: KafkaFrom, topics: readonly string[]): string | undefined {
+  if (typeof from === 'string') return undefined;
+  const whole = integer(0);
+  if ('timeMs' in from) return whole(from.timeMs) && `'from.timeMs': ${whole(from.timeMs)}`;
+  const wrong = having()(from.offsets);
+  if (wrong !== undefined) return `'from.offsets': ${wrong}`;
+  for (const [topic, places] of Object.entries(from.offsets)) {
+    if (!topics.includes(topic)) return `'from.offsets': '${topic}' is none of the topics`;
+    const isGood =
+      having()(places) === undefined &&
+      Object.entries(places).every(([id, offset]) => whole(Number(id)) === undefined && whole(offset) === undefined);
+    if (!isGood) return `'from.offsets' of '${topic}': expected whole numbers from 0, as { partition: offset }`;
+  }
+  return undefined;
+}
 
 /**
  * Finds where to begin in the partitions that a member is given.
@@ -35,9 +57,19 @@ export class KafkaStart {
     this.replayed = replay ? new Set() : undefined;
   }
 
-  /** The topic has so many partitions now. */
+  /**
+   * The topic has so many partitions now.
+   *
+   * @throws SluiceError `CONFIG_INVALID` where it was to be begun in one that it has not
+   */
   met(topic: string, count: number): void {
-    if (!this.counts.has(topic)) this.counts.set(topic, count);
+    if (this.counts.has(topic)) return;
+    const missing = Object.keys(this.given(topic)).find((id) => Number(id) >= count);
+    if (missing !== undefined)
+      throw configInvalid('kafkaSource', [
+        `'from.offsets': '${topic}' has no partition ${missing}, only 0 to ${count - 1}`,
+      ]);
+    this.counts.set(topic, count);
   }
 
   async placesOf(client: KafkaClient, partitions: readonly KafkaPartitionName[]): Promise<KafkaPlace[]> {
@@ -50,6 +82,11 @@ export class KafkaStart {
   /** The group has a position there now: what comes later goes on from it. */
   committed({ topic, partition }: KafkaPartitionName): void {
     this.replayed?.add(`${topic}/${partition}`);
+  }
+
+  private given(topic: string): Readonly<Record<number, number>> {
+    const { from } = this;
+    return typeof from === 'object' && 'offsets' in from ? (from.offsets[topic] ?? {}) : {};
   }
 
   private async placesIn(client: KafkaClient, topic: string, ids: readonly number[]): Promise<KafkaPlace[]> {

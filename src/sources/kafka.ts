@@ -24,7 +24,7 @@ import {
 } from '../options.js';
 import { KafkaElsewhere, type KafkaRetryTopic } from './kafka-elsewhere.js';
 import { KafkaReader } from './kafka-reader.js';
-import { type KafkaFrom, KafkaStart } from './kafka-start.js';
+import { type KafkaFrom, KafkaStart, startFault } from './kafka-start.js';
 
 /**
  * Options of {@link kafkaSource}.
@@ -279,6 +279,8 @@ function check(options: KafkaSourceOptions): void {
   );
   const { sessionTimeoutMs = SESSION_MS, revokeTimeoutMs = 0, groupHeartbeatMs = 0 } = options;
   const faults: string[] = [];
+  const wrong = startFault(options.from ?? 'earliest', options.topics);
+  if (wrong !== undefined) faults.push(wrong);
   if (revokeTimeoutMs > sessionTimeoutMs / 2)
     faults.push(`'revokeTimeoutMs': expected at most half of sessionTimeoutMs, got ${revokeTimeoutMs}`);
   if (groupHeartbeatMs > sessionTimeoutMs / 3)

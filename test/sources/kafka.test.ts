@@ -14,6 +14,14 @@ describe('kafkaSource', () => {
     [{ ...good, topics: ['a b'] }, 'expected an array of names of topics'],
     [{ ...good, topic: 'a' }, `did you mean 'topics'?`],
     [{ ...good, from: 'start' }, 'expected one of earliest, latest'],
+    [{ ...good, from: { timeMs: Number.NaN } }, `'from.timeMs': expected a whole number from 0`],
+    [{ ...good, from: { offsets: 3 } }, `'from.offsets': expected an object`],
+    [{ ...good, from: { offsets: { b: { 0: 3 } } } }, `'from.offsets': 'b' is none of the topics`],
+    [{ ...good, from: { offsets: { a: 3 } } }, `'from.offsets' of 'a': expected whole numbers from 0`],
+    [{ ...good, from: { offsets: { a: { x: 3 } } } }, `'from.offsets' of 'a': expected whole numbers from 0`],
+    [{ ...good, from: { offsets: { a: { 0: 1.5 } } } }, `'from.offsets' of 'a': expected whole numbers from 0`],
+    [{ ...good, from: { offsets: { a: { 0: -1 } } } }, `'from.offsets' of 'a': expected whole numbers from 0`],
+    [{ ...good, from: { offsets: { a: { 0: 3, 1: 0 } } } }, undefined],
     [{ ...good, retryTopics: [{ topic: 'r' }] }, 'expected an array of { topic, delayMs }'],
     [{ ...good, deadTopic: 'a/b' }, 'expected the name of a topic'],
     [{ ...good, idHeader: true }, `'idHeader'`],
@@ -37,6 +45,16 @@ describe('kafkaSource', () => {
     expect(errors).toEqual([]);
     await clock.run(1_000);
     expect(errors).toMatchObject([{ code: 'CONFIG_INVALID', details: { type: 'UNKNOWN_TOPIC_OR_PARTITION' } }]);
+  });
+
+  it('ends with an error when it is to begin in a partition that is not there (S3.19)', async () => {
+    const clock = virtualClock();
+    const kafka = fakeKafka(clock);
+    kafka.topics.set('a', 2);
+    const { errors } = collect(kafkaSource(kafka.link, { ...good, from: { offsets: { a: { 1: 5, 2: 5 } } }, clock }));
+    await clock.run(100);
+    expect(errors).toMatchObject([{ code: 'CONFIG_INVALID', retriable: false }]);
+    expect(String(errors)).toContain("'a' has no partition 2, only 0 to 1");
   });
 
   it('waits for a topic that was just made', async () => {
