@@ -78,7 +78,7 @@ export class FileTarget {
         if (format !== undefined) target.bytes = await upToWholeRecord(format, handle, lines);
       }
       if (target.bytes < stats.size) await handle.truncate(target.bytes);
-      if (target.bytes === 0) await target.begin();
+      if (target.bytes === 0 && plan.durable) await syncFolder(dirname(plan.path));
       return target;
     } catch (error) {
       openFiles.delete(file);
@@ -103,8 +103,9 @@ export class FileTarget {
     }
   }
 
-  /** Appends all of it, or leaves the file as long as it was. */
-  async append(bytes: Uint8Array): Promise<void> {
+  /** Appends all of it, with the head in front where nothing is there yet, or leaves the file as long as it was. */
+  async append(records: Uint8Array): Promise<void> {
+    const bytes = this.bytes === 0 ? Buffer.concat([this.plan.head, records]) : records;
     let written = 0;
     try {
       while (written < bytes.length) {
@@ -123,7 +124,12 @@ export class FileTarget {
     return (await this.handle.stat()).nlink === 0;
   }
 
-  /** True when nothing but the head is in it. */
+  /** How long it is with the head that it has or will have. */
+  get bytesWithHead(): number {
+    return Math.max(this.bytes, this.plan.head.length);
+  }
+
+  /** True when no record is in it. */
   get isEmpty(): boolean {
     return this.bytes <= this.plan.head.length;
   }
@@ -162,12 +168,6 @@ export class FileTarget {
       `'${path}' does not begin as the format would have it, with ${shown}; what is appended would be read wrongly: ${cure}.`,
       { details: { path } },
     );
-  }
-
-  private async begin(): Promise<void> {
-    const { head, durable, path } = this.plan;
-    if (head.length > 0) await this.append(head);
-    if (durable) await syncFolder(dirname(path));
   }
 }
 

@@ -218,7 +218,7 @@ export class FileWriter<T> implements Writer<T> {
   private lastThatFits(group: Group<T>, from: number): number {
     if (this.plan.sync === 'every') return from + 1;
     const start = startOf(group, from);
-    const room = this.plan.maxBytes - this.target.bytes;
+    const room = this.plan.maxBytes - this.target.bytesWithHead;
     let to = from + 1;
     while (to < group.ends.length && (group.ends[to] as number) - start <= room) to += 1;
     return to;

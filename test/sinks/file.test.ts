@@ -418,13 +418,33 @@ describe('fileSink', () => {
       expect(at.log).toEqual(['a requeue CONFIRM_TIMEOUT']);
     });
 
-    it.each([
-      ['write', 'ENOSPC', 'FILE_FULL', `has no room left: free space on its disk.`],
-      ['truncate', 'EIO', 'FILE_FAILED', `failed with EIO.`],
-    ] as const)('already on opening (%s: %s) tells why, and tries again', async (call, errno, code, text) => {
+    it('and is full nacks what begins a file with a head too, and leaves no part of the head (F8)', async () => {
       await using folder = await temporaryFolder();
-      await folder.write('out.csv', call === 'truncate' ? 'id\r\na\r\nhal' : '');
-      vi.spyOn(await handles(), call).mockRejectedValueOnce(fault(errno));
+      const prototype = await handles();
+      const { write } = prototype;
+      let room = 5;
+      vi.spyOn(prototype, 'write').mockImplementation(async function (this: unknown, bytes, offset, length) {
+        if (room === 0) throw fault('ENOSPC');
+        const { bytesWritten } = await write.call(this as Handle, bytes, offset, Math.min(room, length));
+        room -= bytesWritten;
+        return { bytesWritten };
+      });
+      const at = recorder();
+      const sink = fileSink({ path: folder.of('out.csv'), format: csv({ columns: { id: 'string' } }), ...again });
+      sink.next(at.message({ id: 'a' }));
+      await vi.waitFor(() => expect(at.settled).toHaveLength(1));
+      expect(await folder.read('out.csv')).toBe('');
+      room = Infinity;
+      sink.next(at.message({ id: 'b' }));
+      await end(sink);
+      expect(at.log).toEqual(['[object Object] requeue FILE_FULL', '[object Object] ack']);
+      expect(await folder.read('out.csv')).toBe('id\r\nb\r\n');
+    });
+
+    it('already on opening tells why, and tries again', async () => {
+      await using folder = await temporaryFolder();
+      await folder.write('out.csv', 'id\r\na\r\nhal');
+      vi.spyOn(await handles(), 'truncate').mockRejectedValueOnce(fault('EIO'));
       const told: unknown[] = [];
       const stop = observe((event) => event.type === 'connect.failed' && told.push(event.reason));
       const at = recorder();
@@ -432,8 +452,9 @@ describe('fileSink', () => {
       sink.next(at.message({ id: 'b' }));
       await end(sink);
       stop();
-      expect(told).toMatchObject([{ code, message: `'${folder.of('out.csv')}' ${text}`, retriable: true }]);
-      expect(await folder.read('out.csv')).toBe(`id\r\n${call === 'truncate' ? 'a\r\n' : ''}b\r\n`);
+      const message = `'${folder.of('out.csv')}' failed with EIO.`;
+      expect(told).toMatchObject([{ code: 'FILE_FAILED', message, retriable: true }]);
+      expect(await folder.read('out.csv')).toBe(`id\r\na\r\nb\r\n`);
     });
 
     it('in the middle of a record, and again when that is cut off, leaves no part of it', async () => {
