@@ -21,6 +21,8 @@ export interface AmqpMeta {
 
 /** Written by sinks for the key of a message, which AMQP has no place for. */
 const KEY = 'x-message-key';
+/** RabbitMQ routes by these as by the routing key, and ends the channel over one that is no list. */
+const ROUTING: readonly string[] = ['CC', 'BCC'];
 const decoder = new TextDecoder();
 
 /** The headers of a delivery, with the properties that have a header's meaning. @internal */
@@ -31,7 +33,7 @@ export function headersOf({ properties }: ConsumeMessage): MessageHeaders {
   const headers = Object.create(null) as Record<string, HeaderValue>;
   for (const [name, value] of Object.entries(own ?? {})) {
     const header = headerOf(value);
-    if (header !== undefined && name !== KEY) headers[name] = header;
+    if (header !== undefined && name !== KEY && !ROUTING.includes(name)) headers[name] = header;
   }
   if (contentType !== undefined) headers[HEADERS.contentType] ??= contentType;
   return headers;
@@ -57,7 +59,7 @@ export function keyOf({ properties }: ConsumeMessage): string | undefined {
   return typeof key === 'string' ? key : undefined;
 }
 
-/** What goes out beside the payload. @internal */
+/** What goes out beside the payload. Throws what AMQP cannot carry. @internal */
 export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, mandatory: boolean): Options.Publish {
   const { id, key, headers, timeMs } = message;
   const properties: Options.Publish = {
@@ -71,6 +73,7 @@ export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, 
   const out: Record<string, unknown> = {};
   for (const name of Object.keys(headers)) {
     const value = headers[name] as HeaderValue;
+    if (ROUTING.includes(name)) throw new Error(`RabbitMQ would route by its header '${name}'`);
     if (name === HEADERS.contentType) properties.contentType = typeof value === 'string' ? value : textOf(value);
     else out[name] = value instanceof Uint8Array ? Buffer.from(value) : typeof value === 'string' ? value : [...value];
   }

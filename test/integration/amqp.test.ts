@@ -331,6 +331,20 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     expect([...new Set(there)]).toEqual(['a', 'c', 'e']);
   });
 
+  it('gives up a message whose header the broker would route by, and sends on what is behind it (S25)', async () => {
+    const { link, admin, proxy } = await bench(broker());
+    const queues = ['cc', 'cc.copy'].map((name) => ({ name, type: 'classic' as const }));
+    const { sink } = write(link({ queues }), { routingKey: 'cc' });
+    const { message, settled } = recorder();
+    // As a text the broker ends the channel over it, as a list it copies the message to that queue.
+    for (const CC of ['cc.copy', ['cc.copy']]) sink.next(message(utf8.encode('no'), { headers: { CC } }));
+    sink.next(message(utf8.encode('yes')));
+    await until(() =>
+      expect(settled.map(({ outcome, code }) => code ?? outcome)).toEqual(['ENCODE_FAILED', 'ENCODE_FAILED', 'ack']),
+    );
+    expect([await admin.depth('cc'), await admin.depth('cc.copy'), proxy.accepted]).toEqual([1, 0, 1]);
+  });
+
   it('ends in time while the broker is short of memory, and leaves no connection (SHU-02)', async (context) => {
     const { control } = broker();
     if (control === undefined) context.skip(`${broker().how} takes no orders`);

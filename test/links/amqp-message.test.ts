@@ -40,6 +40,17 @@ describe('a message in AMQP', () => {
     expect(Object.keys(read)).toEqual(['__proto__', 'constructor']);
   });
 
+  it('routes nobody by a header: neither reads nor writes those that RabbitMQ routes by (S25)', () => {
+    const { message } = recorder();
+    for (const name of ['CC', 'BCC']) {
+      const write = (): unknown => propertiesOf(message(bytes, { headers: { [name]: 'elsewhere' } }), true, true);
+      expect(write).toThrow(`route by its header '${name}'`);
+      expect({ ...headersOf(delivered(1, { headers: { [name]: ['elsewhere'], other: 'x' } })) }).toEqual({
+        other: 'x',
+      });
+    }
+  });
+
   it('writes a content type that came as bytes or as a list as text', () => {
     const { message } = recorder();
     const type = (value: Uint8Array | string[]): unknown =>
