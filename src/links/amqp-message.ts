@@ -70,7 +70,8 @@ export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, 
     timestamp: Math.floor(timeMs / 1_000),
   };
   if (headers === NO_HEADERS && key === undefined) return properties;
-  const out: Record<string, unknown> = {};
+  // Whatever a header is called, it is one: `__proto__` of another object would be its prototype.
+  const out = Object.create(null) as Record<string, unknown>;
   for (const name of Object.keys(headers)) {
     const value = headers[name] as HeaderValue;
     if (ROUTING.includes(name)) throw new Error(`RabbitMQ would route by its header '${name}'`);

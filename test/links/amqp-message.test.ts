@@ -40,6 +40,18 @@ describe('a message in AMQP', () => {
     expect(Object.keys(read)).toEqual(['__proto__', 'constructor']);
   });
 
+  it('writes a header of any name as a header, and nothing of its value as others (B06, DEL-02)', () => {
+    const { message } = recorder();
+    for (const value of ['x', ['x', 'y'], bytes]) {
+      const hostile = Object.fromEntries([['__proto__', value]]);
+      const { headers } = propertiesOf(message(bytes, { headers: hostile }), true, true);
+      const sent: string[] = [];
+      // As the client takes them.
+      for (const name in headers) sent.push(name);
+      expect(sent).toEqual(['__proto__']);
+    }
+  });
+
   it('routes nobody by a header: neither reads nor writes those that RabbitMQ routes by (S25)', () => {
     const { message } = recorder();
     for (const name of ['CC', 'BCC']) {
