@@ -62,7 +62,7 @@ export interface Writer<T> {
    * `context.resume`. A throw fails the message.
    */
   send(sending: Sending<T>): boolean | void;
-  /** Everything was sent: write out what is still held back. Confirmations may come during it. */
+  /** Everything was sent: write out what is still held back. Confirmations may come during it. A throw or a rejection loses the writer. */
   flush?(): void | PromiseLike<void>;
   /** Idempotent, and works while a send is pending. What takes longer than 30 s is not waited for. */
   close(): void | PromiseLike<void>;

@@ -267,8 +267,15 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   private flush(writer: Writer<T>): void {
     if (this.flushed) return;
     this.flushed = true;
-    const flushing = writer.flush?.();
-    if (isThenable(flushing)) flushing.then(undefined, (error: unknown) => this.supervisor.lose(error));
+    const failed = (error: unknown): void => {
+      if (this.writer === writer) this.supervisor.lose(error);
+    };
+    try {
+      const flushing = writer.flush?.();
+      if (isThenable(flushing)) flushing.then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   private closeIfDone(): void {

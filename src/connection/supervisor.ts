@@ -66,7 +66,7 @@ export class Supervisor<R> {
 
   /** What is open is not usable any more: opens it again. */
   lose(error: unknown): void {
-    this.lost(this.generation, error);
+    if (!this.stopped) this.lost(this.generation, error);
   }
 
   /** There is now what {@link NOT_YET} was returned for. */

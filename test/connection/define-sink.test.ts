@@ -262,6 +262,43 @@ describe('defineSink', () => {
     expect([taken.length, taken[5]?.payload, taken[5]?.attempt]).toEqual([6, 4, 1]);
   });
 
+  it('opens another writer where one cannot flush, and none once all is confirmed', async () => {
+    for (const fails of [() => Promise.reject(new Error('disk')), thrown]) {
+      for (const isLate of [false, true]) {
+        const clock = virtualClock();
+        const events: string[] = [];
+        onTestFinished(observe(({ type }) => void events.push(type)));
+        const sent: Sending<number>[] = [];
+        let opened = 0;
+        const sink = defineSink<number>(
+          {
+            connector: 'rig',
+            maxUnconfirmed: 2,
+            open: () => {
+              opened += 1;
+              return {
+                send: (sending) => void sent.push(sending),
+                flush: () => (opened === 1 ? fails() : sent.at(-1)?.confirm()),
+                close: () => undefined,
+              };
+            },
+          },
+          { clock },
+        );
+        const { taken, log } = messages(clock, 1);
+        sink.next(taken[0] as Message<number>);
+        sink.complete();
+        // The refusal of a promise comes in a turn of its own.
+        if (isLate) sent[0]?.confirm();
+        await clock.run(10_000);
+        await sink.closed;
+        expect(log).toEqual(['0 ack']);
+        expect([opened, sink.failure]).toEqual([isLate && fails !== thrown ? 1 : 2, undefined]);
+        expect(events.includes('connect.failed')).toBe(opened === 2);
+      }
+    }
+  });
+
   it('nacks the rest closeTimeoutMs after complete', async () => {
     const r = rig({ closeTimeoutMs: 500, confirmTimeoutMs: 0 });
     const { taken, log } = messages(r.clock, 4);
@@ -352,3 +389,7 @@ describe('defineSink', () => {
     expect(walk).toEqual(['idle', 'connecting', 'connected', 'closing', 'closed']);
   });
 });
+
+function thrown(): never {
+  throw new Error('disk');
+}
