@@ -27,8 +27,7 @@ const hanging = run(
   memorySource<number>(broker, { topic: 'jobs' }).pipe(
     each(() => new Promise<never>(() => undefined), { name: 'hang' }),
   ),
-  memorySink(broker, { topic: 'done' }),
-  { drainTimeoutMs: 10 },
+  { drainTimeoutMs: 10 }, // nothing comes out, so that there is no sink
 );
 await aMoment();
 const { error, unfinished } = await hanging.stop();

@@ -38,9 +38,8 @@ const printing = run(
   from('example/alarms').pipe(
     take(2), // so that this program ends
     decode(json<string>()),
-    each((text) => (console.log(text), EMPTY)),
+    each((text) => console.log(text)), // gives nothing, so that no sink is needed
   ),
-  to('example/printed'),
 );
 await Promise.all([isConnected(watching), isConnected(printing)]);
 

@@ -66,7 +66,7 @@ const TABLE: Readonly<Record<string, readonly Right[]>> = {
   'index.sequence': [free, free, required({ withinMs: 1 })],
   'index.topicIndex': [list, { value: 'amqp', isOptional: true }],
   'index.topicPattern': [text, { value: 'amqp', isOptional: true }],
-  'index.run': [flow, sink, options()],
+  'index.run': [flow, { ...sink, isOptional: true }, options()],
   'index.topology': [required({}), options()],
   'index.describe': [flow, { ...sink, isOptional: true }],
   'index.mermaid': [required({ nodes: [], edges: [] })],

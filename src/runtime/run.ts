@@ -3,7 +3,6 @@ import { subscribeTo } from '../connection/attach.js';
 import type { Flow, Sink } from '../connection/flow.js';
 import type { Failure } from '../connection/end-sink.js';
 import { holdSink } from '../connection/hold-sink.js';
-import { checkArgument, checkOptions, clockLike, flowLike, numeric, signalLike, sinkLike, text } from '../options.js';
 import { withScope } from '../connection/scope.js';
 import { sinkThrew } from '../connection/sink-threw.js';
 import { type SluiceError, toSluiceError } from '../errors.js';
@@ -15,11 +14,14 @@ import { flowName } from './flow-name.js';
 import { FlowScope } from './flow-scope.js';
 import { healthOf, watchHealth, type HealthInput } from './health.js';
 import { watchLoop } from './loop-watch.js';
+import { nowhere } from './nowhere.js';
+import { runArguments } from './run-arguments.js';
 import type { Running, RunOptions, RunStatus } from './running.js';
 
 /**
  * Starts `flow` into `sink` at once and answers for both: a sink that throws nacks that message, a fatal error of the
- * flow or the sink fails `done`, and a stop drains.
+ * flow or the sink fails `done`, and a stop drains. A flow that emits nothing, as the work of its last `each` gives nothing or
+ * all branches of its `route` are sinks, needs none.
  *
  * When the flow completes, the sink flushes and closes, then `done` resolves. When it fails, the sink gets the error, and
  * `done` rejects once it is closed; the event `flow.failed` tells it too. What reaches the sink is settled by it. One that
@@ -32,22 +34,19 @@ import type { Running, RunOptions, RunStatus } from './running.js';
  * const running = run(orders.pipe(each(bill)), billing, { drainTimeoutMs: 10_000 });
  * const { clean, unfinished } = await running.stop();
  * @throws SluiceError `CONFIG_INVALID` for an option out of range, `SINK_CLOSED` for a sink that has ended; `done` rejects
- *   with the latter when somebody else completes the sink meanwhile, with the former when the flow emits what is no message
+ *   with the latter when somebody else completes the sink meanwhile, with the former when the flow emits what is no message,
+ *   or any without a sink
  * @see topology
  */
-export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): Running {
-  checkArgument('run', 'flow', flow, flowLike);
-  checkArgument('run', 'sink', sink, sinkLike);
-  checkOptions<RunOptions>('run', options, {
-    name: text,
-    signal: signalLike,
-    drainTimeoutMs: numeric(0),
-    healthEveryMs: numeric(1),
-    clock: clockLike,
-  });
+export function run<T>(flow: Flow<T>, sink: Sink<T>, options?: RunOptions): Running;
+// A flow that emits asks for a sink by the number of arguments, which is easier to read than what is no `never`.
+export function run<T>(flow: Flow<T>, ...rest: [T] extends [never] ? [options?: RunOptions] : [sink: Sink<T>]): Running;
+export function run<T>(flow: Flow<T>, to?: Sink<T> | RunOptions, rest?: RunOptions): Running {
+  const { into, options } = runArguments(flow, to, rest);
   const clock = options.clock ?? currentClock();
   const { name = flowName(), signal, drainTimeoutMs = 25_000, healthEveryMs = 1_000 } = options;
   const status = new Cell<RunStatus>('running');
+  const sink = into ?? nowhere(name, failed);
   const scope = new FlowScope(sink);
   const { sources, sinks, faults$ } = scope;
   /** Why it ended, once it has failed. */
@@ -158,7 +157,7 @@ export function run<T>(flow: Flow<T>, sink: Sink<T>, options: RunOptions = {}): 
     health$: watchHealth(healthInput, status.value$, clock, healthEveryMs),
     health: () => healthOf(healthInput),
     stop,
-    describe: () => describe(flow, sink),
+    describe: () => describe(flow, into),
     [Symbol.asyncDispose]: async () => void (await stop()),
   };
 }

@@ -1,6 +1,7 @@
-import { of } from 'rxjs';
+import { of, retry } from 'rxjs';
 import { describe, expectTypeOf, it } from 'vitest';
-import { each, memoryBroker, memorySink, memorySource, payload, run, where, type Flow, type Message } from 'sluice';
+import { each, memoryBroker, memorySink, memorySource, payload, route, run, where } from 'sluice';
+import type { Flow, Message, Running, Sink } from 'sluice';
 
 interface Order {
   readonly id: number;
@@ -44,6 +45,27 @@ describe('a pipe of stages', () => {
     run(orders, memorySink<Order>(broker));
     // @ts-expect-error -- numbers into a sink of orders
     run(orders.pipe(payload((order) => order.id)), memorySink<Order>(broker));
+  });
+
+  it('needs a sink unless nothing comes out of it', () => {
+    const stored = orders.pipe(each((order) => void order.id));
+    expectTypeOf(stored).toEqualTypeOf<Flow<never>>();
+    run(stored);
+    run(
+      orders.pipe(
+        retry(3),
+        each(async (order) => void order.id),
+        retry(2),
+      ),
+      { name: 'store' },
+    );
+    run(orders.pipe(route([{ name: 'all', when: () => true, to: memorySink<Order>(broker) }], { otherwise: 'drop' })));
+    const wrapped = <T>(flow: Flow<T>, sink: Sink<T>): Running => run(flow, sink, { name: 'wrapped' });
+    expectTypeOf(wrapped(orders, memorySink(broker))).toEqualTypeOf<Running>();
+    // @ts-expect-error -- nobody takes the numbers
+    run(orders.pipe(each((order) => order.id)));
+    // @ts-expect-error -- nobody takes the orders
+    run(orders, { name: 'orders' });
   });
 });
 
