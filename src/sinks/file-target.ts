@@ -129,6 +129,12 @@ export class FileTarget {
     return Math.max(this.bytes, this.plan.head.length);
   }
 
+  /** How long ago it was begun, as far as its file system tells; of one without a record, none. */
+  ageMs(nowMs: number): number {
+    const { birthtimeMs } = this.opened;
+    return this.isEmpty || birthtimeMs <= 0 ? 0 : Math.max(0, nowMs - birthtimeMs);
+  }
+
   /** True when no record is in it. */
   get isEmpty(): boolean {
     return this.bytes <= this.plan.head.length;

@@ -80,6 +80,7 @@ export class FileWriter<T> implements Writer<T> {
   private cancelSync: Cancel | undefined;
   /** Ends the wait for room. */
   private endWait: Cancel | undefined;
+  /** When the file was begun, which may be long before this. */
   private begunMs: number;
   /** Nothing more comes: no use waiting for company. */
   private flushing = false;
@@ -89,7 +90,7 @@ export class FileWriter<T> implements Writer<T> {
     this.plan = plan;
     this.context = context;
     this.target = target;
-    this.begunMs = context.clock.elapsed();
+    this.begunMs = this.begunAt(target);
   }
 
   send(sending: Sending<T>): boolean {
@@ -177,7 +178,13 @@ export class FileWriter<T> implements Writer<T> {
 
   private use(target: FileTarget): void {
     this.target = target;
-    this.begunMs = this.context.clock.elapsed();
+    this.begunMs = this.begunAt(target);
+  }
+
+  /** By the clock that does not jump. A process that is often begun anew would never see the day on which a file is old. */
+  private begunAt(target: FileTarget): number {
+    const { clock } = this.context;
+    return clock.elapsed() - target.ageMs(clock.now());
   }
 
   /** Writes the records from `from` on that belong together, and says where the next ones begin. */
@@ -226,7 +233,10 @@ export class FileWriter<T> implements Writer<T> {
 
   private async rotateIfDue(next: number): Promise<void> {
     const { target, plan } = this;
-    if (target.isEmpty) return;
+    if (target.isEmpty) {
+      this.begunMs = this.context.clock.elapsed();
+      return;
+    }
     const isFull = target.bytes + next > plan.maxBytes;
     if (!isFull && this.context.clock.elapsed() - this.begunMs < plan.everyMs) return;
     await this.syncNow();

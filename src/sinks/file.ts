@@ -31,7 +31,7 @@ import { FileWriter, type WriterPlan } from './file-writer.js';
 export interface FileRotation {
   /** Before it would grow larger. A record that is larger alone has a file of its own. */
   readonly maxBytes?: number;
-  /** With the first record after so long, counted from when the sink opened the file. */
+  /** With the first record after so long, counted from the first one of the file, also one of an earlier process. */
   readonly everyMs?: number;
   /** How many of the files put aside are kept, 0 or more; older ones are deleted. Default: all. */
   readonly keep?: number;

@@ -553,6 +553,40 @@ describe('fileSink', () => {
       expect(await folder.read('out.txt')).toBe('e\n');
     });
 
+    it('counts everyMs from when the file was begun, also by an earlier process', async () => {
+      await using folder = await temporaryFolder();
+      for (const [text, hours] of [
+        ['a', 0],
+        ['b', 23],
+        ['c', 25],
+      ] as const) {
+        // The time of a process begins with it: the wall clock is all that goes on.
+        const clock = { ...systemClock, now: () => systemClock.now() + hours * 3_600_000 };
+        const { sink, at } = bench(folder, { rotate: { everyMs: 86_400_000 }, clock });
+        sink.next(at.message(text));
+        await end(sink);
+      }
+      expect([await folder.read('out.txt.000001'), await folder.read('out.txt')]).toEqual(['a\nb\n', 'c\n']);
+    });
+
+    it('counts everyMs from the first record where the file was empty until then', async () => {
+      await using folder = await temporaryFolder();
+      let nowMs = 0;
+      const { sink, at } = bench(folder, {
+        rotate: { everyMs: 1000 },
+        clock: { ...systemClock, elapsed: () => nowMs },
+      });
+      sink.next(at.message(1 as unknown as string));
+      await vi.waitFor(() => expect(at.open).toEqual([]));
+      nowMs = 5000;
+      for (const text of 'ab') {
+        sink.next(at.message(text));
+        await vi.waitFor(() => expect(at.open).toEqual([]));
+      }
+      await end(sink);
+      expect(await folder.read('out.txt')).toBe('a\nb\n');
+    });
+
     it('keeps as many files as it was told to', async () => {
       await using folder = await temporaryFolder();
       await folder.write('out.txt.note', 'not one of them');
