@@ -56,7 +56,7 @@ export interface MqttSessionPlan {
   readonly doubt?: MqttDoubt;
 }
 
-/** Messages of which one was refused in a way that the client cannot read. @internal */
+/** Messages of which one was refused in a way that the client cannot read, or never came to read. @internal */
 export interface MqttDoubt {
   /** So many are sent alone over the next connection, to find out which. */
   suspects: number;
@@ -100,6 +100,8 @@ export async function openMqtt(
     let openedMs = 0;
     const isAsked = typeof options.password === 'function';
     const failed = (error: unknown): void => {
+      // A broker that hangs up over one message takes its answer along where more of them are on their way.
+      if (failure === undefined && plan.doubt?.suspects === 0) plan.doubt.suspects = connection?.quota.unanswered ?? 0;
       failure ??= connectionFailed(error, connection !== undefined);
       if (connection === undefined) {
         reject(failure);

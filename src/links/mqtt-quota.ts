@@ -18,6 +18,7 @@ export class MqttQuota {
   private free: number;
   /** How many of them have no answer yet. */
   private suspects: number;
+  private isAnswered = false;
   private readonly waiting = new Set<QuotaUser>();
 
   constructor(receiveMaximum: number, suspects: number = 0) {
@@ -30,6 +31,11 @@ export class MqttQuota {
     return this.free > 0 && (this.suspects === 0 || this.free === this.places);
   }
 
+  /** How many are out of a connection that has brought no answer at all. */
+  get unanswered(): number {
+    return this.isAnswered ? 0 : this.places - this.free;
+  }
+
   take(): void {
     this.free -= 1;
   }
@@ -37,6 +43,7 @@ export class MqttQuota {
   /** Tells the first who waits. */
   give(): void {
     this.free += 1;
+    this.isAnswered = true;
     if (this.suspects > 0) this.suspects -= 1;
     for (const user of this.waiting) {
       if (!this.hasRoom) return;

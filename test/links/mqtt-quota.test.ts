@@ -48,4 +48,13 @@ describe('the quota of a connection', () => {
     quota.take();
     expect(quota.hasRoom).toBe(true);
   });
+
+  it('knows how many are out as long as none was answered', () => {
+    const quota = new MqttQuota(3);
+    quota.take();
+    quota.take();
+    expect(quota.unanswered).toBe(2);
+    quota.give();
+    expect(quota.unanswered).toBe(0);
+  });
 });
