@@ -5,7 +5,7 @@ import { peerMissing } from '../connection/load-peer.js';
 import { maybeExpired } from '../connection/maybe-expired.js';
 import type { SluiceError } from '../errors.js';
 import type { MqttClient, MqttConnack, MqttPublish } from './mqtt-client.js';
-import { connectionFailed, disconnected, isUnreadRefusal, refusedUnread } from './mqtt-errors.js';
+import { connectionFailed, disconnected, isUnreadRefusal, refusedUnread, refusedWithGoodbye } from './mqtt-errors.js';
 import { MqttIds } from './mqtt-ids.js';
 import { wholeSeconds } from './mqtt-message.js';
 import type { MqttLinkOptions, MqttWill } from './mqtt-options.js';
@@ -109,12 +109,16 @@ export async function openMqtt(
       } else context.lost(maybeExpired(failure, isAsked, context.clock.elapsed() - openedMs));
     };
     client.on('error', (error: unknown) => {
-      if (isUnreadRefusal(error)) doubt(client, plan.doubt);
+      if (isUnreadRefusal(error)) doubt(client, plan.doubt, refusedUnread());
       failed(error);
     });
     // What has no code the client keeps to itself: a refused upgrade to WebSocket, for example.
     client.stream.on('error', failed);
-    client.on('disconnect', ({ reasonCode = 0 }: { reasonCode?: number }) => failed(disconnected(reasonCode)));
+    client.on('disconnect', ({ reasonCode = 0 }: { reasonCode?: number }) => {
+      const refusal = refusedWithGoodbye(reasonCode);
+      if (refusal !== undefined) doubt(client, plan.doubt, refusal);
+      failed(disconnected(reasonCode));
+    });
     client.on('close', () => failed(undefined));
     client.on('connect', (connack: MqttConnack) => {
       // Without it every acknowledgement waits for the next one of the other side.
@@ -148,10 +152,10 @@ export async function openMqtt(
 }
 
 /** The client gives up the connection with the answer. Where only one message waits for one, that is the one that is refused. */
-function doubt(client: MqttClient, memory: MqttDoubt | undefined): void {
+function doubt(client: MqttClient, memory: MqttDoubt | undefined, refusal: SluiceError): void {
   const [only, ...others] = Object.values(client.outgoing);
   if (memory !== undefined && others.length > 0) memory.suspects = others.length + 1;
-  else only?.cb?.(refusedUnread());
+  else only?.cb?.(refusal);
 }
 
 /** Asks the peer for a sign of life; anything it sends is one. While nothing is read it is only told that we live. @internal */

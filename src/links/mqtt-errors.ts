@@ -27,6 +27,8 @@ const REFUSALS: Readonly<Record<number, number>> = { 1: 0x84, 2: 0x85, 3: 0x88, 
 
 /** Reason codes that a broker gives before it hangs up for a reason of its own. */
 const SHUTTING_DOWN = 0x8b;
+/** Those for which it hangs up over one message: its topic, its size, its payload. */
+const OVER_A_MESSAGE: ReadonlySet<number> = new Set([0x90, 0x95, 0x99]);
 
 /**
  * What the broker said with a reason code, as an error of ours; whether trying again can help is known from it.
@@ -65,6 +67,11 @@ export function publishRefused(reason: number): SluiceError {
   return reasonError(reason, 'The broker refused a message', 'SINK_FAILED');
 }
 
+/** The refusal of a message, where that is what the broker says goodbye for. @internal */
+export function refusedWithGoodbye(reason: number): SluiceError | undefined {
+  return OVER_A_MESSAGE.has(reason) ? publishRefused(reason) : undefined;
+}
+
 /**
  * The broker answered a message with a reason that MQTT 5 does not have there, for which the client gives the connection up.
  *
@@ -87,6 +94,10 @@ export function refusedUnread(): SluiceError {
 export function disconnected(reason: number): SluiceError {
   if (reason === SHUTTING_DOWN || reason === 0)
     return new SluiceError('CONNECTION_LOST', 'The broker shuts down.', { retriable: true });
+  const refusal = refusedWithGoodbye(reason);
+  // The connection is not at fault, nor are the other messages.
+  if (refusal !== undefined)
+    return new SluiceError('CONNECTION_LOST', refusal.message, { retriable: true, details: refusal.details });
   return reasonError(reason, 'The broker ended the connection', 'CONNECTION_LOST');
 }
 

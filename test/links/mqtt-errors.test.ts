@@ -75,6 +75,7 @@ describe('errors of MQTT', () => {
     [0x8b, 'CONNECTION_LOST again'],
     [0x8d, 'CONNECTION_LOST again'],
     [0x8e, 'CONFIG_INVALID'],
+    [0x95, 'CONNECTION_LOST again'],
   ])('a goodbye with %i is %s', (reason, expected) => {
     expect(told(disconnected(reason))).toBe(expected);
   });

@@ -2,7 +2,15 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { backoff, type MessageHeaders, type SluiceError } from 'sluice';
 import { mqttLink, mqttSink, type MqttLinkOptions, type MqttSinkOptions } from 'sluice/mqtt';
 import { recorder } from '../helpers/message.js';
-import { agreeing, connack, mqttServer, puback, publishId, type Behaviour } from '../helpers/mqtt-server.js';
+import {
+  agreeing,
+  connack,
+  disconnect,
+  mqttServer,
+  puback,
+  publishId,
+  type Behaviour,
+} from '../helpers/mqtt-server.js';
 import { until } from '../helpers/until.js';
 
 const cleanups: (() => unknown)[] = [];
@@ -142,6 +150,35 @@ describe('a sink of MQTT', () => {
     await until(() => expect(log).toHaveLength(10));
     expect(new Set(log.map((line) => line.split(' ').slice(1).join(' ')))).toEqual(new Set(['dead AUTH_FAILED']));
   });
+
+  it.each([
+    [0x90, 'TOPIC_INVALID'],
+    [0x95, 'PAYLOAD_TOO_LARGE'],
+    [0x99, 'SINK_FAILED'],
+  ])(
+    'gives up alone the message that the broker hangs up for with %i, and sends the rest (SNK-08)',
+    async (reason, code) => {
+      const quick = backoff({ initialMs: 5, maxMs: 5 });
+      let ended = 0;
+      const refusing: Behaviour = (packet, reply, count) => {
+        if (count === ended) return;
+        if (packet.type === 3 && packet.body.includes('bad')) {
+          ended = count;
+          reply(disconnect(reason));
+        } else agreeing(packet, reply);
+      };
+      const { server, send, log } = await opened({ reconnect: quick }, refusing, { reconnect: quick });
+      for (const text of ['a', 'bad', 'c']) send(bytes(text));
+      await until(() => expect(log).toHaveLength(3));
+      const expected = [
+        `${String(bytes('a'))} ack`,
+        `${String(bytes('bad'))} dead ${code}`,
+        `${String(bytes('c'))} ack`,
+      ];
+      expect(log.toSorted()).toEqual(expected.toSorted());
+      expect(server.connections).toBe(3);
+    },
+  );
 
   it('has no more out than its window, and than the broker allows for all sinks of a link (SNK-03)', async () => {
     const { server, send } = await opened({ maxUnconfirmed: 3, closeTimeoutMs: 1 }, mute);
