@@ -90,11 +90,19 @@ function innermost(error: unknown): { readonly error: ClientError; readonly type
   for (let depth = 0; depth < 8; depth += 1) {
     const type = at.type ?? at.apiId;
     if (typeof type === 'string') return { error: at, type };
-    const [inner = at.cause] = at.errors ?? [];
+    const inner = toldBy(at.errors) ?? at.cause;
     if (typeof inner !== 'object' || inner === null) break;
     at = inner;
   }
   return { error: at, type: undefined };
+}
+
+/**
+ * Of several the one to go by. @platformatic/kafka puts first what a broker says of single records, under a code that means
+ * nothing; that of their batch comes behind it.
+ */
+function toldBy(errors: readonly unknown[] = []): unknown {
+  return errors.find((error) => (error as ClientError | null)?.apiId !== 'UNKNOWN_SERVER_ERROR') ?? errors[0];
 }
 
 /** What a connection is lost for whose broker did not answer a request in time. @internal */

@@ -10,6 +10,7 @@ export interface MessageFields {
   readonly headers?: MessageHeaders;
   readonly key?: string | undefined;
   readonly attempt?: number;
+  readonly timeMs?: number;
 }
 
 /** How one message ended. */

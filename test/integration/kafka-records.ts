@@ -95,6 +95,21 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
       reader.subscription.unsubscribe();
     });
 
+    it('fails only the record that is at fault: one without a key for a compacted topic, one from the future (ERR-02, F10)', async () => {
+      const name = await topic(1, { 'cleanup.policy': 'compact' });
+      const sink = kafkaSink(linkOf(), { topic: name, reconnect });
+      const { message, log } = recorder();
+      sink.next(message(utf8.encode('one'), { key: 'k' }));
+      sink.next(message(utf8.encode('keyless')));
+      sink.next(message(utf8.encode('early'), { key: 'k', timeMs: Date.now() + 86_400_000 * 365 }));
+      sink.next(message(utf8.encode('two'), { key: 'k' }));
+      await until(() => expect(log).toHaveLength(4));
+      const outcomes = log.map((line) => line.replace(/^[\d,]+ /, ''));
+      expect(outcomes.sort()).toEqual(['ack', 'ack', 'dead SINK_FAILED', 'dead SINK_FAILED']);
+      sink.complete();
+      await sink.closed;
+    });
+
     it('writes each key where the Java client does, compressed where it is asked to', async () => {
       const name = await topic(3);
       const sink = kafkaSink(linkOf(), { topic: name, compression: 'gzip' });

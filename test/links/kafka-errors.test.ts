@@ -21,6 +21,18 @@ describe('kafkaError', () => {
     ['a batch too large', said('no', { type: 'MESSAGE_TOO_LARGE' }), 'PAYLOAD_TOO_LARGE', false],
     ['a record that the broker refuses', said('no', { type: 'INVALID_RECORD' }), 'SINK_FAILED', false],
     ['one of several', said('all', { errors: [said('no', { apiId: 'INVALID_GROUP_ID' })] }), 'CONFIG_INVALID', false],
+    [
+      'what a broker says of a batch, behind what it says of a record',
+      said('all', { errors: [{ apiId: 'UNKNOWN_SERVER_ERROR' }, said('no', { apiId: 'INVALID_RECORD' })] }),
+      'SINK_FAILED',
+      false,
+    ],
+    [
+      'a broker that failed',
+      said('all', { errors: [said('no', { apiId: 'UNKNOWN_SERVER_ERROR' })] }),
+      'CONNECTION_LOST',
+      true,
+    ],
     ['a way to compress', said('Snappy', { name: 'KafkaJSNotImplemented' }), 'PROTOCOL_ERROR', false],
     ['another', said('zstd', { code: 'PLT_KFK_UNSUPPORTED_COMPRESSION' }), 'PROTOCOL_ERROR', false],
     ['nothing', undefined, 'CONNECTION_LOST', true],
