@@ -66,9 +66,9 @@ export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, 
     persistent,
     mandatory,
     messageId: id,
-    // Seconds, as the specification has it.
-    timestamp: Math.floor(timeMs / 1_000),
   };
+  // Seconds, as the specification has it, which knows none before 1970.
+  if (timeMs >= 0) properties.timestamp = Math.floor(timeMs / 1_000);
   if (headers === NO_HEADERS && key === undefined) return properties;
   // Whatever a header is called, it is one: `__proto__` of another object would be its prototype.
   const out = Object.create(null) as Record<string, unknown>;

@@ -1,4 +1,6 @@
 import { Buffer } from 'node:buffer';
+import { isTime } from '../connection/is-time.js';
+import { SluiceError } from '../errors.js';
 import { NO_HEADERS, type HeaderValue, type MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import type { KafkaHeaders, KafkaOutgoing } from './kafka-driver.js';
@@ -73,15 +75,23 @@ export function keyBytes(key: string | Uint8Array | undefined): Buffer | null {
   return key === undefined ? null : bytesOf(key);
 }
 
-/** What goes out of a message. @internal */
+/**
+ * What goes out of a message.
+ *
+ * @throws SluiceError `ENCODE_FAILED` for a time that is none
+ * @internal
+ */
 export function outgoing(
   message: Pick<Message<Uint8Array | null>, 'id' | 'payload' | 'headers' | 'timeMs'>,
   key: Buffer | null,
   idHeader: string | undefined,
 ): KafkaOutgoing {
-  const { headers, payload } = message;
+  const { headers, payload, timeMs } = message;
+  // The client would find out in the middle of a batch, and each time that is sent again.
+  if (!isTime(timeMs))
+    throw new SluiceError('ENCODE_FAILED', `Kafka has no place for the time ${timeMs} of a message.`);
   const value = payload === null ? null : bytesOf(payload);
-  return { key, value, headers: headersOut(message, headers, idHeader), timeMs: Math.floor(message.timeMs) };
+  return { key, value, headers: headersOut(message, headers, idHeader), timeMs: Math.floor(timeMs) };
 }
 
 function headersOut(

@@ -1,3 +1,4 @@
+import { isTime } from '../connection/is-time.js';
 import { HEADERS, NO_HEADERS, type HeaderValue, type MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import { SluiceError } from '../errors.js';
@@ -58,7 +59,7 @@ export function factsOf({ properties }: MqttPublish): MqttFacts {
     headers: headers ?? NO_HEADERS,
     id: first(userProperties[ID]),
     key: first(userProperties[KEY]),
-    timeMs: Number.isFinite(timeMs) ? timeMs : undefined,
+    timeMs: isTime(timeMs) ? timeMs : undefined,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Cancel } from '../clock.js';
 import type { Reader, ReaderContext } from '../connection/define-source.js';
+import { isTime } from '../connection/is-time.js';
 import { SluiceError } from '../errors.js';
 import { AmqpAcks } from '../links/amqp-acks.js';
 import { closeAmqp } from '../links/amqp-close.js';
@@ -134,6 +135,7 @@ export class AmqpReader implements Reader {
     const id = typeof messageId === 'string' && messageId !== '' ? messageId : undefined;
     const attempt = this.attempts.of(message);
     const { deliveryTag: tag, exchange, routingKey, redelivered } = fields;
+    const timeMs = typeof timestamp === 'number' ? timestamp * 1_000 : undefined;
     this.acks.delivered(tag);
     const meta: AmqpMeta = {
       exchange,
@@ -150,7 +152,7 @@ export class AmqpReader implements Reader {
       headers: headersOf(message),
       key: keyOf(message),
       id,
-      timeMs: typeof timestamp === 'number' ? timestamp * 1_000 : undefined,
+      timeMs: isTime(timeMs) ? timeMs : undefined,
       attempt,
       bytes: content.byteLength,
       meta,

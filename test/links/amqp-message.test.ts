@@ -63,6 +63,12 @@ describe('a message in AMQP', () => {
     }
   });
 
+  it('has no time of day before there is one for AMQP, as of a record of Kafka without a time', () => {
+    const { message } = recorder();
+    const timeOf = (timeMs: number): unknown => propertiesOf(message(bytes, { timeMs }), true, true).timestamp;
+    expect([-1, 0, 1_999].map(timeOf)).toEqual([undefined, 0, 1]);
+  });
+
   it('writes a content type that came as bytes or as a list as text', () => {
     const { message } = recorder();
     const type = (value: Uint8Array | string[]): unknown =>

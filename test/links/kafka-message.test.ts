@@ -81,6 +81,14 @@ describe('what goes out', () => {
     expect(String(outgoing({ ...message, headers: { id: 'own' } }, null, 'id').headers['id'])).toBe('own');
   });
 
+  it('is nothing of a message with a time that is none: it would spoil a whole batch, again and again (B31)', () => {
+    for (const timeMs of [NaN, Infinity, 1e300, 1.8e22])
+      expect(() => outgoing({ ...message, timeMs }, null, 'x-id')).toThrow(
+        expect.objectContaining({ code: 'ENCODE_FAILED', retriable: false }),
+      );
+    expect([-1, 0].map((timeMs) => outgoing({ ...message, timeMs }, null, 'x-id').timeMs)).toEqual([-1, 0]);
+  });
+
   it('is at least as large as all that is in it', () => {
     const out = outgoing(message, Buffer.from('key'), 'x-id');
     expect(sizeOf(out)).toBeGreaterThan(1 + 3 + 'a'.length + 'x'.length + 'b'.length + 2 + 'x-id'.length + 1);

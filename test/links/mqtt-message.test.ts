@@ -68,6 +68,8 @@ describe('a message as MQTT 5 carries it', () => {
 
   it('has no headers and no time where there are no properties, or a time that is none', () => {
     expect(received(undefined)).toEqual({ headers: {}, id: undefined, key: undefined, timeMs: undefined });
+    for (const time of ['1e300', '-1e16', 'Infinity'])
+      expect(received({ userProperties: { 'x-message-time': time } }).timeMs).toBeUndefined();
     expect(received({ userProperties: { 'x-message-time': 'noon', 'x-message-id': ['a', 'b'] } })).toMatchObject({
       timeMs: undefined,
       id: 'a',

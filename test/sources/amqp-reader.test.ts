@@ -48,6 +48,12 @@ describe('the reader of a queue', () => {
     expect(offered[0]?.meta).toMatchObject({ correlationId: 'c', replyTo: 'r' });
   });
 
+  it('takes a time that is none for none: a sender may write any number of 64 bits', async () => {
+    const { fake, offered } = await open();
+    for (const timestamp of [1.8e19, 8.64e12]) fake.deliver(delivered(1, { timestamp }));
+    expect(offered.map(({ timeMs }) => timeMs)).toEqual([undefined, 8.64e15]);
+  });
+
   it('takes an empty message id for none', async () => {
     const { fake, offered } = await open();
     fake.deliver(delivered(1, { messageId: '' }));
