@@ -53,6 +53,7 @@ describe('deadLetter', () => {
     expect(seen.payloads).toEqual([{ n: 1 }, { n: 3 }]);
     expect(letters.map((letter) => text(letter.payload))).toEqual(['{"n":']);
     const [letter] = letters as [Message<unknown>];
+    expect(headerText(letter.headers, 'x-dead-reason')).toContain('invalid JSON at byte 5');
     expect(headerText(letter.headers, 'x-dead-code')).toBe('DECODE_FAILED');
     expect(headerText(letter.headers, 'x-dead-stage')).toBe('decode(json)');
     expect(headerText(letter.headers, 'x-dead-topic')).toBe('in');

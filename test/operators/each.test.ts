@@ -650,8 +650,9 @@ describe('each with retry and timeout', () => {
       each(
         (n: number, _: Message<number>, current) => {
           signals.push(current.signal);
+          // The first result comes while the second try is at work.
           return new Promise<string>((resolve) =>
-            run.clock.timer(current.number === 1 ? 500 : 10, () => resolve(`${n}.${current.number}`)),
+            run.clock.timer(current.number === 1 ? 350 : 100, () => resolve(`${n}.${current.number}`)),
           );
         },
         { timeoutMs: 200, retry: fixed(2) },
