@@ -6,8 +6,8 @@ interface Option {
   readonly of: string;
   readonly name: string;
   readonly isRequired: boolean;
-  /** The number that the comment on it says is the default. */
-  readonly number: string | undefined;
+  /** What the comment on it says is the default, where that is a number or a word of the language. */
+  readonly said: string | undefined;
 }
 
 const CONNECTORS = ['memory', 'file', 'websocket', 'amqp', 'kafka', 'mqtt'];
@@ -24,7 +24,7 @@ function optionsIn(tree: Tree, files: RegExp, names: ReadonlySet<string>): Optio
         of,
         name,
         isRequired: mark !== '?',
-        number: /[Dd]efault:? `?(\d+(?:,\d{3})*)/.exec(comment)?.[1],
+        said: /[Dd]efault:? `?(\d+(?:,\d{3})*|true\b|false\b|[\w-]+(?=`[.;,]))/.exec(comment)?.[1],
       }));
     });
   });
@@ -42,11 +42,11 @@ function defaultsOn(page: string): Map<string, string[]> {
 /** What a page does not list, or lists without its default, or with another one. */
 function pageFaults(page: string, options: readonly Option[]): string[] {
   const listed = defaultsOn(page);
-  return options.flatMap(({ of, name, isRequired, number }) => {
+  return options.flatMap(({ of, name, isRequired, said }) => {
     const cells = listed.get(name);
     if (cells === undefined) return [`${of}.${name} is not listed`];
     if (!isRequired && cells.every((cell) => cell === '')) return [`${of}.${name} has no default`];
-    if (number !== undefined && !cells.some((cell) => cell.includes(number))) return [`${of}.${name} is ${number}`];
+    if (said !== undefined && !cells.some((cell) => cell.includes(said))) return [`${of}.${name} is ${said}`];
     return [];
   });
 }
@@ -112,12 +112,16 @@ describe('the reference', () => {
   });
 
   it('finds an option that is not listed, has no default, or another one', () => {
-    const source = `export interface AOptions {\n  readonly url: string;\n  /** Default 1,000 ms. */\n  readonly waitMs?: number;\n}\n`;
+    const source = `export interface AOptions {\n  readonly url: string;\n  /** Default 1,000 ms. */\n  readonly waitMs?: number;\n  /** Default \`slow\`. */\n  readonly pace?: string;\n}\n`;
     const options = optionsIn(planted({ 'src/links/a.ts': source }), /a\.ts$/, new Set(['AOptions']));
     const faults = (...rows: readonly string[]): string[] => pageFaults(rows.join('\n'), options);
-    expect(faults('| `url` | | x |', '| `waitMs` | 1,000 ms | y |')).toEqual([]);
-    expect(faults('| `waitMs` | 1,000 ms | y |')).toEqual(['AOptions.url is not listed']);
-    expect(faults('| `url` | | x |', '| `waitMs` | | y |')).toEqual(['AOptions.waitMs has no default']);
-    expect(faults('| `url` | | x |', '| `waitMs` | 2,000 ms | y |')).toEqual(['AOptions.waitMs is 1,000']);
+    const pace = '| `pace` | `slow` | z |';
+    expect(faults('| `url` | | x |', '| `waitMs` | 1,000 ms | y |', pace)).toEqual([]);
+    expect(faults('| `waitMs` | 1,000 ms | y |', pace)).toEqual(['AOptions.url is not listed']);
+    expect(faults('| `url` | | x |', '| `waitMs` | | y |', pace)).toEqual(['AOptions.waitMs has no default']);
+    expect(faults('| `url` | | x |', '| `waitMs` | 2,000 ms | y |', pace)).toEqual(['AOptions.waitMs is 1,000']);
+    expect(faults('| `url` | | x |', '| `waitMs` | 1,000 ms | y |', '| `pace` | `quick` | z |')).toEqual([
+      'AOptions.pace is slow',
+    ]);
   });
 });
