@@ -207,6 +207,7 @@ export function kafkaBehaviour(broker: () => KafkaBroker, driver: KafkaDriverNam
       expect([letter?.key, text(letter?.payload ?? null)]).toEqual(['bad', 'bad']);
       expect({ ...letter?.headers }).toMatchObject({
         own: 'x',
+        'x-dead-reason': expect.stringContaining('cannot be') as string,
         'x-dead-code': 'ATTEMPTS_EXHAUSTED',
         'x-dead-topic': name,
         'x-dead-attempt': '3',

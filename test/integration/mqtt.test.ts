@@ -170,6 +170,7 @@ brokerSuite('MQTT on Mosquitto, feature by feature', withEverything, (broker) =>
     expect(texts(letters.messages)).toEqual(['poison']);
     expect(headerText(letter!.headers, 'x-dead-topic')).toBe(topic);
     expect(headerText(letter!.headers, 'x-dead-code')).toBe('ATTEMPTS_EXHAUSTED');
+    expect(headerText(letter!.headers, 'x-dead-reason')).toContain('cannot be swallowed');
     expect(headerText(letter!.headers, 'x-dead-attempt')).toBe('3');
     letters.unsubscribe();
     expect((await working.stop()).clean).toBe(true);

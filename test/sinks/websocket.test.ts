@@ -6,7 +6,7 @@ import { until } from '../helpers/until.js';
 import { bareServer, give } from '../helpers/websocket.js';
 
 describe('webSocketSink', () => {
-  it('sends each message as one frame and acks it when the kernel has it (S2.40)', async () => {
+  it('sends each message as one frame and acks it (S2.40)', async () => {
     const kinds: boolean[] = [];
     await using server = await bareServer((socket) => socket.on('message', (_, isBinary) => kinds.push(isBinary)));
     const sink = webSocketSink(webSocketLink({ url: server.url, client: 'ws' }));
@@ -105,7 +105,7 @@ describe('webSocketSink', () => {
     return { sent, client: Stuck as unknown as PlatformWebSocket };
   }
 
-  it('takes a slow peer for slow, however long that lasts: nothing goes out twice', async () => {
+  it('takes a slow peer for slow, however long that lasts: nothing goes out twice, nor is acked before it has left (S2.40)', async () => {
     const clock = virtualClock();
     const { sent, client } = stuckSockets(clock);
     const sink = webSocketSink(webSocketLink({ url: 'ws://feed.example', client, clock }), { clock });
