@@ -8,6 +8,8 @@ const APPLIES: Readonly<Record<string, readonly Row[]>> = {
   memory: ['S03', 'S05', 'S12', 'S18', 'S24'],
   file: ['S03', 'S05', 'S19', 'S20', 'S21'],
   amqp: ['S03', 'S04', 'S05', 'S12', 'S13', 'S14', 'S17', 'S21', 'S23', 'S25', 'S28'],
+  kafka: ['S03', 'S04', 'S05', 'S12', 'S13', 'S14', 'S17', 'S21', 'S28'],
+  mqtt: ['S03', 'S05', 'S10', 'S12', 'S13', 'S14', 'S17', 'S21', 'S25', 'S28'],
   websocket: [
     'S01',
     'S02',
@@ -34,11 +36,13 @@ const APPLIES: Readonly<Record<string, readonly Row[]>> = {
 const WITHOUT: Readonly<Record<string, string>> = {
   S10: 'tokens are looked at by the `authenticate` function of the user',
   S12: 'there are no roles: who may do what is decided by the broker, or by `authenticate`',
-  S17: 'no header is carried over from one protocol to another by itself',
+  S17: 'headers go from one system to another as they are, and none of them is a header of HTTP anywhere',
   S23: 'there are no replies yet',
   S28: 'a dead letter goes to the sink that the user gives',
   'amqp S04': 'the protocol has no compression',
   'amqp S14': 'certificates go to the client as they are given',
+  'kafka S04': 'the clients unpack what the topics hold, without a bound',
+  'kafka S14': 'certificates go to the client as they are given',
 };
 
 /** Where the evidence of a row is that is not of one connector: mappers, router, and the cases of the suite. */

@@ -77,7 +77,7 @@ brokerSuite('MQTT on Mosquitto, feature by feature', withEverything, (broker) =>
     }
   });
 
-  it('goes over TLS with a certificate of its own, and ends where that is not trusted (REC-12)', async (context) => {
+  it('goes over TLS with a certificate of its own, and ends where that is not trusted (REC-12, S14)', async (context) => {
     if (typeof certificate === 'string') return context.skip(`no certificate was made: ${certificate}`);
     const url = `mqtts://127.0.0.1:${ports.mutual}`;
     const tls = { ca: certificate.cert, servername: 'localhost' };

@@ -34,7 +34,7 @@ describe('the security of a link', () => {
     expect(refusal(tls, sasl)).toContain(text);
   });
 
-  it('shows no secret when it is refused (SEC-02)', () => {
+  it('shows no secret when it is refused (SEC-02, S21)', () => {
     const sasl = { mechanism: 'plain', username: 7, password: ['hidden'], passwort: 'hidden' };
     expect(refusal({ passphrase: 'hidden', extra: 'hidden' }, sasl)).toContain('kafkaLink tls');
     expect(refusal({ passphrase: 'hidden', extra: 'hidden' }, sasl)).not.toContain('hidden');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { filterFault, textFault, topicFault } from '../../src/links/mqtt-topic.js';
 
-describe('topics of MQTT (B23)', () => {
+describe('topics of MQTT (B23, S25)', () => {
   it.each(['a', '/', 'a/b c/ä漢字😀', '$SYS/x', 'x'.repeat(65_535), '漢'.repeat(21_845)])('takes %s', (topic) => {
     expect(topicFault(topic)).toBeUndefined();
     expect(filterFault(topic)).toBeUndefined();

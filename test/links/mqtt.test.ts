@@ -64,7 +64,7 @@ describe('the options of mqttLink', () => {
     expect(() => mqttLink(options as never)).toThrow(text);
   });
 
-  it('let credentials travel in the clear only where that is written out', () => {
+  it('let credentials travel in the clear only where that is written out (S13)', () => {
     const url = 'mqtt://u:p@broker.example';
     expect(mqttLink({ url, dangerouslyAllowPlainText: true })).toBeDefined();
     for (const safe of ['mqtts://u:p@far', 'wss://u:p@far', 'mqtt://u:p@localhost', 'ws://u:p@[::1]'])
@@ -131,7 +131,7 @@ describe('the connection of a link', () => {
     expect(server.connections).toBe(0);
   });
 
-  it('comes back by itself, and never shows the password', async () => {
+  it('comes back by itself, and never shows the password (S21)', async () => {
     const events: unknown[] = [];
     cleanups.push(observe((event) => void events.push(event)));
     const { server, link, lost } = await used({ username: 'u', password: 'hidden' }, (packet, reply, count) => {

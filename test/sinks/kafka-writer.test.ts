@@ -167,7 +167,7 @@ describe('the writer of topics', () => {
     expect(made.kafka.producers[0]?.batches[0]?.[0]?.records[0]?.key).toBeNull();
   });
 
-  it('fails what cannot be sent, and sends the rest (SNK-06, SNK-08)', async () => {
+  it('fails what cannot be sent, and sends the rest (SNK-06, SNK-08, S03)', async () => {
     const { send, clock, kafka, log, sink } = open({ maxBytes: 200, partition: ({ key }) => Number(key ?? 0) });
     kafka.isQuick = true;
     send('x', { topic: 'gone' });

@@ -224,7 +224,7 @@ describe('a sink of MQTT', () => {
     expect(log[0]).toContain(expected);
   });
 
-  it('refuses by itself what cannot be sent, and goes on (SNK-08, B23)', async () => {
+  it('refuses by itself what cannot be sent, and goes on (SNK-08, B23, S03)', async () => {
     const { server, send, log } = await opened({ maxBytes: 4 }, (packet, reply) => {
       // At most 200 bytes a packet.
       if (packet.type === 1) reply(connack(0, [0x27, 0, 0, 0, 200]));
