@@ -219,7 +219,8 @@ export function kafkaContract(driver: KafkaDriverName): void {
     const isShort = driver !== 'kafkajs' && !isLong;
     const skips: NonNullable<Harness['skips']> = {
       'REC-11': 'a login is renewed without a loss: see Kafka with tokens',
-      'SNK-07': 'one node never lacks copies, and one that is out of disk ends: see the cluster of three nodes',
+      'SNK-07':
+        'one node never lacks copies, and one that is out of disk ends: see the cluster of three nodes in npm run chaos',
       ...(isMock ? { 'DEL-03': manyMembers, 'DEL-05': manyMembers } : {}),
       ...(isShort ? { 'DEL-08': onlyLong, 'REC-02': onlyLong, 'SNK-01': onlyLong, 'SHU-08': killedLong } : {}),
     };
