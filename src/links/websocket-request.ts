@@ -23,8 +23,9 @@ export interface WebSocketRequest {
 
 /** What of an upgrade the server's user may look at. @internal */
 export function requestOf(message: IncomingMessage): WebSocketRequest {
-  // The base only makes a path a URL; nothing of it is kept.
-  const url = new URL(message.url ?? '/', 'ws://localhost');
+  const { url: target = '/' } = message;
+  // In front of a path and not as its base: that would take what follows two slashes for a host, and the rest for the path.
+  const url = new URL(target.startsWith('/') ? `ws://localhost${target}` : target);
   const headers = Object.create(null) as Record<string, string>;
   for (const [name, value] of Object.entries(message.headers)) {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;

@@ -31,6 +31,16 @@ describe('requestOf', () => {
     expect(requestOf(message({ socket: { ...socket, authorized: false } })).certificate).toBeUndefined();
   });
 
+  it.each([
+    ['/feed?a', '/feed'],
+    ['//other/feed', '//other/feed'],
+    ['/\\other/feed', '//other/feed'],
+    ['http://other/feed', '/feed'],
+    ['/a/../feed', '/feed'],
+  ])('takes the whole path of %s (B26)', (url, path) => {
+    expect(requestOf(message({ url })).path).toBe(path);
+  });
+
   it('has headers without a prototype', () => {
     expect(requestOf(message({})).headers['constructor']).toBeUndefined();
   });

@@ -300,11 +300,13 @@ describe('who comes in', () => {
     const { url, server } = await serve({ path: '/feed' });
     expect(await upgradeStatus(`${url}/feed?x=1`)).toBe(101);
     expect(await upgradeStatus(`${url}/other`)).toBe(404);
-    expect(await upgradeStatus(`${url}//[`)).toBe(400);
-    const status = await new Promise((resolve) =>
-      httpRequest({ port: server.address.port, path: '/feed' }, (response) => resolve(response.statusCode)).end(),
-    );
-    expect(status).toBe(426);
+    expect(await upgradeStatus(`${url}//other/feed`)).toBe(404);
+    const statusOf = (path: string, headers: Record<string, string> = {}): Promise<unknown> =>
+      new Promise((resolve) =>
+        httpRequest({ port: server.address.port, path, headers }, (response) => resolve(response.statusCode)).end(),
+      );
+    expect(await statusOf('/feed')).toBe(426);
+    expect(await statusOf('ws://[', { connection: 'upgrade', upgrade: 'websocket' })).toBe(400);
   });
 
   it('chooses a subprotocol of those that are offered (S3.31)', async () => {
