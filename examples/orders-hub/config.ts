@@ -33,8 +33,10 @@ export async function configFor(path: string, named: string | undefined): Promis
     const config = read(new URL(file, CONFIGS));
     if (Object.keys(config.columns).join() === names.join()) return config;
   }
+  // As a text in quotes: what is no CSV at all may hold what a terminal would obey.
+  const shown = JSON.stringify(header.slice(0, 200));
   throw new Error(
-    `no config has the columns ${header}. Write one like those in examples/orders-hub/configs and name it with --config FILE`,
+    `no config has the columns ${shown}. Write one like those in examples/orders-hub/configs and name it with --config FILE`,
   );
 }
 

@@ -73,7 +73,7 @@ async function main({ input, rows, config, state, fresh }: CommandLine): Promise
   }
   if (interrupted) return;
   if (hub.running.health().sources[0]?.counts.emitted === 0) {
-    console.log('Every row was done by an earlier run. npm start -- --fresh begins anew.');
+    console.log('No row was left to do. npm start -- --fresh begins anew.');
   }
   if (!(await finishOnce())) process.exitCode = 1;
   detach();
