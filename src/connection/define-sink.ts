@@ -109,6 +109,9 @@ export interface SinkOptions {
   readonly clock?: Clock;
 }
 
+/** How long a message may be unconfirmed unless somebody says. @internal */
+export const CONFIRM_TIMEOUT_MS = 10_000;
+
 /** The options of a sink made whole. @internal */
 export type SinkSettings = Required<SinkOptions>;
 
@@ -158,7 +161,7 @@ export function defineSink<T, C = undefined>(definition: SinkDefinition<T, C>, o
   return new SinkSession<T, C>(definition, {
     maxUnconfirmed: options.maxUnconfirmed ?? definition.maxUnconfirmed,
     maxQueued: options.maxQueued ?? 65_535,
-    confirmTimeoutMs: options.confirmTimeoutMs ?? 10_000,
+    confirmTimeoutMs: options.confirmTimeoutMs ?? CONFIRM_TIMEOUT_MS,
     onError: options.onError ?? 'requeue',
     closeTimeoutMs: options.closeTimeoutMs ?? 30_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,

@@ -1,4 +1,4 @@
-import { defineSink, SINK_RULES, type SinkOptions } from '../connection/define-sink.js';
+import { CONFIRM_TIMEOUT_MS, defineSink, SINK_RULES, type SinkOptions } from '../connection/define-sink.js';
 import type { Sink } from '../connection/flow.js';
 import {
   callable,
@@ -47,7 +47,7 @@ export interface FileSinkOptions extends SinkOptions {
   readonly lineEnd?: '\n' | '\r\n' | '';
   /**
    * What has to happen before a message is acked: `batch` (default), all that came together was written and forced to
-   * disk; `every`, each one for itself; `{ everyMs }`, forced to disk at most so often; `never`, it was written, and a
+   * disk; `every`, each one for itself; `{ everyMs }`, forced to disk at most so often, less than `confirmTimeoutMs`; `never`, it was written, and a
    * power failure may still lose it.
    */
   readonly fsync?: FileSync;
@@ -120,11 +120,19 @@ type AllOptions<T> = FileSinkOptions & {
   readonly record?: (message: Message<T>) => string | Uint8Array;
 };
 
-function checkNested<T>({ format, record, fsync, rotate }: AllOptions<T>): void {
+function checkNested<T>(options: AllOptions<T>): void {
+  const { format, record, fsync, rotate, confirmTimeoutMs = CONFIRM_TIMEOUT_MS } = options;
   if (format !== undefined && record !== undefined) {
     throw configInvalid('fileSink', [`'format' and 'record' both say what is written: give one of them`]);
   }
-  if (typeof fsync === 'object') checkOptions('fileSink fsync', fsync, { everyMs: required(numeric(0)) });
+  if (typeof fsync === 'object') {
+    checkOptions('fileSink fsync', fsync, { everyMs: required(numeric(0)) });
+    // Nothing would ever be confirmed in time, and all of it be written again and again.
+    if (confirmTimeoutMs > 0 && fsync.everyMs >= confirmTimeoutMs) {
+      const fault = `'fsync.everyMs' of ${fsync.everyMs} has to be less than 'confirmTimeoutMs' of ${confirmTimeoutMs}`;
+      throw configInvalid('fileSink', [`${fault}: lower it, or raise that`]);
+    }
+  }
   if (rotate !== undefined) {
     checkOptions<FileRotation>('fileSink rotate', rotate, {
       maxBytes: integer(1),

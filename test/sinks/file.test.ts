@@ -233,7 +233,7 @@ describe('fileSink', () => {
 
     it('is at once on complete, however long everyMs is', async () => {
       await using folder = await temporaryFolder();
-      const { sink, at } = bench(folder, { fsync: { everyMs: 3_600_000 } });
+      const { sink, at } = bench(folder, { fsync: { everyMs: 3_600_000 }, confirmTimeoutMs: 0 });
       sink.next(at.message('a'));
       await vi.waitFor(async () => expect(await folder.read('out.txt')).toBe('a\n'));
       expect(at.open).toEqual(['a']);
@@ -648,7 +648,7 @@ describe('fileSink', () => {
 
   it('writes again what was in a deleted file and not forced to disk', async () => {
     await using folder = await temporaryFolder();
-    const { sink, at } = bench(folder, { fsync: { everyMs: 60_000 } });
+    const { sink, at } = bench(folder, { fsync: { everyMs: 60_000 }, confirmTimeoutMs: 60_001 });
     sink.next(at.message('a'));
     await vi.waitFor(async () => expect(await folder.read('out.txt')).toBe('a\n'));
     await unlink(folder.of('out.txt'));
@@ -771,6 +771,8 @@ describe('fileSink', () => {
     refuse({ path: '' }, /'path'/);
     refuse({ fsync: 'sometimes' }, /'fsync'.*every, batch, never/);
     refuse({ fsync: { everyMs: -1 } }, /fsync: 'everyMs'/);
+    refuse({ fsync: { everyMs: 10_000 } }, /'fsync.everyMs' of 10000 has to be less than 'confirmTimeoutMs' of 10000/);
+    refuse({ fsync: { everyMs: 5 }, confirmTimeoutMs: 5 }, /'fsync.everyMs' of 5/);
     refuse({ rotate: { maxByte: 1 } }, /did you mean 'maxBytes'/);
     refuse({ rotate: { keep: -1 } }, /rotate: 'keep'/);
     refuse({ lineEnd: '\t' }, /'lineEnd'/);
