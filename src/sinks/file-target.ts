@@ -1,11 +1,12 @@
 import { Buffer } from 'node:buffer';
 import { constants, type Stats } from 'node:fs';
-import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import process from 'node:process';
 import { SluiceError } from '../errors.js';
 import { bytesUpTo, fileError, isAbsent, openFile } from '../links/file.js';
 import type { RecordMapper } from '../mappers/codec.js';
+import { report } from '../observability/observe.js';
 import { upToWholeRecord } from './file-tail.js';
 
 /** What a target has to know of its files. */
@@ -147,10 +148,14 @@ export class FileTarget {
     const numbers = await rotatedNumbers(path);
     const next = (numbers.at(-1) ?? 0) + 1;
     numbers.push(next);
-    await rename(path, nameOf(path, next));
+    try {
+      await rename(path, nameOf(path, next));
+    } catch (error) {
+      // Somebody else was quicker.
+      if (!isAbsent(error)) throw error;
+    }
     await this.close();
-    for (const old of numbers.slice(0, Math.max(0, numbers.length - keep)))
-      await rm(nameOf(path, old), { force: true });
+    for (const old of numbers.slice(0, Math.max(0, numbers.length - keep))) await remove(nameOf(path, old));
     return FileTarget.open(this.plan);
   }
 
@@ -182,11 +187,21 @@ function nameOf(path: string, number: number): string {
   return `${path}.${String(number).padStart(6, '0')}`;
 }
 
+/** What cannot be deleted is in nobody's way: it is told, and tried again with the next rotation. */
+async function remove(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (!isAbsent(error)) report({ type: 'stage.failed', stage: 'file rotation', reason: fileError(error, path) });
+  }
+}
+
+/** Those of other programs may be larger than a number can be counted on from. */
 async function rotatedNumbers(path: string): Promise<number[]> {
   const prefix = `${basename(path)}.`;
   const names = await readdir(dirname(path));
   return names
-    .filter((name) => name.startsWith(prefix) && /^\d{6,}$/.test(name.slice(prefix.length)))
+    .filter((name) => name.startsWith(prefix) && /^\d{6,15}$/.test(name.slice(prefix.length)))
     .map((name) => Number(name.slice(prefix.length)))
     .sort((a, b) => a - b);
 }

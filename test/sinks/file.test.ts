@@ -610,6 +610,47 @@ describe('fileSink', () => {
     });
   });
 
+  describe('rotation beside other programs', () => {
+    it('begins a new file where somebody else was quicker to put the old one aside', async () => {
+      await using folder = await temporaryFolder();
+      const { sink, at } = bench(folder, { rotate: { maxBytes: 2 } });
+      sink.next(at.message('a'));
+      await vi.waitFor(() => expect(at.open).toEqual([]));
+      // Between the look whether it is there and the rotation.
+      vi.spyOn(await handles(), 'datasync').mockImplementationOnce(() =>
+        rename(folder.of('out.txt'), folder.of('moved')),
+      );
+      sink.next(at.message('b'));
+      await end(sink);
+      expect(at.log).toEqual(['a ack', 'b ack']);
+      expect([await folder.read('moved'), await folder.read('out.txt')]).toEqual(['a\n', 'b\n']);
+    });
+
+    it('overwrites no file whose number is too large to count on from', async () => {
+      await using folder = await temporaryFolder();
+      await folder.write('out.txt.1795874548000000000', 'of somebody else\n');
+      const { sink, at } = bench(folder, { rotate: { maxBytes: 2 } });
+      for (const text of 'abc') sink.next(at.message(text));
+      await end(sink);
+      expect(await folder.read('out.txt.1795874548000000000')).toBe('of somebody else\n');
+      expect([await folder.read('out.txt.000001'), await folder.read('out.txt.000002')]).toEqual(['a\n', 'b\n']);
+    });
+
+    it('goes on where an old file cannot be deleted, and says so', async () => {
+      await using folder = await temporaryFolder();
+      await mkdir(folder.of('out.txt.000001'));
+      const told: unknown[] = [];
+      const stop = observe((event) => event.type === 'stage.failed' && told.push(event.stage, event.reason));
+      const { sink, at } = bench(folder, { rotate: { maxBytes: 2, keep: 1 } });
+      for (const text of 'ab') sink.next(at.message(text));
+      await end(sink);
+      stop();
+      expect(at.log).toEqual(['a ack', 'b ack']);
+      expect(told).toMatchObject(['file rotation', { code: 'FILE_IS_DIRECTORY' }]);
+      expect(await folder.read('out.txt.000002')).toBe('a\n');
+    });
+  });
+
   it('waits while another sink of the process writes to its file, and says so', async () => {
     await using folder = await temporaryFolder();
     const told: unknown[] = [];
