@@ -11,6 +11,7 @@ import type { Flow } from '../connection/flow.js';
 import {
   called,
   checkOptions,
+  configInvalid,
   either,
   flag,
   having,
@@ -22,7 +23,7 @@ import {
 } from '../connection/options.js';
 import { SOURCE_ELSEWHERE } from '../connection/source-options.js';
 import { isSluiceError, SluiceError } from '../errors.js';
-import { bytesUpTo, resolveInside } from '../links/file.js';
+import { bytesUpTo, isAbsent, resolveInside } from '../links/file.js';
 import { bytes } from '../mappers/bytes.js';
 import { MAX_PAYLOAD_BYTES, type Splitter } from '../mappers/codec.js';
 import { lines } from '../mappers/lines.js';
@@ -137,6 +138,7 @@ type Plan = Omit<FilePlan<unknown>, 'store'> & { readonly store: OffsetStore | u
 
 function planOf(options: FileSourceOptions): Plan {
   const { path, root, format = 'lines', offsets, chunkBytes = 256 * 1024 } = options;
+  if (offsets === path) throw configInvalid('fileSource', [`'offsets' is the file that is read: name another one`]);
   return {
     path: resolveInside(path, root),
     root,
@@ -205,7 +207,8 @@ async function openWhenThere({ path, root, follow }: FilePlan<unknown>): Promise
   try {
     return await TrackedFile.open(path, root);
   } catch (error) {
-    if (!follow || !isSluiceError(error, 'FILE_MISSING')) throw error;
+    // What no file can be called never appears.
+    if (!follow || !isSluiceError(error, 'FILE_MISSING') || !isAbsent(error.cause)) throw error;
     const { message, details, cause } = error;
     throw new SluiceError('FILE_MISSING', message, { retriable: true, details, cause });
   }

@@ -601,7 +601,9 @@ describe('fileSource', () => {
       await once(server, 'listening');
       await symlink(folder.of('loop'), folder.of('loop'));
       expect(await failure(fileSource({ path: folder.of('none') }))).toBe('FILE_MISSING');
-      expect(await failure(fileSource({ path: folder.of('no\0ne') }))).toBe('FILE_MISSING');
+      for (const name of ['no\0ne', 'n'.repeat(300)]) {
+        expect(await failure(fileSource({ path: folder.of(name), follow: true }))).toBe('FILE_MISSING');
+      }
       expect(await failure(fileSource({ path: folder.of('dir') }))).toBe('FILE_IS_DIRECTORY');
       expect(await failure(fileSource({ path: folder.of('pipe') }))).toBe('FILE_NOT_REGULAR');
       expect(await failure(fileSource({ path: folder.of('socket') }))).toBe('FILE_NOT_REGULAR');
@@ -1016,6 +1018,7 @@ describe('fileSource', () => {
     expect(() => fileSource({ path: '' })).toThrow(config);
     expect(() => fileSource({ path: 'a', credit: 0.5 })).toThrow(config);
     expect(() => fileSource({ path: 'a', chunkBytes: 10 })).toThrow(/'chunkBytes'/);
+    expect(() => fileSource({ path: 'a', offsets: 'a' })).toThrow(/'offsets' is the file that is read/);
     expect(() => fileSource({ path: 'a', format: 'csv' as never })).toThrow(/'format'.*lines, bytes/);
     expect(() => fileSource({ path: 'a', format: json() as never })).toThrow(/'format'/);
     expect(() => fileSource({ path: 'a', ofsets: 'b' } as never)).toThrow(/did you mean 'offsets'/);
