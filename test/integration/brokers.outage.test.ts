@@ -1,0 +1,77 @@
+import { describe, it } from 'vitest';
+import type { Flow, Sink } from 'sluice';
+import { amqpLink, amqpSink, amqpSource } from 'sluice/amqp';
+import { mqttLink, mqttSink, mqttSource } from 'sluice/mqtt';
+import { faultProxy } from 'sluice/testing-node';
+import type { Broker } from '../brokers/broker.js';
+import { brokerSuite } from '../brokers/broker-suite.js';
+import { mosquitto } from '../brokers/mosquitto.js';
+import { rabbitmq } from '../brokers/rabbitmq.js';
+import { recoveries, type Recovering } from '../chaos/recoveries.js';
+import { keptSession } from '../helpers/mqtt-session.js';
+import { streamed } from '../helpers/streamed.js';
+
+/** Both ends of one channel, at `url` and with everything else at its default. */
+interface Ends {
+  prepare?(url: string, channel: string): Promise<void>;
+  source(url: string, channel: string): Flow<Uint8Array>;
+  sink(url: string, channel: string): Sink<Uint8Array>;
+}
+
+const amqp: Ends = {
+  source: (url, name) => amqpSource(amqpLink({ url, topology: { queues: [{ name }] } }), { queue: name }),
+  sink: (url, name) =>
+    amqpSink(amqpLink({ url, topology: { queues: [{ name }] } }), { exchange: '', routingKey: name }),
+};
+const mqtt: Ends = {
+  prepare: (url, name) => keptSession(url, name, name),
+  source: (url, name) => mqttSource(mqttLink({ url, clientId: name }), { topics: name }),
+  sink: (url, name) => mqttSink(mqttLink({ url }), { topic: name }),
+};
+
+function comesBack(broker: () => Broker, { prepare, source, sink }: Ends): void {
+  // They mostly wait.
+  describe.concurrent('after it can be reached again', () => {
+    it.for(['idle', 'busy'] as const)(
+      'delivers within 5 s, 99 times of a hundred, to a reader that is %s (REC-01, F17, G10)',
+      async (how, { expect }) => {
+        const { url, port } = broker();
+        const proxy = await faultProxy({ port });
+        const stops: (() => unknown)[] = [];
+        const readers: Recovering[] = [];
+        for (let at = 0; at < 6; at += 1) {
+          const channel = `back-${how}-${at}`;
+          await prepare?.(url, channel);
+          let seen = 0;
+          const subscription = source(url.replace(`:${port}`, `:${proxy.port}`), channel).subscribe((message) => {
+            seen += 1;
+            message.ack();
+          });
+          // The writer goes straight to the broker: what is measured is the reader.
+          const stream = streamed(sink(url, channel));
+          stops.push(
+            () => subscription.unsubscribe(),
+            () => stream.end(),
+          );
+          readers.push({ seen: () => seen, stream });
+        }
+        try {
+          const { tookMs, p99Ms, text } = await recoveries(proxy, how, readers);
+          console.log(text);
+          expect(tookMs).toHaveLength(30);
+          expect(p99Ms).toBeLessThanOrEqual(5_000);
+        } finally {
+          for (const stop of stops) await stop();
+          await proxy.close();
+        }
+      },
+    );
+  });
+}
+
+brokerSuite('RabbitMQ', rabbitmq, (broker) => comesBack(broker, amqp));
+brokerSuite(
+  'Mosquitto',
+  () => mosquitto([]),
+  (broker) => comesBack(broker, mqtt),
+);
