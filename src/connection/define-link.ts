@@ -4,6 +4,7 @@ import { SluiceError } from '../errors.js';
 import type { Status } from '../observability/status.js';
 import { type Backoff, backoffLike } from './backoff.js';
 import { called, checkArgument, clockLike, numeric, type OptionRule, someOptions } from './options.js';
+import { quietly } from './quietly.js';
 import { RECONNECT } from './reconnect.js';
 import { StatusCell } from './status-cell.js';
 import { Supervisor } from './supervisor.js';
@@ -180,6 +181,10 @@ export function defineLink<C>(definition: LinkDefinition<C>, options: LinkOption
     stopHeartbeat = undefined;
   }
 
+  function left(): void {
+    quietly(connector, () => definition.closed?.());
+  }
+
   // Two unanswered pings in a row: with the default of 5 s a silent peer is lost after at most 15 s.
   function heartbeat(clock: Clock, connection: C, heard: () => number): Cancel {
     let cancel: Cancel | undefined;
@@ -236,11 +241,11 @@ export function defineLink<C>(definition: LinkDefinition<C>, options: LinkOption
         const stopping = supervisor;
         supervisor = undefined;
         closing = stopping?.stop();
-        if (closing === undefined) definition.closed?.();
+        if (closing === undefined) left();
         // A new user while it still closes waits for that: two connections at once would break the walk of its status.
         return closing?.then(() => {
           closing = undefined;
-          definition.closed?.();
+          left();
           if (users.size > 0) start();
         });
       };

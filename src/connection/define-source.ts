@@ -70,7 +70,7 @@ export interface Reader {
   probe?(): boolean | PromiseLike<boolean>;
   /**
    * Passes one settlement on. `position` is the delivery's; `message` is missing for one that was never emitted, which is
-   * handed back with `release`. Must not throw and must not offer.
+   * handed back with `release`. Must not offer. A throw loses the reader, so that what was not settled comes again.
    */
   settle(position: unknown, outcome: Outcome, reason: unknown, message: Message<unknown> | undefined): void;
   /**

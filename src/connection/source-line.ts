@@ -4,6 +4,7 @@ import type { Link } from './define-link.js';
 import type { Reader, SourceSettings } from './define-source.js';
 import { LinkUse } from './link-use.js';
 import { called, checkArgument } from './options.js';
+import { quietly } from './quietly.js';
 import type { StatusCell } from './status-cell.js';
 import { Supervisor } from './supervisor.js';
 
@@ -23,13 +24,17 @@ export interface SourceLinePlan<C> {
 }
 
 /**
- * The reader of a source, kept open over the source's hold on its link.
+ * The reader of a source, kept open over the source's hold on its link. What it throws reaches neither the flow nor whoever
+ * settles.
  *
  * @internal
  */
 export class SourceLine<C> {
+  /** None while it opens. */
+  reader: Reader | undefined;
   private readonly supervisor: Supervisor<Reader>;
   private readonly link: LinkUse<C>;
+  private readonly connector: string;
   private hasEnded = false;
   private ending: PromiseLike<void> | undefined;
 
@@ -37,6 +42,7 @@ export class SourceLine<C> {
     const { clock, settings, status } = plan;
     const link = new LinkUse(plan.link, () => this.supervisor.retry());
     this.link = link;
+    this.connector = status.connector;
     this.supervisor = new Supervisor<Reader>({
       clock,
       backoff: settings.reconnect,
@@ -45,14 +51,57 @@ export class SourceLine<C> {
       open: (lost) => link.open(lost, (connection) => plan.open(lost, connection)),
       check: (reader) => checkArgument(status.connector, 'what open gives', reader, READER),
       close: (reader) => reader.close(),
-      up: (reader) => plan.up(reader),
-      down: (error) => plan.down(error),
+      up: (reader) => {
+        this.reader = reader;
+        plan.up(reader);
+      },
+      down: (error) => {
+        this.reader = undefined;
+        plan.down(error);
+      },
       fatal: (error) => plan.fatal(error),
     });
   }
 
   start(): void {
     this.supervisor.start();
+  }
+
+  get isUp(): boolean {
+    return this.reader !== undefined;
+  }
+
+  resume(): void {
+    try {
+      this.reader?.resume();
+    } catch (error) {
+      this.lose(error);
+    }
+  }
+
+  peek(): void {
+    try {
+      this.reader?.peek?.();
+    } catch (error) {
+      this.lose(error);
+    }
+  }
+
+  /** Hands back or gives up what was never emitted. */
+  refuse(position: unknown, outcome: 'release' | 'drop'): void {
+    try {
+      this.reader?.settle(position, outcome, undefined, undefined);
+    } catch (error) {
+      this.lose(error);
+    }
+  }
+
+  leave(): boolean {
+    return quietly(this.connector, () => this.reader?.leave?.()) === true;
+  }
+
+  stop(): void {
+    quietly(this.connector, () => this.reader?.stop?.());
   }
 
   /** The reader is of no use any more: opens another one. */

@@ -3,10 +3,11 @@ import { metBy, SluiceError } from '../errors.js';
 import { Envelope } from '../message/envelope.js';
 import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
 import type { Output } from './attach.js';
-import type { Reader, ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
+import type { ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
 import type { Delivery, DeliveryFacts } from './delivery.js';
 import { deliverAgain } from './inbox.js';
 import { Parking } from './parking.js';
+import { quietly } from './quietly.js';
 import { SessionContext, type Supply } from './reader-context.js';
 import type { Scope, SourceHandle } from './scope.js';
 import { SourceBase } from './source-base.js';
@@ -26,7 +27,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
   private readonly line: SourceLine<C>;
   protected readonly parking: Parking;
   private readonly cleanups: Cancel[] = [];
-  private reader: Reader | undefined;
   /** Nothing more is emitted: unsubscribed, draining, or over. */
   private stopped = false;
   /** The reader has nothing more. */
@@ -65,8 +65,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
       link: typeof link === 'function' ? link() : link,
       open: (lost, connection) => definition.open(this.contextOf(lost), connection),
       up: (reader) => {
-        this.reader = reader;
-        if (this.draining) reader.stop?.();
+        if (this.draining) this.line.stop();
         this.stalls.start(reader);
         this.wake();
       },
@@ -118,7 +117,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
 
   private queue(delivery: Delivery<T>): boolean {
     if (this.stopped) {
-      this.reader?.settle(delivery.position, 'release', undefined, undefined);
+      this.line.refuse(delivery.position, 'release');
       return false;
     }
     this.inbox.push(delivery);
@@ -157,12 +156,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
       const delivery = this.inbox.shift() as Delivery<T>;
       this.deliver(delivery.payload, delivery);
     }
-    try {
-      if (this.ready) this.reader?.resume();
-      else if (this.isPaused() && !this.stopped && !this.ended) this.reader?.peek?.();
-    } catch (error) {
-      this.line.lose(error);
-    }
+    if (this.ready) this.line.resume();
+    else if (this.isPaused() && !this.stopped && !this.ended) this.line.peek();
     this.running = false;
     if (this.trampoline.isExhausted) this.wake();
     if (this.isWaiting()) this.waitingListeners.tell();
@@ -182,7 +177,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
 
   /** While it opens there is nobody yet to pass a settlement on to. */
   private isUp(): boolean {
-    return this.reader !== undefined || this.definition.local === true;
+    return this.line.isUp || this.definition.local === true;
   }
 
   private deliver(payload: T, facts: DeliveryFacts, refusedFor?: SluiceError): void {
@@ -239,12 +234,11 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     if (outcome === 'requeue' || outcome === 'release') this.comesAgain(root, outcome);
     const wasBusy = this.busy;
     this.busy = true;
-    // No `finally`: it is so much code that the compiler would not take the way of an ack as one.
+    // Here, and without a `finally`: otherwise it is so much code that the compiler would not take the way of an ack as one.
     try {
-      this.reader?.settle(root.position, outcome, reason, root);
+      this.line.reader?.settle(root.position, outcome, reason, root);
     } catch (error) {
-      this.busy = wasBusy;
-      throw error;
+      this.line.lose(error);
     }
     this.busy = wasBusy;
     // While the subscriber is inside `next`, the loop that called it goes on by itself.
@@ -278,7 +272,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
       this.draining = true;
       this.ended = true;
       this.stopReader();
-    } else if (isLocal || !(this.leaving = this.reader?.leave?.() === true)) this.stopIntake();
+    } else if (isLocal || !(this.leaving = this.line.leave())) this.stopIntake();
     this.waitingListeners.tell();
     this.wake();
   }
@@ -309,21 +303,26 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
   }
 
   private stopReader(): void {
-    this.endInterest?.();
-    this.endInterest = undefined;
-    this.reader?.stop?.();
+    this.loseInterest();
+    this.line.stop();
     this.endLine();
+  }
+
+  private loseInterest(): void {
+    const { endInterest } = this;
+    this.endInterest = undefined;
+    if (endInterest !== undefined) quietly(this.connector, endInterest);
   }
 
   /** Where settling reaches nobody and nothing more is taken in, another connection would be of no use. */
   private endLine(): void {
     const isLast = this.stopped || this.draining;
-    if (isLast && this.definition.local === true && this.reader === undefined) this.line.end();
+    if (isLast && this.definition.local === true && !this.line.isUp) this.line.end();
   }
 
   private emptyInbox(): void {
     const left = this.inbox.clear();
-    for (const delivery of left) this.reader?.settle(delivery.position, 'release', undefined, undefined);
+    for (const { position } of left) this.line.refuse(position, 'release');
     const delayed = this.parking.hurry();
     if (this.definition.local === true) this.reports.overflowed('stopped', left.length + delayed);
   }
@@ -354,7 +353,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     if (this.finished) return;
     this.finished = true;
     this.stopped = true;
-    this.endInterest?.();
+    this.loseInterest();
     this.emptyInbox();
     this.emptyParking();
     const left = this.line.end();
@@ -371,7 +370,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
 
   /** The link is gone: what was delivered over it can no longer be settled there, and comes again. */
   private down(error: unknown): void {
-    this.reader = undefined;
     this.stalls.stop();
     this.reports.counts.reconnects += 1;
     if (this.definition.local !== true) {
@@ -395,6 +393,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
   private overflow(): void {
     const { overflow = 'close' } = this.settings;
     if (overflow === 'close') this.line.lose(this.flooded());
-    else this.shed(overflow, (position) => this.reader?.settle(position, 'drop', undefined, undefined));
+    else this.shed(overflow, (position) => this.line.refuse(position, 'drop'));
   }
 }

@@ -3,6 +3,7 @@ import { metBy, SluiceError, toSluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import type { Backoff } from './backoff.js';
 import { isThenable } from './is-thenable.js';
+import { quietly } from './quietly.js';
 import type { StatusCell } from './status-cell.js';
 
 /** What `open` returns while there is nothing to open it over: {@link Supervisor.retry} is called when there is. */
@@ -117,7 +118,7 @@ export class Supervisor<R> {
   private abandon(): void {
     const { drop } = this;
     this.drop = undefined;
-    drop?.();
+    if (drop !== undefined) quietly(this.plan.status.connector, drop);
   }
 
   private attempt(): void {
@@ -131,7 +132,7 @@ export class Supervisor<R> {
         (error, immediately) => this.lost(generation, error, immediately),
         (drop) => {
           if (generation === this.generation) this.drop = drop;
-          else drop();
+          else quietly(this.plan.status.connector, drop);
         },
       );
     } catch (error) {

@@ -266,4 +266,33 @@ describe('defineLink', () => {
     await clock.run(10);
     expect(log).toEqual(['open', 'open', 'closed']);
   });
+
+  it('goes on whatever a connector throws as a try is given up, or as it is told that the link is closed', async () => {
+    const clock = virtualClock();
+    let connects = 0;
+    const fails = (): never => {
+      throw new Error('no');
+    };
+    const link = defineLink<number>(
+      {
+        connector: 'rig',
+        connect(context) {
+          connects += 1;
+          context.abandoned(fails);
+          return connects === 1 ? new Promise<number>(() => undefined) : connects;
+        },
+        disconnect: () => new Promise<void>((resolve) => void clock.timer(10, resolve)),
+        closed: fails,
+      },
+      { clock },
+    );
+    const leave = link.use({ down: () => undefined, fatal: () => undefined });
+    await clock.run(30_000);
+    expect(link.current()).toEqual({ connection: 2 });
+    const left = leave();
+    link.use({ down: () => undefined, fatal: () => undefined });
+    await clock.run(20);
+    await left;
+    expect(link.current()).toEqual({ connection: 3 });
+  });
 });

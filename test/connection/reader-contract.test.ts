@@ -1,6 +1,6 @@
 import { config } from 'rxjs';
-import { describe, expect, it } from 'vitest';
-import { SluiceError, systemClock, type Message } from 'sluice';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { observe, run, SluiceError, systemClock, type Message } from 'sluice';
 import { virtualClock } from 'sluice/testing';
 import { defineSource, type ReaderContext, type Supply } from '../../src/connection/define-source.js';
 import { withScope, type Scope, type SourceHandle } from '../../src/connection/scope.js';
@@ -40,6 +40,66 @@ describe('what a reader may rely on', () => {
       await clock.run(60_000);
       const told = expect.stringMatching(/what open gives.*expected a reader with resume, settle and close/) as string;
       expect(errors).toMatchObject([{ code: 'CONFIG_INVALID', message: told, details: { connector: 'eager' } }]);
+    }
+  });
+
+  it('may throw wherever it is called: the flow ends in order, and what it could not settle comes again', async () => {
+    for (const hook of ['leave', 'stop', 'close', 'settle', 'resume', 'subscribed'] as const) {
+      const clock = virtualClock();
+      const told: string[] = [];
+      onTestFinished(observe(({ type }) => void told.push(type)));
+      let isSound = false;
+      const thrown = (): never => {
+        isSound = true;
+        throw new Error(`no ${hook}`);
+      };
+      const asked: string[] = [];
+      const on = (name: string, otherwise: () => void = () => undefined): (() => void) => {
+        return () => {
+          asked.push(name);
+          if (name === hook && !isSound) thrown();
+          otherwise();
+        };
+      };
+      const seen: number[] = [];
+      const flow = defineSource<string>(
+        {
+          connector: 'brittle',
+          credit: 4,
+          subscribed: () => on('subscribed'),
+          open: (context) => ({
+            resume: on('resume', () => {
+              while (seen.length < 2 && context.ready) context.offer({ payload: 'a', topic: 't', position: 1 });
+            }),
+            settle: on('settle'),
+            leave: () => {
+              on('leave')();
+              return false;
+            },
+            stop: on('stop'),
+            close: on('close'),
+          }),
+        },
+        { clock },
+      );
+      const sink = {
+        next: (message: Message<string>) => {
+          seen.push(message.attempt);
+          expect(message.ack()).toBe(true);
+        },
+        complete: () => undefined,
+        error: () => undefined,
+      };
+      const running = run(flow, sink, { clock });
+      await clock.run(10_000);
+      expect(seen).toEqual([1, 1]);
+      const stopped = running.stop();
+      await clock.run(100);
+      expect(await stopped).toMatchObject({ clean: true });
+      expect([asked.includes(hook), running.health().sources[0]?.status]).toEqual([true, 'closed']);
+      if (hook !== 'close')
+        expect(told).toContain(hook === 'settle' || hook === 'resume' ? 'connect.failed' : 'stage.failed');
+      expect(clock.pendingTimers).toBe(0);
     }
   });
 
