@@ -9,7 +9,8 @@ import { anything, callable, checkOptions, configInvalid, oneOf, required, text 
 export type KafkaTls = TlsOptions;
 
 /**
- * The login: a user and a password, or a function that gives a token, asked for one whenever a connection opens.
+ * The login: a user and a password, or a token. What is given as a function is asked for whenever a connection opens, so
+ * that an expired one is replaced.
  *
  * @see KafkaLinkOptions
  */
@@ -17,7 +18,7 @@ export type KafkaSasl =
   | {
       readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
       readonly username: string;
-      readonly password: string;
+      readonly password: string | (() => string | PromiseLike<string>);
     }
   | { readonly mechanism: 'oauthbearer'; readonly token: () => string | PromiseLike<string> };
 
@@ -38,6 +39,10 @@ export function checkSecurity(tls: boolean | KafkaTls | undefined, sasl: KafkaSa
       mechanism: anything,
       username: required(text),
       // Not shown when it is none: it is a secret.
-      password: required((value) => (typeof value === 'string' ? undefined : 'expected a text')),
+      password: required((value) =>
+        typeof value === 'string' || typeof value === 'function'
+          ? undefined
+          : 'expected a text, or a function that gives one',
+      ),
     });
 }

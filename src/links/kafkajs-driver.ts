@@ -6,6 +6,7 @@ import type { KafkaSasl } from './kafka-security.js';
 import { within } from './kafka-within.js';
 import { bearerLogin } from './kafkajs-bearer.js';
 import { KafkaJsConsumer } from './kafkajs-consumer.js';
+import { passwordLogin } from './kafkajs-password.js';
 import { KafkaJsProducer } from './kafkajs-producer.js';
 import { KafkaJsSockets } from './kafkajs-sockets.js';
 
@@ -120,6 +121,7 @@ function configOf(cluster: KafkaCluster): KafkaConfig {
 function saslOf(sasl: KafkaSasl): SASLOptions | Mechanism {
   if (sasl.mechanism === 'oauthbearer')
     return { mechanism: 'oauthbearer', authenticationProvider: bearerLogin(sasl.token) };
-  const known: SASLOptions = sasl;
-  return known;
+  const { mechanism, username, password } = sasl;
+  if (typeof password === 'function') return { mechanism, authenticationProvider: passwordLogin(sasl) };
+  return { mechanism, username, password } as SASLOptions;
 }

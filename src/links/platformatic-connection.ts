@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type * as Client from '@platformatic/kafka';
+import { askedText } from '../connection/asked-text.js';
 import { SluiceError } from '../errors.js';
 import type { KafkaCluster, KafkaEvents } from './kafka-driver.js';
 import type { KafkaSasl } from './kafka-security.js';
@@ -149,7 +150,12 @@ export class PlatformaticConnection {
 function saslOf(sasl: KafkaSasl): Client.SASLOptions {
   if (sasl.mechanism === 'oauthbearer') return { mechanism: 'OAUTHBEARER', token: async () => sasl.token() };
   const { mechanism, username, password } = sasl;
-  return { mechanism: mechanism.toUpperCase() as Client.SASLMechanismValue, username, password };
+  const asked = async (): Promise<string> => (await askedText('kafkaLink sasl', 'password', password)) ?? '';
+  return {
+    mechanism: mechanism.toUpperCase() as Client.SASLMechanismValue,
+    username,
+    password: typeof password === 'function' ? asked : password,
+  };
 }
 
 /** A request of which the payload, or the answer, is made here and not by the client. @internal */

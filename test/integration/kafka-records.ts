@@ -7,7 +7,7 @@ import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
 import { collect } from '../helpers/collect.js';
-import { kafkaHands, reconnect, text } from '../helpers/kafka-hands.js';
+import { kafkaHands, reconnect, text, timing } from '../helpers/kafka-hands.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
 
@@ -175,6 +175,43 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
           kafkaSource(secure({ tls: true, sasl: { mechanism, username, password } }), { topics: [name], group: 'g' }),
         );
         await until(() => expect(untrusted.errors).toMatchObject([{ code: 'AUTH_FAILED' }]));
+      },
+    );
+
+    it.for(['plain', 'scram-sha-256'] as const)(
+      'asks for the password of %s with each login, and ends with the one that is refused (REC-11, SEC-02)',
+      async (mechanism, context) => {
+        if (broker().secured === undefined)
+          context.skip('no broker of this test, or no openssl to make certificates with');
+        const { url, ca, username, password } = broker().secured as KafkaLogin;
+        const name = await topic(1);
+        let asked = 0;
+        let next: () => string = () => password;
+        const link = linkOf({
+          brokers: [url],
+          tls: { ca },
+          sasl: { mechanism, username, password: async () => ((asked += 1), next()) },
+        });
+        const reader = collect(kafkaSource(link, { topics: [name], group: `${name}-asked`, ...timing, reconnect }));
+        const sink = kafkaSink(link, { topic: name });
+        const { message, log } = recorder();
+        sink.next(message(utf8.encode('secret'), { topic: name }));
+        await until(() => expect([log.length, reader.messages.length]).toEqual([1, 1]));
+        sink.complete();
+        await sink.closed;
+        expect(asked).toBeGreaterThanOrEqual(3);
+        // Nothing can be asked just now, which passes.
+        next = () => {
+          next = () => password;
+          throw new Error('The vault is sealed.');
+        };
+        const later = collect(kafkaSource(link, { topics: [name], group: `${name}-later`, ...timing, reconnect }));
+        await until(() => expect(later.messages).toHaveLength(1));
+        next = () => 'guessed-wrong';
+        const refused = collect(kafkaSource(link, { topics: [name], group: `${name}-wrong`, ...timing, reconnect }));
+        await until(() => expect(refused.errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]));
+        expect(inspect(refused.errors, { depth: 10 })).not.toContain('guessed-wrong');
+        for (const { subscription } of [reader, later]) subscription.unsubscribe();
       },
     );
 

@@ -21,6 +21,7 @@ describe('the security of a link', () => {
         { mechanism: 'plain', username: 'u', password: '' },
       ),
     ).toBe('');
+    expect(refusal(undefined, { mechanism: 'plain', username: 'u', password: () => 'p' })).toBe('');
     expect(refusal(undefined, { mechanism: 'oauthbearer', token: () => 't' })).toBe('');
   });
 
