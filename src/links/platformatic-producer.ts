@@ -21,8 +21,7 @@ interface Identity {
 }
 
 /**
- * A producer that tries nothing twice: with its first failure it is of no use any more, so the sequence numbers of an
- * idempotent one only grow.
+ * A producer that tries nothing twice: after a failure it is used again only where one batch was sent alone, and refused.
  *
  * Source: Apache Kafka protocol guide, `Produce`, `InitProducerId`, `AddPartitionsToTxn`, `EndTxn`; KIP-98.
  *
@@ -108,14 +107,25 @@ export class PlatformaticProducer implements KafkaProducer {
         })
         .appendTaggedFields();
     const { api, parseResponse } = client.produceV9;
-    await broker.ask((to) => raw(to, api, payload, parseResponse));
+    try {
+      await broker.ask((to) => raw(to, api, payload, parseResponse));
+    } catch (error) {
+      // What was refused has used none: what is sent next has its numbers.
+      for (const { topic, partition, records } of batches) this.count(`${topic}/${partition}`, -records.length);
+      throw error;
+    }
+  }
+
+  /** Gives the sequence number that is next, and goes on by so many. */
+  private count(name: string, by: number): number {
+    const next = this.sequences.get(name) ?? 0;
+    this.sequences.set(name, (next + by + SEQUENCES) % SEQUENCES);
+    return next;
   }
 
   private batchOf(topic: string, partition: number, records: readonly KafkaOutgoing[]): Buffer {
     const { compression, transactionalId } = this.plan;
-    const name = `${topic}/${partition}`;
-    const sequence = this.sequences.get(name) ?? 0;
-    this.sequences.set(name, (sequence + records.length) % SEQUENCES);
+    const sequence = this.count(`${topic}/${partition}`, records.length);
     return recordBatch(records, {
       producer: this.identity === undefined ? undefined : { ...this.identity, sequence },
       isTransactional: transactionalId !== undefined,

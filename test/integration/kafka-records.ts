@@ -147,6 +147,26 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
       }
     });
 
+    it('gives up alone what a topic does not take, and loses no connection over what is behind it (SNK-08)', async () => {
+      const name = await topic(1, { 'cleanup.policy': 'compact' });
+      const lost: string[] = [];
+      const stop = observe((event) => void (event.type === 'connect.failed' && lost.push(String(event.reason))));
+      const sink = kafkaSink(linkOf(), { topic: name });
+      const { message, log } = recorder();
+      for (const key of ['a', undefined, 'b', undefined, 'c'])
+        sink.next(message(utf8.encode('x'), key === undefined ? {} : { key }));
+      await until(() => expect(log).toHaveLength(5));
+      stop();
+      const told = log.map((line) => line.split(' ').slice(1).join(' ')).toSorted();
+      expect(told).toEqual(['ack', 'ack', 'ack', 'dead SINK_FAILED', 'dead SINK_FAILED']);
+      // All together, then one by one.
+      expect(lost.filter((reason) => reason.includes('sequence'))).toEqual([]);
+      const reader = read(name, {});
+      await until(() => expect(reader.messages.map(({ key }) => key)).toEqual(['a', 'b', 'c']));
+      reader.subscription.unsubscribe();
+      sink.complete();
+    });
+
     it.for(['plain', 'scram-sha-256'] as const)(
       'logs in with %s over TLS, and says so when it is refused',
       async (mechanism, context) => {
