@@ -73,8 +73,9 @@ export function run<T>(flow: Flow<T>, to?: Sink<T> | RunOptions, rest?: RunOptio
     const closed = (thrown?: Failure): void => {
       const failed = lost ?? sink.failure;
       const cause = reason ?? (failed === undefined ? thrown : { error: failed });
+      const code = reason === undefined ? 'SINK_FAILED' : 'HANDLER_FAILED';
       if (cause === undefined) tellEnd.resolve();
-      else tellEnd.reject(toSluiceError(cause.error, 'CONNECTION_LOST', `${name} failed`));
+      else tellEnd.reject(toSluiceError(cause.error, code, `${name} failed`));
     };
     // A sink that goes on for others does not say when it has settled what came from here; the sources do.
     hold.leave((thrown, goesOn) => (goesOn === true ? scope.whenClosed(closed) : closed(thrown)), reason);

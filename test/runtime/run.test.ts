@@ -1,4 +1,4 @@
-import { concat, defer, EMPTY, lastValueFrom, NEVER, Observable, of, retry, Subject, throwError } from 'rxjs';
+import { concat, defer, EMPTY, lastValueFrom, map, NEVER, Observable, of, retry, Subject, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
@@ -282,14 +282,25 @@ describe('run', () => {
 
   it('fails with what a flow threw that is no error, and with what its sink threw at the end', async () => {
     const nothing: Flow<number> = new Observable((subscriber) => subscriber.error(undefined));
-    await expect(run(nothing, ackingSink()).done).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    await expect(run(nothing, ackingSink()).done).rejects.toMatchObject({ code: 'HANDLER_FAILED' });
+    const cause = new TypeError('no price');
+    const broken = testSource<number>();
+    const thrower = broken.flow.pipe(
+      map((): Message<number> => {
+        throw cause;
+      }),
+    );
+    const { done } = run(thrower, ackingSink());
+    broken.offer(1);
+    await expect(done).rejects.toMatchObject({ code: 'HANDLER_FAILED', message: 'flow failed: no price', cause });
     const sink: Sink<number> = {
       ...ackingSink<number>(),
       complete: () => {
         throw new Error('disk full');
       },
     };
-    await expect(run(EMPTY as Flow<number>, sink).done).rejects.toThrow('flow failed: disk full');
+    const told = { code: 'SINK_FAILED', message: 'flow failed: disk full' };
+    await expect(run(EMPTY as Flow<number>, sink).done).rejects.toMatchObject(told);
   });
 
   it('shows a failure that nobody waits for as an unhandled rejection', async () => {
