@@ -146,17 +146,20 @@ export function broadcastSink<P>(to: BroadcastTo<P>, options: WebSocketBroadcast
       maxUnconfirmed: 256,
       open(context) {
         let sentBytes = 0;
+        let sentCount = 0;
         let isOpen = true;
+        const isSpent = (): boolean => sentBytes >= turnBytes || sentCount >= maxQueuedPerClient;
         const nextTurn = (): void => {
-          sentBytes = 0;
+          sentBytes = sentCount = 0;
           if (isOpen) context.resume();
         };
         return {
           send(sending) {
-            const before = sentBytes;
+            const wasSpent = isSpent();
             sentBytes += send(sending);
-            if (sentBytes < turnBytes) return true;
-            if (before < turnBytes) context.clock.yield(nextTurn);
+            sentCount += 1;
+            if (!isSpent()) return true;
+            if (!wasSpent) context.clock.yield(nextTurn);
             return false;
           },
           close: () => void (isOpen = false),

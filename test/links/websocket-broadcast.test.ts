@@ -118,6 +118,18 @@ describe('broadcast', () => {
     stopped!.socket.terminate();
   });
 
+  it.each([
+    [1, 2_000, 1_000],
+    [10, 2_000, 1_000],
+    [1_024, 20_000, 20],
+  ])('loses nothing of a burst for a client that keeps up, with a queue of %s', async (queue, count, bytes) => {
+    const { server, clients } = await setup(1);
+    const texts = Array.from({ length: count }, (_, at) => `${at}`.padEnd(bytes));
+    give(server.broadcast({ ...policy, maxQueuedPerClient: queue }), ...texts);
+    await until(() => expect(clients[0]!.received.length).toBe(count));
+    expect(clients[0]!.received).toEqual(texts);
+  });
+
   it('gives one that was stopped the latest of each key when it comes back', async () => {
     const { server, clients } = await setup(1);
     clients[0]!.socket.pause();
