@@ -1,6 +1,7 @@
 import { type Observable, Subject } from 'rxjs';
+import { subscribeTo } from '../connection/attach.js';
 import type { Stage } from '../connection/flow.js';
-import { callable, checkArgument, oneOf } from '../connection/options.js';
+import { callable, checkArgument, flowLike, oneOf } from '../connection/options.js';
 import { type Envelope, handBack, isTakenBack, mark, OPEN } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { defineStage } from './define-stage.js';
@@ -25,7 +26,7 @@ export type LossyMode = 'latest' | 'sync';
  * import { lossy } from 'sluice';
  * orders.pipe(lossy(debounceTime(100)));
  * @param operator from messages to the same messages or copies of them
- * @throws SluiceError `CONFIG_INVALID` for another mode
+ * @throws SluiceError `CONFIG_INVALID` for another mode. The flow errors with it where the operator gives what are no messages
  * @see latest
  * @see where
  */
@@ -41,7 +42,9 @@ export function lossy<I, O = I>(
       const feed = new Subject<Message<I>>();
       /** Went in and did not come out. */
       const inside = new Set<Envelope<unknown>>();
-      const subscription = operator(feed).subscribe({
+      const flow = operator(feed);
+      checkArgument('lossy', 'what the operator gives', flow, flowLike);
+      const subscription = subscribeTo(flow, {
         next(message) {
           const { root } = message as Envelope<O>;
           // Given up before it came out, or taken back by its source: nobody may work on it.

@@ -63,6 +63,16 @@ describe('lossy', () => {
     expect(run.log[0]).toBe('1 ack');
   });
 
+  it('ends with CONFIG_INVALID over an operator that gives payloads, or nothing: they would be acked and never come out', () => {
+    for (const operator of [map((message: Message<number>) => message.payload), () => undefined]) {
+      for (const mode of ['latest', 'sync'] as const) {
+        const run = runStage(lossy(operator as never, mode), { values: [1, 2, 3], credit: 1 });
+        expect([run.out, run.end]).toEqual([[], 'CONFIG_INVALID']);
+        expect(run.log.filter((line) => line.includes('ack'))).toEqual([]);
+      }
+    }
+  });
+
   it('refuses another mode', () => {
     expect(() => lossy(filter<Message<number>>(Boolean), 'all' as 'sync')).toThrow(/mode/);
   });
