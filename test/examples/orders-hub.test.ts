@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { configFor } from '../../examples/orders-hub/config.js';
 import { generateOrders } from '../../examples/orders-hub/generate-orders.js';
-import type { Hub } from '../../examples/orders-hub/hub.js';
+import { startHub, type Hub } from '../../examples/orders-hub/hub.js';
 import { LOCK, lockFolder } from '../../examples/orders-hub/lock-folder.js';
 import { commandLine } from '../../examples/orders-hub/options.js';
 import { accountOf, showHub } from '../../examples/orders-hub/view.js';
+import { until } from '../helpers/until.js';
 
 const MAIN = fileURLToPath(new URL('../../examples/orders-hub/main.ts', import.meta.url));
 const CONFIG = fileURLToPath(new URL('../../examples/orders-hub/configs/orders.json', import.meta.url));
@@ -102,6 +103,20 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     const again = await hub(input, state);
     expect(account(again.said)).toMatchObject({ read: 0, missing: 0 });
     expect(again.said).toContain('No row was left to do');
+  });
+
+  it('sends every row that is written to its clients, and is not held up by one that is slow', async () => {
+    const input = join(folder, 'live.csv');
+    await generateOrders(input, 20_000, 5);
+    const config = await configFor(input, undefined);
+    const live = await startHub({ input, state: join(folder, 'live'), fresh: true, config });
+    onTestFinished(() => live.close());
+    await live.running.done;
+    const written = live.running.health().sinks[0]?.confirmed ?? 0;
+    const received = (): number[] => live.clients.map((client) => client.received());
+    await until(() => expect(received().slice(0, 2)).toEqual([written, written]));
+    const [, , slow = 0] = received();
+    expect([slow > 0, slow < written]).toEqual([true, true]);
   });
 
   it('drains on Ctrl-C, says what it handed back, and goes on from there: no row is lost (F16, SHU-02)', async () => {
