@@ -8,6 +8,7 @@ import {
   openMqtt,
   pingMqtt,
 } from './mqtt-connection.js';
+import { wholeSeconds } from './mqtt-message.js';
 import { checkMqttLink, type MqttLinkOptions } from './mqtt-options.js';
 import { MqttSessions, randomClientId } from './mqtt-sessions.js';
 
@@ -68,10 +69,13 @@ export function mqttLink(options: MqttLinkOptions): MqttLink {
       { ...options, heartbeatMs: options.heartbeatMs ?? MQTT_HEARTBEAT_MS },
     );
   const doubt = { suspects: 0 };
+  // A will that waits for its client needs a session that does, and a client that comes back under the same name.
+  const waitSeconds = wholeSeconds(options.will?.delayMs ?? 0);
+  let clientId = options.clientId === undefined ? undefined : `${options.clientId}.out`;
   const writing: MqttPlanner = (clock) => ({
-    clientId: options.clientId === undefined ? randomClientId(clock) : `${options.clientId}.out`,
-    cleanStart: true,
-    expirySeconds: 0,
+    clientId: (clientId ??= randomClientId(clock)),
+    cleanStart: waitSeconds === 0,
+    expirySeconds: waitSeconds,
     receiveMaximum: undefined,
     will: options.will,
     claim: undefined,

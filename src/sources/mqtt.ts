@@ -61,7 +61,7 @@ export interface MqttSourceOptions extends SourceOptions {
   readonly retained?: 'new' | 'always' | 'never';
   /** How long a requeued message stays away, in milliseconds or as a schedule by its number of failures. Default `backoff()`. */
   readonly requeueDelayMs?: number | Backoff;
-  /** What the broker publishes when this source is gone without a goodbye. */
+  /** What the broker publishes when this source is gone without a goodbye. Its `delayMs` needs a link with a `clientId`. */
   readonly will?: MqttWill;
 }
 
@@ -186,6 +186,9 @@ function checkSource(link: MqttLink, options: MqttSourceOptions): string[] {
   for (const name of ['name', 'sessionExpiryMs', 'cleanStart'] as const)
     if (given(name) && clientId === undefined)
       faults.push(`'${name}' needs a link with a clientId: no session is kept without one`);
+  const isKept = clientId !== undefined && options.qos !== 0;
+  if ((options.will?.delayMs ?? 0) > 0 && !isKept)
+    faults.push(`'will.delayMs' needs a link with a clientId, and qos 1: no session is kept that could come back`);
   if (given('leaveOnDrain') && !given('share')) faults.push(`'leaveOnDrain' needs 'share': there is no group to leave`);
   if (faults.length > 0) throw configInvalid('mqttSource', faults);
   const topics = [options.topics].flat();

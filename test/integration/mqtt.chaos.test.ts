@@ -350,6 +350,31 @@ brokerSuite(
       );
     });
 
+    it('is told of a will that waits only where its client does not come back in time', async () => {
+      const topic = fresh('patient');
+      const told = consume(mqttSource(mqttLink({ url: broker().url }), { topics: topic }));
+      const connected = async (payload: string): Promise<{ proxy: FaultProxy; stop: () => unknown }> => {
+        const proxy = await faultProxy({ port: broker().port });
+        const reconnect = backoff({ initialMs: 5, maxMs: 20, minMs: 1 });
+        const will = { topic, payload, delayMs: 1_000 };
+        const link = mqttLink({ url: viaProxy(broker(), proxy), will, reconnect });
+        const stop = link.writing.use({ down: () => undefined, fatal: () => undefined });
+        await until(() => expect(link.writing.current()).toBeDefined());
+        return { proxy, stop };
+      };
+      const [back, away] = [await connected('back'), await connected('away')];
+      back.proxy.rst();
+      away.proxy.refuse();
+      away.proxy.rst();
+      await until(() => expect(told.messages.map(({ payload }) => String(Buffer.from(payload)))).toEqual(['away']));
+      expect(back.proxy.accepted).toBe(2);
+      told.unsubscribe();
+      for (const { proxy, stop } of [back, away]) {
+        stop();
+        await proxy.close();
+      }
+    });
+
     it('is told of a will by the broker when a client is gone without a goodbye', async () => {
       const [topic, clientId] = [fresh('wills'), fresh('heir')];
       await keptSession(broker().url, clientId, topic);

@@ -85,12 +85,26 @@ describe('the connection of a link', () => {
     await isUp();
     const connect = server.of(1)[0]!.toString('latin1');
     for (const text of ['MQTT\x05', 'app.out', 'gone', 'bye', 'hidden', 'u']) expect(connect).toContain(text);
-    // User, password, will with QoS 1 and retain, clean start; keep alive of a second.
-    expect([...server.of(1)[0]!.subarray(7, 10)]).toEqual([0b1110_1110, 0, 1]);
+    // User, password, will with QoS 1 and retain; keep alive of a second, and a session that lasts as long as the will waits.
+    expect([...server.of(1)[0]!.subarray(7, 16)]).toEqual([0b1110_1100, 0, 1, 5, 0x11, 0, 0, 0, 3]);
     stop();
     await until(() => expect(server.open).toBe(0));
     expect(server.of(14)).toHaveLength(1);
     expect(server.connections).toBe(1);
+  });
+
+  it.each([
+    [undefined, 0b10],
+    [{ topic: 'gone', payload: 'bye' }, 0b1110],
+    [{ topic: 'gone', payload: 'bye', delayMs: 3_000 }, 0b1100],
+  ])('comes back under the name it had, into its session where a will waits for it: %j', async (will, flags) => {
+    const { server, stop, isUp } = await used(will === undefined ? {} : { will });
+    await isUp();
+    server.cut();
+    await until(() => expect(server.of(1)).toHaveLength(2));
+    const [first, second] = server.of(1) as [Buffer, Buffer];
+    expect([second.equals(first), first[7]]).toEqual([true, flags]);
+    stop();
   });
 
   it('asks for the password before each connection', async () => {

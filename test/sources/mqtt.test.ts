@@ -70,6 +70,12 @@ describe('the options of mqttSource', () => {
     [plain, { topics: 'a', cleanStart: true }, `'cleanStart' needs protocolVersion '5'`],
     [plain, { topics: 'a', retained: 'never' }, `'retained' needs protocolVersion '5'`],
     [link, { topics: 'a', leaveOnDrain: true }, `'leaveOnDrain' needs 'share'`],
+    [
+      nobody,
+      { topics: 'a', will: { topic: 'b', payload: '', delayMs: 1 } },
+      `'will.delayMs' needs a link with a clientId`,
+    ],
+    [link, { topics: 'a', qos: 0, will: { topic: 'b', payload: '', delayMs: 1 } }, `'will.delayMs' needs`],
     [nobody, { topics: 'a', name: 'b' }, `'name' needs a link with a clientId`],
   ])('are checked: %#', (to, options, text) => {
     expect(() => mqttSource(to, options as never)).toThrow(text);
