@@ -57,7 +57,8 @@ export function factsOf({ properties }: MqttPublish): MqttFacts {
   const timeMs = Number(first(userProperties[TIME]));
   return {
     headers: headers ?? NO_HEADERS,
-    id: first(userProperties[ID]),
+    // An empty one is none: it would be that of every message of its sender.
+    id: first(userProperties[ID]) || undefined,
     key: first(userProperties[KEY]),
     timeMs: isTime(timeMs) ? timeMs : undefined,
   };

@@ -68,7 +68,10 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
   get id(): string {
     const { idHeader } = this.reading;
     const given = idHeader === undefined ? undefined : headerOf(this.record.headers, idHeader);
-    return given ?? `${this.log.topic}-${this.log.partition}-${this.record.offset}`;
+    // An empty one is none: it would be that of every message of its sender.
+    return given === undefined || given === ''
+      ? `${this.log.topic}-${this.log.partition}-${this.record.offset}`
+      : given;
   }
   /** As the topic. */
   get timeMs(): number {

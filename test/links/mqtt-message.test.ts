@@ -24,6 +24,10 @@ describe('a message as MQTT 5 carries it', () => {
     expect(received(sent({})).key).toBeUndefined();
   });
 
+  it('has no id where that is empty', () => {
+    expect(received({ userProperties: { 'x-message-id': '' } }).id).toBeUndefined();
+  });
+
   it('has properties for content type, response topic and correlation data', () => {
     const headers = { 'content-type': 'text/csv', 'response-topic': 'answers/1', 'correlation-data': bytes(0, 255) };
     const properties = sent(headers);

@@ -71,6 +71,21 @@ describe('the reader of a group', () => {
     expect(messages[1]).toMatchObject({ topic: 'a', key: 'kx', id: 'a-1-0', timeMs: 1_000, attempt: 1 });
   });
 
+  it('has the id that its producer gave, and its position where that is empty', async () => {
+    const { clock, member, messages } = await open();
+    const given = (offset: number, id: string): unknown =>
+      member().events.fetched({
+        topic: 'a',
+        partition: 0,
+        records: records(offset, 'a', { 'x-message-id': Buffer.from(id) }),
+        nextOffset: offset + 1,
+      });
+    void given(0, 'own');
+    void given(1, '');
+    await clock.run(0);
+    expect(messages.map(({ id }) => id)).toEqual(['own', 'a-0-1']);
+  });
+
   it('commits up to where all is settled, whatever the order, by time (ACK-12)', async () => {
     const { fetch, clock, member, messages } = await open();
     void fetch(0, 5, 'abcd');
