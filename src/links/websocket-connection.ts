@@ -92,6 +92,8 @@ export class WebSocketConnection {
   /** Those who cannot take more. While there is one, nothing is read. */
   private readonly holders = new Set<FrameReceiver>();
   private readonly writable = new Listeners();
+  /** Those who wait for any write to be through. */
+  private readonly written = new Listeners();
   private readonly ends = new Listeners();
   /** Someone was told to wait and has not been told to go on. */
   private isFull = false;
@@ -253,7 +255,13 @@ export class WebSocketConnection {
         this.isFull = false;
         this.writable.tell();
       }
+      this.written.tell();
     };
+  }
+
+  /** Calls `listener` after each write that the kernel took, or never will, whoever wrote it. */
+  onWritten(listener: () => void): Cancel {
+    return this.written.add(listener);
   }
 
   onWritable(listener: () => void): Cancel {
@@ -327,6 +335,7 @@ export class WebSocketConnection {
     this.findSole();
     this.settings.closed(code, reason, this.failure);
     this.writable.clear();
+    this.written.clear();
     this.ends.tell();
     this.ends.clear();
     this.tellGone();

@@ -1,3 +1,4 @@
+import type { Cancel } from '../clock.js';
 import { Ring } from '../connection/ring.js';
 import { report } from '../observability/observe.js';
 import type { WebSocketConnection } from './websocket-connection.js';
@@ -25,6 +26,8 @@ const TOO_SLOW = 1013;
 /** How long a client that was too slow has to say goodbye before it is cut. */
 const GOODBYE_MS = 1_000;
 
+const ignored = (): void => undefined;
+
 /** What one client of a broadcast has not got yet: bounded, and nobody else waits for it. @internal */
 export class Lane {
   private readonly connection: WebSocketConnection;
@@ -32,6 +35,8 @@ export class Lane {
   private readonly bounds: LaneBounds;
   private readonly socketBytes: number;
   private readonly queue: FrameQueue;
+  /** Set while frames are queued: whoever wrote what stands in the socket, the end of that makes room. */
+  private stopWaiting: Cancel | undefined;
   private dropped = 0;
   /** The next count of drops that is reported: doubling, so that a slow client does not flood the observer. */
   private reportAt = 1;
@@ -49,14 +54,15 @@ export class Lane {
   }
 
   /** Sends the frame now, or queues it by the policy. `sent` is called when the kernel has it, or never will. */
-  put(frame: Uint8Array, key: string | undefined, sent?: () => void): void {
+  put(frame: Uint8Array, key: string | undefined, sent: () => void = ignored): void {
     if (!this.isBehind) {
-      this.connection.sendFrame(frame, sent === undefined ? this.written : this.writtenThen(sent));
+      this.connection.sendFrame(frame, sent);
       return;
     }
     if (!this.connection.isUsable) return;
     const { policy, maxQueued, maxBufferedBytes } = this.bounds;
     this.queue.push(frame, key);
+    this.stopWaiting ??= this.connection.onWritten(this.drain);
     const maxBytes = maxBufferedBytes - this.socketBytes;
     while (this.queue.length > maxQueued || (this.queue.bytes > maxBytes && this.queue.length > 1)) {
       if (policy === 'close') {
@@ -69,19 +75,16 @@ export class Lane {
     if (this.dropped >= this.reportAt) this.tell();
   }
 
-  private readonly written = (): void => {
-    const { queue, connection } = this;
-    while (queue.length > 0 && connection.bufferedBytes < this.socketBytes) {
-      connection.sendFrame(queue.shift() as Uint8Array, this.written);
+  private readonly drain = (): void => {
+    const { queue, connection, socketBytes } = this;
+    if (connection.bufferedBytes >= socketBytes) return;
+    this.stopWaiting?.();
+    while (queue.length > 0 && connection.bufferedBytes < socketBytes) {
+      connection.sendFrame(queue.shift() as Uint8Array, ignored);
     }
+    // Behind the other broadcasts that wait for the same client: each has its turn.
+    this.stopWaiting = queue.length > 0 ? connection.onWritten(this.drain) : undefined;
   };
-
-  private writtenThen(sent: () => void): () => void {
-    return () => {
-      this.written();
-      sent();
-    };
-  }
 
   private giveUp(): void {
     this.dropped += this.queue.length;

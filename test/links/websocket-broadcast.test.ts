@@ -130,6 +130,19 @@ describe('broadcast', () => {
     expect(clients[0]!.received).toEqual(texts);
   });
 
+  it('comes through beside another broadcast, and answers, that fill the socket of a client', async () => {
+    const { server, clients } = await setup(1);
+    const others = [server.broadcast(policy), server.clients[0]!.sink].map((sink) => give(sink).source);
+    const { source } = give(server.broadcast(policy));
+    const texts = Array.from({ length: 20 }, (_, at) => `${at}`);
+    for (const text of texts) {
+      for (const other of others) for (let at = 0; at < 20; at += 1) other.offer(FRAME);
+      source.offer(text);
+      await new Promise(setImmediate);
+    }
+    await until(() => expect(clients[0]!.received.filter((text) => text !== FRAME)).toEqual(texts));
+  });
+
   it('gives one that was stopped the latest of each key when it comes back', async () => {
     const { server, clients } = await setup(1);
     clients[0]!.socket.pause();

@@ -5,7 +5,11 @@ import { WebSocketConnection } from '../../src/links/websocket-connection.js';
 import { Lane, type LaneBounds } from '../../src/links/websocket-lane.js';
 import { fakeWire, type FakeWire } from '../helpers/websocket.js';
 
-function setup(bounds: Partial<LaneBounds> & Pick<LaneBounds, 'policy'>): { wire: FakeWire; lane: Lane } {
+function setup(bounds: Partial<LaneBounds> & Pick<LaneBounds, 'policy'>): {
+  wire: FakeWire;
+  connection: WebSocketConnection;
+  lane: Lane;
+} {
   const wire = fakeWire();
   const connection = new WebSocketConnection(wire, {
     clock: virtualClock(),
@@ -14,7 +18,11 @@ function setup(bounds: Partial<LaneBounds> & Pick<LaneBounds, 'policy'>): { wire
     keepAliveMs: 500,
     closed: () => undefined,
   });
-  return { wire, lane: new Lane(connection, { id: 'c1' }, { maxQueued: 100, maxBufferedBytes: 100, ...bounds }) };
+  return {
+    wire,
+    connection,
+    lane: new Lane(connection, { id: 'c1' }, { maxQueued: 100, maxBufferedBytes: 100, ...bounds }),
+  };
 }
 
 const frame = (text: string): Uint8Array => Buffer.from(text.padEnd(10, '.'));
@@ -43,6 +51,20 @@ describe('Lane', () => {
     expect(wire.bufferedBytes).toBe(50);
     wire.flush();
     expect(texts(wire)).toEqual(['0', '1', '2', '3', '4', '995', '996', '997', '998', '999']);
+  });
+
+  it('sends what it queued once what others wrote is through, each lane in its turn', () => {
+    const { wire, connection, lane } = setup({ policy: 'drop-oldest' });
+    const other = new Lane(connection, { id: 'c1' }, { policy: 'drop-oldest', maxQueued: 100, maxBufferedBytes: 100 });
+    for (let at = 0; at < 5; at += 1) connection.send(frame('x'));
+    for (let at = 0; at < 4; at += 1) {
+      lane.put(frame(`a${at}`), undefined);
+      other.put(frame(`b${at}`), undefined);
+    }
+    expect(texts(wire)).toEqual(['x', 'x', 'x', 'x', 'x']);
+    for (let at = 0; at < 13; at += 1) wire.flush(1);
+    expect(texts(wire).slice(5)).toEqual(['a0', 'b0', 'a1', 'b1', 'a2', 'b2', 'a3', 'b3']);
+    expect(wire.bufferedBytes).toBe(0);
   });
 
   it('holds at most its number of messages', () => {
