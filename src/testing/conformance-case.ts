@@ -9,6 +9,8 @@ export interface Needs {
   readonly library?: Reason;
   /** The harness says how long a soak takes. */
   readonly soak?: boolean;
+  /** What it is about takes no virtual time. */
+  readonly realTime?: boolean;
   readonly ack?: Features['ack'];
   /** All of these are set. */
   readonly flags?: readonly Flag[];
@@ -37,6 +39,7 @@ export function unmet(needs: Needs, harness: Harness): Reason | undefined {
   const { features, can } = harness;
   if (needs.library !== undefined) return needs.library;
   if (needs.soak === true && harness.soakMs === undefined) return 'needs soakMs of the harness';
+  if (needs.realTime === true && harness.clock !== 'real') return 'needs real time, in which a handler can be busy';
   if (needs.ack !== undefined && features.ack !== needs.ack) return `needs ack: ${needs.ack}, it is ${features.ack}`;
   const flag = needs.flags?.find((name) => !isSet(features, name));
   if (flag !== undefined) return `needs the flag ${flag}`;

@@ -147,8 +147,8 @@ export const OBSERVATION_CASES: readonly ConformanceCase[] = [
     id: 'OBS-04',
     label: 'R',
     title: 'keeps its connection while a handler keeps the event loop busy, and that is told',
+    needs: { realTime: true },
     async run(t) {
-      if (t.isVirtual) return;
       const busyMs = Math.max(BUSY_MS, 0.6 * t.beats(1));
       const channel = t.channel();
       let isBusy = true;
