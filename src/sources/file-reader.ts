@@ -15,7 +15,8 @@ import { FileWalk, type FileStart, type WalkPlan } from './file-walk.js';
 /** The options of a file source made whole. */
 export interface FilePlan<T> extends WalkPlan<T> {
   readonly store: OffsetStore;
-  readonly from: 'start' | 'end';
+  /** `start` from when the file was found missing: what a later one has is all new. */
+  from: 'start' | 'end';
   readonly commitEvery: number;
   readonly commitIntervalMs: number;
   readonly requeueDelayMs: number;

@@ -63,7 +63,7 @@ export interface FileSourceOptions extends SourceOptions {
   readonly offsets?: string | OffsetStore;
   /**
    * Where to begin when no offset was saved. Default `start`; `end` leaves out the lines that the file has by then, but not
-   * an unfinished last one, and counts lines from there.
+   * an unfinished last one, and counts lines from there; of a file that was waited for it leaves out nothing.
    */
   readonly from?: 'start' | 'end';
   /** How many settled records may be unsaved, and so be read again after a crash: 1 or more. Default 1,000. */
@@ -203,12 +203,14 @@ function endOf(format: FileFormat<unknown>, file: TrackedFile): number | Promise
   return format === BLOCKS ? file.openedBytes : bytesUpTo(LF, file.handle, file.openedBytes);
 }
 
-async function openWhenThere({ path, root, follow }: FilePlan<unknown>): Promise<TrackedFile> {
+async function openWhenThere(plan: FilePlan<unknown>): Promise<TrackedFile> {
+  const { path, root, follow } = plan;
   try {
     return await TrackedFile.open(path, root);
   } catch (error) {
     // What no file can be called never appears.
     if (!follow || !isSluiceError(error, 'FILE_MISSING') || !isAbsent(error.cause)) throw error;
+    plan.from = 'start';
     const { message, details, cause } = error;
     throw new SluiceError('FILE_MISSING', message, { retriable: true, details, cause });
   }

@@ -702,19 +702,22 @@ describe('fileSource', () => {
       consumer.unsubscribe();
     });
 
-    it('waits for a file that is not there yet', async () => {
-      await using folder = await temporaryFolder();
-      const failed = vi.fn();
-      const stop = observe((event) => {
-        if (event.type === 'connect.failed') failed(code(event.reason));
-      });
-      const consumer = consume(fileSource({ path: folder.of('a.log'), follow: true, ...fast }));
-      await vi.waitFor(() => expect(failed).toHaveBeenCalledWith('FILE_MISSING'));
-      stop();
-      await folder.write('a.log', 'a\n');
-      await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a']));
-      consumer.unsubscribe();
-    });
+    it.each(['start', 'end'] as const)(
+      'waits for a file that is not there yet, and reads all of it from %s',
+      async (from) => {
+        await using folder = await temporaryFolder();
+        const failed = vi.fn();
+        const stop = observe((event) => {
+          if (event.type === 'connect.failed') failed(code(event.reason));
+        });
+        const consumer = consume(fileSource({ path: folder.of('a.log'), follow: true, from, ...fast }));
+        await vi.waitFor(() => expect(failed).toHaveBeenCalledWith('FILE_MISSING'));
+        stop();
+        await folder.write('a.log', 'a\n');
+        await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a']));
+        consumer.unsubscribe();
+      },
+    );
 
     it('finishes a rotated file, also what is written to it late, then reads the new one (B16)', async () => {
       await using folder = await temporaryFolder();
