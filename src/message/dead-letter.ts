@@ -100,7 +100,7 @@ function printable(text: string): string {
       .slice(0, MAX_REASON)
       // A header that carries a line break would be refused, or split, by the next protocol.
       // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-      .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+      .replace(/[\u0000-\u001f\u007f-\u009f\p{Noncharacter_Code_Point}]+/gu, ' ')
       // Half a surrogate pair, as the cut may leave it, has no bytes in UTF-8.
       .replace(/\p{Cs}/gu, '')
   );

@@ -11,6 +11,7 @@ import { mosquitto } from '../brokers/mosquitto.js';
 import { makeCertificate } from '../helpers/certificate.js';
 import { consume, texts } from '../helpers/consume.js';
 import { mqttPasswords } from '../helpers/mqtt-passwords.js';
+import { recorder } from '../helpers/message.js';
 import { keptSession } from '../helpers/mqtt-session.js';
 import { until } from '../helpers/until.js';
 
@@ -139,6 +140,18 @@ brokerSuite('MQTT on Mosquitto, feature by feature', withEverything, (broker) =>
       expect(new Set(texts(messages))).toEqual(new Set(['new']));
       unsubscribe();
     }
+  });
+
+  it('fails alone what the broker would hang up over: a line break in a header, an id, a key or a topic (B23)', async () => {
+    const topic = fresh('plain');
+    const sink = mqttSink(mqttLink({ url: broker().url }));
+    const { message, log } = recorder();
+    const broken = [{ headers: { a: 'one\ntwo' } }, { id: 'one\ntwo' }, { key: 'a\tb' }, { topic: 'one\ntwo' }];
+    for (const fields of [{}, ...broken, {}]) sink.next(message(bytes('x'), { topic, ...fields }));
+    sink.complete();
+    await sink.closed;
+    const outcomes = log.map((line) => line.replace(/^\d+ /, '')).sort();
+    expect(outcomes).toEqual(['ack', 'ack', ...Array<string>(3).fill('dead ENCODE_FAILED'), 'dead TOPIC_INVALID']);
   });
 
   it('loses nothing when the broker sends abbreviated topics or takes them', async () => {

@@ -57,6 +57,9 @@ describe('a message as MQTT 5 carries it', () => {
     [{ nul: 'a\u0000' }, `cannot carry 'nul' of a message: it holds U\\+0000`],
     [{ 'nul\u0000': 'a' }, 'U\\+0000'],
     [{ half: '\ud800' }, 'surrogate'],
+    [{ lines: 'one\ntwo' }, `cannot carry 'lines' of a message: it holds U\\+000A`],
+    [{ tabs: ['a', 'a\tb'] }, 'U\\+0009'],
+    [{ 'content-type': 'a\u009f' }, 'U\\+009F'],
     [{ long: 'x'.repeat(65_536) }, '65535 bytes'],
     [{ 'response-topic': 'a/#' }, `'response-topic' is no topic`],
   ])('refuses the header %j', (headers, text) => {

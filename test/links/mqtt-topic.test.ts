@@ -13,6 +13,10 @@ describe('topics of MQTT (B23, S25)', () => {
     ['a/#', '+ or #'],
     ['a\u0000b', 'U+0000'],
     ['a\ud800', 'surrogate'],
+    ['a\nb', 'U+000A'],
+    ['a\u0080', 'U+0080'],
+    ['a\uffff', 'U+FFFF'],
+    ['a\u{1fffe}', 'U+1FFFE'],
     ['x'.repeat(65_536), '65535 bytes'],
     ['漢'.repeat(21_846), '65535 bytes'],
   ])('publishes nothing to %s', (topic, why) => {

@@ -104,6 +104,7 @@ describe('deadLetterHeaders', () => {
     };
     expect(of(new TypeError('a\r\nx-evil: 1\u0000'))).toEqual(['a x-evil: 1 ', 'TypeError']);
     expect(of('text')).toEqual(['text', 'unknown']);
+    expect(of('a\u0085b\ufffe\u{1ffff}c')).toEqual(['a b c', 'unknown']);
     expect(of({ password: 'p' })).toEqual(['no reason given', 'unknown']);
     expect((of('x'.repeat(9_999)) as string[])[0]).toHaveLength(500);
   });
