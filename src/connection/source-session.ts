@@ -82,6 +82,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     const { credit, settleWithinMs } = this.settings;
     this.endInterest = this.definition.subscribed?.();
     if (typeof credit !== 'number') this.cleanups.push(this.watchCredit(credit, (reason) => this.fail(reason)));
+    // The Observable of credit may have failed at once.
+    if (this.finished) return;
     if (settleWithinMs > 0) this.cleanups.push(this.reports.watchAge(settleWithinMs));
     this.line.start();
   }

@@ -1,4 +1,4 @@
-import { concat, EMPTY, of, Subject } from 'rxjs';
+import { concat, EMPTY, of, Subject, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { observe, SluiceError, type Message, type SluiceEvent } from 'sluice';
 import { defineSource, type ReaderContext, type SourceOptions, type Delivery, type Outcome } from 'sluice/connection';
@@ -282,6 +282,18 @@ describe('defineSource: the end', () => {
       [0, 'ack'],
       [1, 'ack'],
     ]);
+  });
+
+  it('opens nothing and leaves no timer where its Observable of credit fails at once', () => {
+    const r = rig({
+      credit: concat(
+        of(2),
+        throwError(() => new Error('no credit')),
+      ),
+    });
+    const { ends } = collect(r);
+    r.clock.advance(60_000);
+    expect([ends, r.counts.opened, r.clock.pendingTimers]).toEqual([['SOURCE_FAILED'], 0, 0]);
   });
 
   it('takes back what is unsettled closeTimeoutMs after an unsubscribe: later settlements touch nothing', () => {
