@@ -25,8 +25,12 @@ const MEANINGS: Readonly<Record<string, ErrorCode>> = {
   INVALID_TIMESTAMP: 'SINK_FAILED',
 };
 
+const FENCED = ': where it comes again and again, give each running sink a transactionalId of its own';
+
 /** What to do, where what the broker says does not tell. */
 const CURES: Readonly<Record<string, string>> = {
+  INVALID_PRODUCER_EPOCH: FENCED,
+  PRODUCER_FENCED: FENCED,
   UNKNOWN_TOPIC_OR_PARTITION: ': create the topic, or set autoCreateTopics of the link',
   UNSUPPORTED_SASL_MECHANISM: `: choose another 'mechanism' of sasl`,
   INCONSISTENT_GROUP_PROTOCOL: ': choose another group, others read in this one in another way',

@@ -52,6 +52,8 @@ describe('kafkaError', () => {
   it('says what to do about other refusals, where the protocol does not', () => {
     const told = (type: string): string => kafkaError(said('no', { type }), 'kafka').message;
     expect(told('MESSAGE_TOO_LARGE')).toContain('max.message.bytes of the topic');
+    for (const type of ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'])
+      expect(told(type)).toContain('a transactionalId of its own');
     expect(told('GROUP_AUTHORIZATION_FAILED')).toBe('kafka: no');
   });
 
