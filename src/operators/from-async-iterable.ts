@@ -100,7 +100,8 @@ function readAsync<T>(iterable: AsyncIterable<T>, topic: string, context: Reader
   function ask(): void {
     asking = true;
     try {
-      iterator.next().then(take, failed);
+      // As a loop does: what is no promise of the language may answer at once, or twice.
+      Promise.resolve(iterator.next()).then(take, failed);
     } catch (error) {
       failed(error);
     }

@@ -151,6 +151,38 @@ describe('fromAsyncIterable', () => {
     expect(seen.errors).toEqual([expect.objectContaining({ code: 'SOURCE_FAILED' })]);
   });
 
+  it('takes one answer to each question, in a turn of its own, also from what is no promise of the language', async () => {
+    const clock = virtualClock();
+    let asked = 0;
+    const hasty = {
+      [Symbol.asyncIterator]: () => ({
+        next() {
+          const value = (asked += 1);
+          const step = { done: value > 20_000, value };
+          return {
+            then(answer: (given: typeof step) => void) {
+              answer(step);
+              answer({ done: false, value: -value });
+            },
+          };
+        },
+      }),
+    };
+    let last = 0;
+    let count = 0;
+    let isOver = false;
+    fromAsyncIterable(hasty as unknown as AsyncIterable<number>, { clock }).subscribe({
+      next(message) {
+        last = message.payload;
+        count += 1;
+        message.ack();
+      },
+      complete: () => (isOver = true),
+    });
+    await clock.run(1_000);
+    expect([count, last, isOver]).toEqual([20_000, 20_000, true]);
+  });
+
   it('iterates anew for each subscription', () => {
     const clock = virtualClock();
     const flow = fromAsyncIterable(['a', 'b'], { clock });
