@@ -1,7 +1,7 @@
 import type { Cancel } from '../clock.js';
 import { report } from '../observability/observe.js';
 import type { WebSocketConnection } from './websocket-connection.js';
-import { frameFault } from './websocket-frames.js';
+import { checkedFrame } from './websocket-frames.js';
 import type { WebSocketData } from './websocket-wire.js';
 
 /** What the server is told for somebody to get messages, and when nobody wants them any more. */
@@ -75,9 +75,6 @@ export class Channels {
   }
 
   private frameOf(frame: WebSocketData | (() => WebSocketData)): WebSocketData {
-    const data = typeof frame === 'function' ? frame() : frame;
-    const fault = frameFault(data, this.maxBytes);
-    if (fault !== undefined) throw fault;
-    return data;
+    return checkedFrame(typeof frame === 'function' ? frame() : frame, this.maxBytes);
   }
 }

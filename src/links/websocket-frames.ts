@@ -156,6 +156,13 @@ export function frameFault(payload: unknown, maxBytes: number): SluiceError | un
   });
 }
 
+/** The payload, where it is a frame. @throws SluiceError `ENCODE_FAILED`, `PAYLOAD_TOO_LARGE` @internal */
+export function checkedFrame(payload: WebSocketData, maxBytes: number): WebSocketData {
+  const fault = frameFault(payload, maxBytes);
+  if (fault !== undefined) throw fault;
+  return payload;
+}
+
 const encoder = new TextEncoder();
 
 /** Encoded only where the length in characters cannot decide. */

@@ -5,6 +5,7 @@ import { Channels } from './websocket-channels.js';
 import { openWire } from './websocket-client.js';
 import { WebSocketConnection, type FrameReceiver } from './websocket-connection.js';
 import { closedWith } from './websocket-errors.js';
+import { checkedFrame } from './websocket-frames.js';
 import {
   checkLinkOptions,
   checkTry,
@@ -131,7 +132,10 @@ export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkO
         channels.lost(connection);
         return connection.close(1000, '', closeTimeoutMs);
       },
-      ping: (connection) => connection.ping(connection.canPause ? undefined : settings.ping?.()),
+      ping: (connection) =>
+        connection.ping(
+          connection.canPause || settings.ping === undefined ? undefined : checkedFrame(settings.ping(), maxBytes),
+        ),
     },
     { ...settings, reconnect: settings.reconnect ?? RECONNECT },
   );

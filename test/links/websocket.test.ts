@@ -428,4 +428,41 @@ describe('an opening that is given up (SHU-07)', () => {
     await until(() => expect(sockets.size).toBe(0));
     await new Promise((resolve) => mute.close(resolve));
   });
+
+  it.each([
+    ['an object', { op: 'ping' }, 'ENCODE_FAILED'],
+    ['nothing', undefined, 'ENCODE_FAILED'],
+    ['more than maxBytes', 'x'.repeat(11), 'PAYLOAD_TOO_LARGE'],
+  ])('ends, and sends nothing, where ping gives %s', async (_, frame, code) => {
+    const sent: unknown[] = [];
+    // What no browser refuses: it sends the text of whatever it is given.
+    class Platform {
+      readonly protocol = '';
+      readonly bufferedAmount = 0;
+      readonly readyState = 1;
+      binaryType = 'blob';
+      onopen: (() => void) | null = null;
+      onmessage = null;
+      onerror = null;
+      onclose = null;
+      constructor() {
+        setImmediate(() => this.onopen?.());
+      }
+      send(data: unknown): void {
+        sent.push(data);
+      }
+      close(): void {}
+    }
+    const pinged = webSocketLink({
+      url: 'ws://127.0.0.1:1',
+      client: Platform,
+      ping: () => frame as string,
+      heartbeatMs: 10,
+      maxBytes: 10,
+      closeTimeoutMs: 10,
+    });
+    const { errors } = read(webSocketSource(pinged, { overflow: 'drop-oldest' }));
+    await until(() => expect(errors).toMatchObject([{ code }]));
+    expect(sent).toEqual([]);
+  });
 });
