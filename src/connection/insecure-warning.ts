@@ -1,13 +1,11 @@
 import { report } from '../observability/observe.js';
 import { isLoopback } from './loopback.js';
+import type { Way } from './refuse-plain-text.js';
 
-/** Over what messages get to a far side. */
-interface Line {
-  readonly isSecure: boolean;
+/** Over what messages get there. */
+interface MessagesOnTheWay extends Way {
   /** The other side may be anybody: its certificate is not looked at. */
   readonly isUnverified?: boolean | undefined;
-  readonly hosts: readonly string[];
-  readonly dangerouslyAllowPlainText: boolean | undefined;
 }
 
 /**
@@ -16,7 +14,7 @@ interface Line {
  *
  * @internal
  */
-export function insecureWarning(connector: string): (line: Line) => void {
+export function insecureWarning(connector: string): (way: MessagesOnTheWay) => void {
   let isTold = false;
   return ({ isSecure, isUnverified = false, hosts, dangerouslyAllowPlainText }) => {
     const host = hosts.find((one) => !isLoopback(one));

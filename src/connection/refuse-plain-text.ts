@@ -1,15 +1,19 @@
 import { configInvalid } from '../options.js';
 import { isLoopback } from './loopback.js';
 
-/** How credentials would get to a far side. @internal */
-export interface CredentialsOnTheWay {
-  /** Whether there are any to protect. */
-  readonly areSent: boolean;
-  /** Whether nobody on the way can read them. */
+/** Over what a link gets to a far side. @internal */
+export interface Way {
+  /** Whether nobody on the way can read what travels. */
   readonly isSecure: boolean;
   readonly hosts: readonly string[];
-  /** The option of this name, in which the user said that they may be read. */
+  /** The option of this name, in which the user said that it may be read. */
   readonly dangerouslyAllowPlainText: boolean | undefined;
+}
+
+/** How credentials would get there. @internal */
+export interface CredentialsOnTheWay extends Way {
+  /** Whether there are any to protect. */
+  readonly areSent: boolean;
 }
 
 /** Throws CONFIG_INVALID for what {@link plainTextFault} finds. @internal */
