@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { ConsumeMessage, Options } from 'amqplib';
+import { wellFormed } from '../mappers/utf8.js';
 import { HEADERS, NO_HEADERS, type HeaderValue, type MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 
@@ -59,13 +60,13 @@ export function keyOf({ properties }: ConsumeMessage): string | undefined {
   return typeof key === 'string' ? key : undefined;
 }
 
-/** What goes out beside the payload. Throws what AMQP cannot carry. @internal */
+/** What goes out beside the payload. Throws over what AMQP cannot carry; the client would write U+FFFD for half a pair. @internal */
 export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, mandatory: boolean): Options.Publish {
   const { id, key, headers, timeMs } = message;
   const properties: Options.Publish = {
     persistent,
     mandatory,
-    messageId: id,
+    messageId: wellFormed(id),
   };
   // Seconds, as the specification has it, which knows none before 1970.
   if (timeMs >= 0) properties.timestamp = Math.floor(timeMs / 1_000);
@@ -75,12 +76,16 @@ export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, 
   for (const name of Object.keys(headers)) {
     const value = headers[name] as HeaderValue;
     if (ROUTING.includes(name)) throw new Error(`RabbitMQ would route by its header '${name}'`);
-    if (name === HEADERS.contentType) properties.contentType = typeof value === 'string' ? value : textOf(value);
-    else out[name] = value instanceof Uint8Array ? Buffer.from(value) : typeof value === 'string' ? value : [...value];
+    if (name === HEADERS.contentType) properties.contentType = wellFormed(textOf(value));
+    else out[wellFormed(name)] = Array.isArray(value) ? value.map(sent) : sent(value as string | Uint8Array);
   }
-  if (key !== undefined) out[KEY] = key;
+  if (key !== undefined) out[KEY] = wellFormed(key);
   properties.headers = out;
   return properties;
+}
+
+function sent(value: string | Uint8Array): string | Buffer {
+  return typeof value === 'string' ? wellFormed(value) : Buffer.from(value);
 }
 
 function textOf(value: HeaderValue): string {

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { isTime } from '../connection/is-time.js';
 import { SluiceError } from '../errors.js';
+import { wellFormed } from '../mappers/utf8.js';
 import { NO_HEADERS, type HeaderValue, type MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import type { KafkaHeaders, KafkaOutgoing } from './kafka-driver.js';
@@ -70,7 +71,7 @@ export function headerOf(given: KafkaHeaders | undefined, name: string): string 
   return typeof text === 'string' ? text : undefined;
 }
 
-/** The bytes of a key, `null` for none. @internal */
+/** The bytes of a key, `null` for none. @throws SluiceError `ENCODE_FAILED` for half a surrogate pair @internal */
 export function keyBytes(key: string | Uint8Array | undefined): Buffer | null {
   return key === undefined ? null : bytesOf(key);
 }
@@ -78,7 +79,7 @@ export function keyBytes(key: string | Uint8Array | undefined): Buffer | null {
 /**
  * What goes out of a message.
  *
- * @throws SluiceError `ENCODE_FAILED` for a time that is none
+ * @throws SluiceError `ENCODE_FAILED` for a time that is none, and a header or id with half a surrogate pair
  * @internal
  */
 export function outgoing(
@@ -100,18 +101,21 @@ function headersOut(
   idHeader: string | undefined,
 ): Record<string, Buffer | Buffer[]> {
   // Most have no others, and an object without a prototype is a slow one. A computed name is a property, whatever it is.
-  if (headers === NO_HEADERS && idHeader !== undefined) return { [idHeader]: Buffer.from(message.id) };
+  if (headers === NO_HEADERS && idHeader !== undefined) return { [idHeader]: bytesOf(message.id) };
   const out = Object.create(null) as Record<string, Buffer | Buffer[]>;
   for (const name in headers) {
     const value = headers[name] as HeaderValue;
-    out[name] = typeof value === 'string' || value instanceof Uint8Array ? bytesOf(value) : value.map(bytesOf);
+    out[wellFormed(name)] =
+      typeof value === 'string' || value instanceof Uint8Array ? bytesOf(value) : value.map(bytesOf);
   }
-  if (idHeader !== undefined) out[idHeader] ??= Buffer.from(message.id);
+  if (idHeader !== undefined) out[idHeader] ??= bytesOf(message.id);
   return out;
 }
 
 function bytesOf(value: string | Uint8Array): Buffer {
-  return typeof value === 'string' ? Buffer.from(value) : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  return typeof value === 'string'
+    ? Buffer.from(wellFormed(value))
+    : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
 
 /** How many bytes of a request a record takes, about: what it is made of, and what stands around it. @internal */

@@ -63,6 +63,18 @@ describe('a message in AMQP', () => {
     }
   });
 
+  it('is nothing of a message with half a surrogate pair beside its payload: another text would arrive (B04)', () => {
+    const { message } = recorder();
+    const half = 'a\ud800';
+    for (const wrong of [{ [half]: 'x' }, { a: half }, { a: ['x', half] }, { 'content-type': half }])
+      expect(() => propertiesOf(message(bytes, { headers: wrong }), true, true)).toThrow('half a surrogate pair');
+    for (const wrong of [{ id: half }, { key: half }])
+      expect(() => propertiesOf(message(bytes, wrong), true, true)).toThrow('half a surrogate pair');
+    expect(propertiesOf(message(bytes, { headers: { a: '😀' }, key: '😀' }), true, true).headers).toMatchObject({
+      a: '😀',
+    });
+  });
+
   it('has no time of day before there is one for AMQP, as of a record of Kafka without a time', () => {
     const { message } = recorder();
     const timeOf = (timeMs: number): unknown => propertiesOf(message(bytes, { timeMs }), true, true).timestamp;

@@ -89,6 +89,15 @@ describe('what goes out', () => {
     expect([-1, 0].map((timeMs) => outgoing({ ...message, timeMs }, null, 'x-id').timeMs)).toEqual([-1, 0]);
   });
 
+  it('is nothing of a message with half a surrogate pair beside its value: another text would arrive (B04)', () => {
+    const half = 'a\ud800';
+    for (const headers of [{ [half]: 'x' }, { a: half }, { a: ['x', half] }])
+      expect(() => outgoing({ ...message, headers }, null, 'x-id')).toThrow('half a surrogate pair');
+    expect(() => outgoing({ ...message, id: half }, null, 'x-id')).toThrow('half a surrogate pair');
+    expect(() => keyBytes(half)).toThrow('half a surrogate pair');
+    expect(String(keyBytes('😀'))).toBe('😀');
+  });
+
   it('is at least as large as all that is in it', () => {
     const out = outgoing(message, Buffer.from('key'), 'x-id');
     expect(sizeOf(out)).toBeGreaterThan(1 + 3 + 'a'.length + 'x'.length + 'b'.length + 2 + 'x-id'.length + 1);
