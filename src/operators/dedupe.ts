@@ -1,5 +1,6 @@
 import { type Clock, currentClock } from '../clock.js';
 import type { Stage } from '../connection/flow.js';
+import { notLater } from '../connection/not-later.js';
 import { callable, checkOptions, clockLike, integer, numeric, required } from '../connection/options.js';
 import { type Envelope, isOpen, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
@@ -30,7 +31,8 @@ type Memory = { readonly under: Envelope<unknown> } | { readonly ackedMs: number
  * A message counts as seen only once it was acked; nacked or handed back, its redelivery passes again.
  *
  * The memory is in this process and bounded by `maxKeys`: it makes processing idempotent against redeliveries and double
- * sends, not across restarts. A `by` that throws nacks its message as `dead` with HANDLER_FAILED.
+ * sends, not across restarts. A `by` that throws, or gives a promise, nacks its message as `dead` with
+ * HANDLER_FAILED.
  *
  * @example
  * import { dedupe } from 'sluice';
@@ -90,7 +92,7 @@ export function dedupe<T>(options: DedupeOptions<T>): Stage<T, T> {
           mark(message, 'dedupe');
           let key: string | undefined;
           try {
-            key = by(message);
+            key = notLater(by(message), 'The function of by', 'Work the key out in each before it.');
           } catch (error) {
             failed(message, error, 'dedupe', 'dead');
             return;

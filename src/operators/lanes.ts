@@ -1,3 +1,4 @@
+import { notLater } from '../connection/not-later.js';
 import { Ring } from '../connection/ring.js';
 import { type Envelope, handBack } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
@@ -43,7 +44,7 @@ export class Lanes<T> {
 
   /** True when the message may go on now; otherwise it waits for the ones before it. */
   enter(message: Message<T>): boolean {
-    const key = this.host.keyOf(message);
+    const key = notLater(this.host.keyOf(message), 'The function of lane', 'Work the key out in each before it.');
     if (key === undefined) return true;
     const weight = weightOf(message);
     const bytes = bytesOf(message);

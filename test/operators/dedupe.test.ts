@@ -76,4 +76,10 @@ describe('dedupe', () => {
     ]);
     expect(() => dedupe({ by: () => 'a' } as never)).toThrow(/maxKeys/);
   });
+
+  it('gives up a message whose key is a promise: no two would ever be the same', () => {
+    const by = (): Promise<string> => Promise.resolve('a');
+    const run = runStage(dedupe<number>({ by: by as never, maxKeys: 4 }), { values: [1, 2] });
+    expect([run.out, run.log]).toEqual([[], ['1 dead HANDLER_FAILED', '2 dead HANDLER_FAILED']]);
+  });
 });

@@ -678,6 +678,15 @@ describe('each with retry and timeout', () => {
 });
 
 describe('each with lanes', () => {
+  it('fails a message whose key is a promise: each would be in a lane of its own, and in no order', () => {
+    const lane = (): Promise<string> => Promise.resolve('a');
+    const run = runStage(
+      each((n: number) => n, { lane: lane as never, onError: 'dead' }),
+      { values: [1, 2] },
+    );
+    expect([run.out, run.log]).toEqual([[], ['1 dead HANDLER_FAILED', '2 dead HANDLER_FAILED']]);
+  });
+
   stageLaws<number, number>(
     () => each((n) => of(n), { lane: (message) => String(message.payload % 2), concurrency: 4 }),
     [1, 2, 3, 4, 5, 6, 7],
