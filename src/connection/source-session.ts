@@ -114,7 +114,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     this.deliver(payload, facts);
     // Requeued while it was delivered: it waits in the inbox now, and the reader will not call again by itself.
     if (this.inbox.length > 0) this.wake();
-    return this.ready;
+    return !this.stopped && this.isStillReady();
   }
 
   private queue(delivery: Delivery<T>): boolean {
@@ -228,7 +228,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     if (!this.unsettledList.remove(root)) this.parking.drop(root);
     const mayWait = outcome === 'release' && !this.stopped && this.isUp();
     if (!mayWait || !this.parking.delay(root, reason)) this.pass(root, outcome, reason);
-    else if (!this.busy) this.wake();
+    else this.wake();
   }
 
   /** Passes a settlement on to the far side. */
@@ -383,8 +383,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     if (this.leaving) this.stopIntake();
     this.endLine();
     // Inside the subscriber's `next` it is too early to finish.
-    if (this.stopped && this.busy) this.wake();
-    else if (this.stopped) this.finishIfDone();
+    if (this.stopped && !this.busy) this.finishIfDone();
+    else this.wake();
   }
 
   protected openAnew(error: SluiceError, withLink: boolean): void {
