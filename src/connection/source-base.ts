@@ -89,7 +89,7 @@ export abstract class SourceBase<T> implements Runnable {
    * everything would take a tenth of their time.
    */
   protected isStillReady(): boolean {
-    if (this.isSteady) return this.unsettledList.size < this.window && !this.trampoline.isExhausted;
+    if (this.isSteady) return this.unsettledList.size < this.window;
     this.isSteady = true;
     return this.ready;
   }

@@ -112,8 +112,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
 
   private emit(payload: T, facts: DeliveryFacts): boolean {
     this.deliver(payload, facts);
-    // Requeued while it was delivered: it waits in the inbox now, and the reader will not call again by itself.
-    if (this.inbox.length > 0) this.wake();
     return !this.stopped && this.isStillReady();
   }
 
@@ -148,7 +146,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     return new SessionContext<T>(this, () => generation === this.generation, lost);
   }
 
-  /** A turn of the trampoline. */
   run(): void {
     if (this.finished) return;
     this.stamp();
@@ -248,10 +245,13 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
   }
 
   private comesAgain(root: Envelope<unknown>, outcome: 'requeue' | 'release'): void {
-    // There is no far side that would bring it again.
-    if (this.definition.local === true && !this.stopped) deliverAgain(this.inbox, root, outcome);
     // It has to be read again, also after the reader had reached its end.
-    else this.ended = this.draining;
+    if (this.definition.local !== true || this.stopped) this.ended = this.draining;
+    else {
+      // There is no far side that would bring it again, and a reader that is at its end will not call again.
+      deliverAgain(this.inbox, root, outcome);
+      this.wake();
+    }
   }
 
   park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {
