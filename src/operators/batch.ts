@@ -32,7 +32,8 @@ export interface BatchOptions {
  *
  * A batch goes out when it is full, when its first message has waited `maxWaitMs`, and at once when its source emits
  * nothing more before something held here is settled: at its end, in a drain, or when the credit is used up, or the budget
- * of the branch that it stands in. On unsubscribe and on an error the members of an unfinished batch go back untouched.
+ * of the branch that it stands in. Where two of them share a credit or a budget, either may wait its `maxWaitMs` for members
+ * that the other one holds. On unsubscribe and on an error the members of an unfinished batch go back untouched.
  *
  * @example
  * import { batch, each } from 'sluice';
