@@ -1,15 +1,22 @@
+import type { Flow, Sink } from 'sluice';
 import type { FaultProxy } from 'sluice/testing-node';
 import { expect } from 'vitest';
 import { lasts } from '../helpers/lasts.js';
-import type { Stream } from '../helpers/streamed.js';
+import { type Stream, streamed } from '../helpers/streamed.js';
 import { until } from '../helpers/until.js';
 
 const OUTAGES = 5;
 
-/** Somebody who reads over a way that breaks what a stream writes over one that does not. */
+/** Somebody who reads over a way that breaks, and what he reads is written over one that does not: he is what is measured. */
 export interface Recovering {
+  readonly source: Flow<unknown>;
+  readonly sink: Sink<Uint8Array>;
+}
+
+interface Reading {
   readonly seen: () => number;
   readonly stream: Stream;
+  stop(): Promise<void>;
 }
 
 /** How long they took, shortest first. */
@@ -27,8 +34,34 @@ export interface Recoveries {
 export async function recoveries(
   proxy: FaultProxy,
   how: 'idle' | 'busy',
-  readers: readonly Recovering[],
+  channels: readonly Recovering[],
 ): Promise<Recoveries> {
+  const readers = channels.map(reading);
+  try {
+    return told(how, await outages(proxy, how, readers));
+  } finally {
+    for (const { stop } of readers) await stop();
+  }
+}
+
+function reading({ source, sink }: Recovering): Reading {
+  let seen = 0;
+  const subscription = source.subscribe((message) => {
+    seen += 1;
+    message.ack();
+  });
+  const stream = streamed(sink);
+  return {
+    seen: () => seen,
+    stream,
+    async stop() {
+      subscription.unsubscribe();
+      await stream.end();
+    },
+  };
+}
+
+async function outages(proxy: FaultProxy, how: 'idle' | 'busy', readers: readonly Reading[]): Promise<number[]> {
   const tookMs: number[] = [];
   for (const { stream } of readers) stream.send(1);
   await until(() => expect(readers.every(({ seen }) => seen() > 0)).toBe(true));
@@ -48,7 +81,11 @@ export async function recoveries(
       }),
     );
   }
-  tookMs.sort((a, b) => a - b);
+  return tookMs;
+}
+
+function told(how: string, unsorted: readonly number[]): Recoveries {
+  const tookMs = unsorted.toSorted((a, b) => a - b);
   const at = (share: number): number => tookMs[Math.floor(tookMs.length * share)] ?? Infinity;
   const p99Ms = at(0.99);
   const text = `${how}: ${tookMs.length} times back, median ${Math.round(at(0.5))} ms, p99 ${Math.round(p99Ms)} ms`;

@@ -7,9 +7,8 @@ import type { Broker } from '../brokers/broker.js';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { mosquitto } from '../brokers/mosquitto.js';
 import { rabbitmq } from '../brokers/rabbitmq.js';
-import { recoveries, type Recovering } from '../chaos/recoveries.js';
+import { recoveries } from '../chaos/recoveries.js';
 import { keptSession } from '../helpers/mqtt-session.js';
-import { streamed } from '../helpers/streamed.js';
 
 /** Both ends of one channel, at `url` and with everything else at its default. */
 interface Ends {
@@ -35,31 +34,18 @@ function comesBack(broker: () => Broker, { prepare, source, sink }: Ends): void 
     async (how, { expect }) => {
       const { url, port } = broker();
       const proxy = await faultProxy({ port });
-      const stops: (() => unknown)[] = [];
-      const readers: Recovering[] = [];
-      for (let at = 0; at < 6; at += 1) {
-        const channel = `back-${how}-${at}`;
-        await prepare?.(url, channel);
-        let seen = 0;
-        const subscription = source(url.replace(`:${port}`, `:${proxy.port}`), channel).subscribe((message) => {
-          seen += 1;
-          message.ack();
-        });
-        // The writer goes straight to the broker: what is measured is the reader.
-        const stream = streamed(sink(url, channel));
-        stops.push(
-          () => subscription.unsubscribe(),
-          () => stream.end(),
-        );
-        readers.push({ seen: () => seen, stream });
-      }
+      const channels = Array.from({ length: 6 }, (_, at) => `back-${how}-${at}`);
+      for (const channel of channels) await prepare?.(url, channel);
+      const readers = channels.map((channel) => ({
+        source: source(url.replace(`:${port}`, `:${proxy.port}`), channel),
+        sink: sink(url, channel),
+      }));
       try {
         const { tookMs, p99Ms, text } = await recoveries(proxy, how, readers);
         console.log(text);
         expect(tookMs).toHaveLength(30);
         expect(p99Ms).toBeLessThanOrEqual(5_000);
       } finally {
-        for (const stop of stops) await stop();
         await proxy.close();
       }
     },

@@ -4,7 +4,7 @@ import { faultProxy, type FaultProxy } from 'sluice/testing-node';
 import { DRIVERS, linkTo } from '../../src/links/kafka.js';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { kafka, type KafkaBroker } from '../brokers/kafka.js';
-import { recoveries, type Recovering } from '../chaos/recoveries.js';
+import { recoveries } from '../chaos/recoveries.js';
 import { watchedKafka, type KafkaWatch } from '../chaos/watched-kafka.js';
 import { childProgram } from '../helpers/child-program.js';
 import { makeTopic } from '../helpers/kafka-admin.js';
@@ -93,28 +93,16 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
       const proxy = await proxied();
       const topics = Array.from({ length: 6 }, (_, at) => `back-${how}-${at}`);
       await Promise.all(topics.map((topic) => makeTopic(broker(), topic, 2)));
-      const stops: (() => unknown)[] = [];
-      const readers = topics.map((topic): Recovering => {
-        let seen = 0;
-        const subscription = kafkaSource(linked(proxy), { topics: [topic], group: topic }).subscribe((message) => {
-          seen += 1;
-          message.ack();
-        });
-        // The writer goes straight to the broker: what is measured is the reader.
-        const stream = streamed(kafkaSink(kafkaLink({ driver, brokers: [broker().url] }), { topic }));
-        stops.push(
-          () => subscription.unsubscribe(),
-          () => stream.end(),
-        );
-        return { seen: () => seen, stream };
-      });
+      const readers = topics.map((topic) => ({
+        source: kafkaSource(linked(proxy), { topics: [topic], group: topic }),
+        sink: kafkaSink(kafkaLink({ driver, brokers: [broker().url] }), { topic }),
+      }));
       try {
         const { tookMs, p99Ms, text } = await recoveries(proxy, how, readers);
         console.log(text);
         expect(tookMs).toHaveLength(30);
         expect(p99Ms).toBeLessThanOrEqual(5_000);
       } finally {
-        for (const stop of stops) await stop();
         await proxy.close();
       }
     },
