@@ -72,25 +72,22 @@ export class SourceLine<C> {
   }
 
   resume(): void {
-    try {
-      this.reader?.resume();
-    } catch (error) {
-      this.lose(error);
-    }
+    this.ask((reader) => reader.resume());
   }
 
   peek(): void {
-    try {
-      this.reader?.peek?.();
-    } catch (error) {
-      this.lose(error);
-    }
+    this.ask((reader) => reader.peek?.());
   }
 
   /** Hands back or gives up what was never emitted. */
   refuse(position: unknown, outcome: 'release' | 'drop'): void {
+    this.ask((reader) => reader.settle(position, outcome, undefined, undefined));
+  }
+
+  /** One that throws is of no use any more. */
+  private ask(something: (reader: Reader) => void): void {
     try {
-      this.reader?.settle(position, outcome, undefined, undefined);
+      if (this.reader !== undefined) something(this.reader);
     } catch (error) {
       this.lose(error);
     }

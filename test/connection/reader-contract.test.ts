@@ -2,9 +2,10 @@ import { config } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { observe, run, SluiceError, systemClock, type Message } from 'sluice';
 import { virtualClock } from 'sluice/testing';
-import { defineSource, type ReaderContext, type Supply } from '../../src/connection/define-source.js';
+import { defineSource, type ReaderContext } from '../../src/connection/define-source.js';
 import { withScope, type Scope, type SourceHandle } from '../../src/connection/scope.js';
 import type { Outcome } from '../../src/message/settlement.js';
+import { supplyOf } from '../helpers/supply-of.js';
 
 describe('what a reader may rely on', () => {
   it('gets the settlement also of what it offered while it was opening', () => {
@@ -198,30 +199,6 @@ describe('what a reader may rely on', () => {
     expect(isOver).toBe(true);
   });
 
-  it('has a supply asked no further once its flow has ended', () => {
-    const clock = virtualClock();
-    const payloads = ['a', 'b', 'c'];
-    const flow = defineSource<string>(
-      {
-        connector: 'supplied',
-        credit: 8,
-        local: true,
-        open: (context) => ({
-          resume: () => context.offerEach(supplyOf(payloads), { topic: 't' }),
-          settle: () => undefined,
-          close: () => undefined,
-        }),
-      },
-      { clock },
-    );
-    const subscription = flow.subscribe((message) => {
-      message.ack();
-      if (message.payload === 'b') subscription.unsubscribe();
-    });
-    clock.advance(0);
-    expect(payloads).toEqual(['c']);
-  });
-
   it('is not ready once it said that it has no more, so that a loop over ready ends', () => {
     const clock = virtualClock();
     const readiness: boolean[] = [];
@@ -372,12 +349,3 @@ describe('what a reader may rely on', () => {
     expect(said).toEqual([]);
   });
 });
-
-function supplyOf(payloads: string[]): Supply<string> {
-  return {
-    get isEmpty() {
-      return payloads.length === 0;
-    },
-    take: () => payloads.shift() as string,
-  };
-}
