@@ -43,7 +43,7 @@ export interface ReaderContext<T> {
   /**
    * Hands over what was read but has no payload of type T, with the raw input as payload. It counts against the credit
    * like any message, skips the flow, and goes to the stage downstream that keeps dead letters; without one it is settled
-   * as dead at once. Call it only while `ready`. Returns like `offer`.
+   * as dead at once. The same as an offer with `refusal`, and returns like it.
    */
   refuse(delivery: Delivery<unknown>, reason: SluiceError): boolean;
   /** There is something to read: `resume` will be called in a turn of its own. */

@@ -126,9 +126,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     return false;
   }
 
-  refuse(delivery: Delivery<unknown>, reason: SluiceError): boolean {
-    if (!this.stopped) this.deliver(delivery.payload as T, delivery, reason);
-    return this.ready;
+  refuse(delivery: Delivery<unknown>, refusal: SluiceError): boolean {
+    return this.offer({ ...(delivery as Delivery<T>), refusal });
   }
 
   end(): void {
@@ -179,15 +178,15 @@ export class SourceSession<T, C> extends SourceBase<T> implements Settler, Sourc
     return this.line.isUp || this.definition.local === true;
   }
 
-  private deliver(payload: T, facts: DeliveryFacts, refusedFor?: SluiceError): void {
+  private deliver(payload: T, facts: DeliveryFacts): void {
     if (!this.running) this.stamp();
     const message = new Envelope<T>(this, payload, facts, this.connector, this.stampMs);
     this.reports.counts.emitted += 1;
     this.unsettledList.add(message);
     this.busy = true;
     try {
-      if (refusedFor === undefined) this.subscriber.next(message);
-      else this.reports.refused(message, refusedFor);
+      if (facts.refusal === undefined) this.subscriber.next(message);
+      else this.reports.refused(message, facts.refusal);
     } catch (error) {
       this.busy = false;
       this.reports.threw(message, error);

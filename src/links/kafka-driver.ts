@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import type { Clock } from '../clock.js';
+import type { SluiceError } from '../errors.js';
 import type { KafkaSasl, KafkaTls } from './kafka-security.js';
 
 /** What a client needs to know of the cluster. @internal */
@@ -79,6 +80,8 @@ export interface KafkaRecord {
   /** `null` is a tombstone. */
   readonly value: Uint8Array | null;
   readonly headers: KafkaHeaders | undefined;
+  /** Why no flow gets it. */
+  readonly refusal?: SluiceError | undefined;
 }
 
 /** A name that comes more than once has a list. @internal */

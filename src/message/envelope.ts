@@ -28,6 +28,8 @@ export interface MessageSource {
   readonly position?: unknown;
   /** Weight against `creditBytes`. Default 0. */
   readonly bytes?: number | undefined;
+  /** Why the flow does not get it: it goes to the stage that keeps dead letters, and is dead without one. */
+  readonly refusal?: SluiceError | undefined;
 }
 
 /** What only some messages need, kept apart so that the others stay small. */

@@ -2,12 +2,14 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Cancel } from '../clock.js';
 import type { Reader, ReaderContext } from '../connection/define-source.js';
 import { isTime } from '../connection/is-time.js';
+import { oversized } from '../connection/oversized.js';
 import { SluiceError } from '../errors.js';
 import { AmqpAcks } from '../links/amqp-acks.js';
 import { closeAmqp } from '../links/amqp-close.js';
 import { amqpError, amqpLost } from '../links/amqp-errors.js';
 import { type AmqpMeta, headersOf, keyOf } from '../links/amqp-message.js';
 import type { AmqpConnection } from '../links/amqp.js';
+import { MAX_PAYLOAD_BYTES } from '../mappers/codec.js';
 import type { Outcome } from '../message/settlement.js';
 import type { AmqpAttempts } from './amqp-attempts.js';
 import type { AmqpSourceOptions } from './amqp.js';
@@ -146,7 +148,8 @@ export class AmqpReader implements Reader {
       replyTo: replyTo as string | undefined,
       correlationId: correlationId as string | undefined,
     };
-    this.context.offer({
+    const { maxBytes = MAX_PAYLOAD_BYTES } = this.options;
+    const delivery = {
       payload: content,
       topic: routingKey,
       headers: headersOf(message),
@@ -157,7 +160,9 @@ export class AmqpReader implements Reader {
       bytes: content.byteLength,
       meta,
       position: { tag, id, attempt } satisfies Position,
-    });
+    };
+    const isTooLong = content.byteLength > maxBytes;
+    this.context.offer(isTooLong ? { ...delivery, ...oversized('amqpSource', content, maxBytes) } : delivery);
   }
 
   private requeueLater(tag: number): void {

@@ -24,6 +24,8 @@ export interface AmqpSourceOptions extends SourceOptions {
   readonly requeueDelayMs?: number;
   /** Nobody else may read the queue. Default false. */
   readonly exclusive?: boolean;
+  /** Largest payload. A longer one is refused with PAYLOAD_TOO_LARGE. Default 1 MiB. */
+  readonly maxBytes?: number;
 }
 
 /** What the client calls it. */
@@ -41,7 +43,8 @@ const CREDIT = 200;
 /**
  * The messages of a queue, as bytes. At-least-once: `ack` tells the broker, in order or not; acks go out together, at the end
  * of the turn where the broker has less than half of the `prefetch` left, otherwise within 2 ms. `requeue` gives the message back after `requeueDelayMs`, `dead` rejects it, which moves it to the queue's
- * dead-letter exchange and **throws it away where the queue has none**, `drop` acks it.
+ * dead-letter exchange and **throws it away where the queue has none**, `drop` acks it. A message longer than `maxBytes` never
+ * enters the flow: it is `dead`, or goes to the stage that keeps dead letters, with its first bytes.
  *
  * What is unsettled when the channel or the connection is lost is delivered again by the broker; settling the first copy
  * touches nothing. A queue that is deleted is declared again when the topology of the link names it, and ends the flow
@@ -70,6 +73,7 @@ export function amqpSource(link: AmqpLink, options: AmqpSourceOptions): Flow<Uin
       prefetch: integer(1, 65_535),
       requeueDelayMs: numeric(0),
       exclusive: flag,
+      maxBytes: integer(1),
     },
     ELSEWHERE,
   );

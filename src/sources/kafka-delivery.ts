@@ -1,4 +1,6 @@
 import type { Delivery } from '../connection/define-source.js';
+import { oversized } from '../connection/oversized.js';
+import type { SluiceError } from '../errors.js';
 import type { KafkaRecord } from '../links/kafka-driver.js';
 import { headerOf, headersOf, keyText, type KafkaMeta, RETRY } from '../links/kafka-message.js';
 import type { KafkaTransacted } from '../links/kafka-transactions.js';
@@ -49,6 +51,9 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
   get position(): this {
     return this;
   }
+  get refusal(): SluiceError | undefined {
+    return this.record.refusal;
+  }
   get transacted(): KafkaTransacted | undefined {
     return this.log.transacted;
   }
@@ -82,6 +87,15 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
     const { topic, partition } = log;
     return { topic, partition, offset: record.offset, key: record.key, isTombstone: record.value === null };
   }
+}
+
+/** The record, or what stands for one whose value is longer than `maxBytes`. @internal */
+export function taken(record: KafkaRecord, maxBytes: number): KafkaRecord {
+  const { value } = record;
+  if (value === null || value.byteLength <= maxBytes) return record;
+  const { offset, timeMs, key, headers } = record;
+  const { payload, refusal } = oversized('kafkaSource', value, maxBytes);
+  return { offset, timeMs, key, value: payload, headers, refusal };
 }
 
 /** What a record weighs against the credit. @internal */

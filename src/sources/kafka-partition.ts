@@ -3,7 +3,7 @@ import { Prefix } from '../connection/prefix.js';
 import { Ring } from '../connection/ring.js';
 import type { KafkaFetched, KafkaPartitionName, KafkaRecord } from '../links/kafka-driver.js';
 import type { KafkaTransacted } from '../links/kafka-transactions.js';
-import { bytesOf, dueMsOf, KafkaDelivery, type KafkaReading } from './kafka-delivery.js';
+import { bytesOf, dueMsOf, KafkaDelivery, type KafkaReading, taken } from './kafka-delivery.js';
 
 /** Where a member begins in a partition. */
 export interface KafkaPlace extends KafkaPartitionName {
@@ -18,6 +18,8 @@ export interface KafkaPartitionPlan extends KafkaReading {
   /** Topics whose messages wait until they are due. */
   readonly retryTopics: ReadonlySet<string>;
   readonly creditPerPartition: number;
+  /** Largest value. */
+  readonly maxBytes: number;
   /** So many messages may lie between the lowest unsettled one and the highest emitted one. */
   readonly maxGap: number;
 }
@@ -96,7 +98,8 @@ export class KafkaPartition implements KafkaPartitionName {
   }
 
   add({ records, nextOffset }: KafkaFetched): void {
-    for (const record of records) {
+    for (const one of records) {
+      const record = taken(one, this.plan.maxBytes);
       this.waiting.push(record);
       this.bytes += bytesOf(record);
     }

@@ -8,6 +8,7 @@ import { kafkaError, kafkaErrorType } from '../links/kafka-errors.js';
 import { isTopicName, RETRY_HEADERS } from '../links/kafka-message.js';
 import { within } from '../links/kafka-within.js';
 import type { KafkaLink } from '../links/kafka.js';
+import { MAX_PAYLOAD_BYTES } from '../mappers/codec.js';
 import {
   called,
   checkArgument,
@@ -79,6 +80,8 @@ export interface KafkaSourceOptions extends SourceOptions {
   readonly groupHeartbeatMs?: number;
   /** Longest the brokers wait for messages before they answer that there are none. Default 200 ms. */
   readonly maxWaitMs?: number;
+  /** Largest payload. A longer one is refused with PAYLOAD_TOO_LARGE. Default 1 MiB. */
+  readonly maxBytes?: number;
   /** Largest piece that is fetched of one partition. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
   /** How much may be fetched and wait, of all partitions, before those with something waiting are paused: keys and values. Default 16 MiB. */
@@ -93,7 +96,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   autoCommit: 'messages that are settled are committed, by commitEvery and commitIntervalMs',
   autocommit: 'messages that are settled are committed, by commitEvery and commitIntervalMs',
   autoCommitThreshold: 'commitEvery',
-  maxBytes: 'maxBytesPerPartition',
   maxWaitTimeInMs: 'maxWaitMs',
   heartbeatInterval: 'groupHeartbeatMs',
   rebalanceTimeout: 'revokeTimeoutMs',
@@ -112,7 +114,8 @@ const UNKNOWN_MS = 3_000;
  *
  * `requeue` delivers the message again in place, and holds its partition back meanwhile, or sends it to a retry topic. `dead`
  * sends it to `deadTopic` with the reason in its headers; **without one it is passed over**. Either way the position
- * moves on once the topic has confirmed. `drop` acks.
+ * moves on once the topic has confirmed. `drop` acks. A message longer than `maxBytes` never enters the flow: it is `dead`, or goes
+ * to the stage that keeps dead letters, with its first bytes.
  *
  * When the group shares its partitions out anew, those of this member get `revokeTimeoutMs` to settle; what then goes to
  * another member is taken back, and settling it touches nothing. Partitions that stay go on where they were. After a lost
@@ -178,6 +181,7 @@ export function kafkaSource(link: KafkaLink, options: KafkaSourceOptions): Flow<
           ownHeaders: id === undefined ? RETRY_HEADERS : [...RETRY_HEADERS, id],
           tombstones: options.tombstones ?? false,
           creditPerPartition: options.creditPerPartition ?? (typeof credit === 'number' ? Math.max(1, credit) : CREDIT),
+          maxBytes: options.maxBytes ?? MAX_PAYLOAD_BYTES,
           maxGap: options.maxGap ?? 10_000,
           commitEvery: options.commitEvery ?? 100,
           commitIntervalMs: options.commitIntervalMs ?? 1_000,
@@ -272,6 +276,7 @@ function check(options: KafkaSourceOptions): void {
       sessionTimeoutMs: integer(1_000, 1_800_000),
       groupHeartbeatMs: integer(100),
       maxWaitMs: integer(1, 10_000),
+      maxBytes: integer(1),
       maxBytesPerPartition: integer(1_024),
       maxBufferedBytes: integer(1_024),
     },

@@ -1,6 +1,7 @@
 import type { Cancel } from '../clock.js';
 import type { Backoff } from '../connection/backoff.js';
 import type { Delivery, Reader, ReaderContext } from '../connection/define-source.js';
+import { oversized } from '../connection/oversized.js';
 import { Ring } from '../connection/ring.js';
 import { SluiceError } from '../errors.js';
 import type { MqttPublish, MqttSubscribeOptions } from '../links/mqtt-client.js';
@@ -20,6 +21,8 @@ export interface MqttReading {
   /** More unacknowledged messages than this are more than the broker was allowed: nothing is read for a while. */
   readonly window: number;
   readonly requeueDelay: Backoff;
+  /** Largest payload. */
+  readonly maxBytes: number;
   /** A drain leaves the group for good. */
   readonly leaves: boolean;
 }
@@ -160,8 +163,9 @@ export class MqttReader implements Reader {
     const { messageId, payload, dup } = packet;
     const unacked = packet.qos === 0 || messageId === undefined ? undefined : this.acks.received(messageId);
     const { headers, id, key, timeMs } = factsOf(packet);
+    const { maxBytes } = this.reading;
     const position = { unacked } as Position;
-    position.delivery = {
+    const delivery = {
       payload,
       topic,
       headers,
@@ -173,6 +177,8 @@ export class MqttReader implements Reader {
       meta: metaOf(packet),
       position,
     };
+    const isTooLong = payload.byteLength > maxBytes;
+    position.delivery = isTooLong ? { ...delivery, ...oversized('mqttSource', payload, maxBytes) } : delivery;
     this.held = done;
     this.context.offer(position.delivery);
     this.goOn();

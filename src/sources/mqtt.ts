@@ -22,6 +22,7 @@ import { checkWill, type MqttWill, qos } from '../links/mqtt-options.js';
 import { type MqttClaim, randomClientId } from '../links/mqtt-sessions.js';
 import { filterFault, textFault } from '../links/mqtt-topic.js';
 import type { MqttLink } from '../links/mqtt.js';
+import { MAX_PAYLOAD_BYTES } from '../mappers/codec.js';
 import { report } from '../observability/observe.js';
 import { MqttReader, type MqttReading } from './mqtt-reader.js';
 
@@ -59,6 +60,8 @@ export interface MqttSourceOptions extends SourceOptions {
    * connection, or `never`. In 3.1.1 it is always.
    */
   readonly retained?: 'new' | 'always' | 'never';
+  /** Largest payload. A longer one is refused with PAYLOAD_TOO_LARGE. Default 1 MiB. */
+  readonly maxBytes?: number;
   /** How long a requeued message stays away, in milliseconds or as a schedule by its number of failures. Default `backoff()`. */
   readonly requeueDelayMs?: number | Backoff;
   /** What the broker publishes when this source is gone without a goodbye. Its `delayMs` needs a link with a `clientId`. */
@@ -84,7 +87,8 @@ const RETAIN_HANDLING = { always: 0, new: 1, never: 2 } as const;
 /**
  * The messages of topics, as bytes. At-least-once with QoS 1: a message is acknowledged to the broker once it and all before
  * it are settled, because MQTT wants its acknowledgements in order. `requeue` brings a message again from this process
- * after `requeueDelayMs`, `dead` and `drop` acknowledge it: put `deadLetter` behind the source to keep what is dead.
+ * after `requeueDelayMs`, `dead` and `drop` acknowledge it: put `deadLetter` behind the source to keep what is dead. That stage
+ * also gets what is longer than `maxBytes` and never enters the flow, with its first bytes; without it that is `dead`.
  *
  * With a `clientId` the broker keeps the session while the source is away, and what is unsettled when the connection is
  * lost comes again with `attempt` 2; settling the first copy touches nothing. Without one, what is sent while the source
@@ -117,6 +121,7 @@ export function mqttSource(link: MqttLink, options: MqttSourceOptions): Flow<Uin
     isPlain,
     window: isPlain ? Math.max(receiveMaximum, USUAL_WINDOW) : receiveMaximum,
     requeueDelay: delayOf(options.requeueDelayMs),
+    maxBytes: options.maxBytes ?? MAX_PAYLOAD_BYTES,
     leaves: options.share !== undefined && (options.leaveOnDrain ?? !isKept),
   };
 
@@ -171,6 +176,7 @@ function checkSource(link: MqttLink, options: MqttSourceOptions): string[] {
       sessionExpiryMs: numeric(0),
       cleanStart: flag,
       retained: oneOf('new', 'always', 'never'),
+      maxBytes: integer(1),
       requeueDelayMs: either(numeric(0), backoffLike),
       will: having(),
     },

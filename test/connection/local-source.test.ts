@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { observe, type Message, type SluiceEvent } from 'sluice';
+import { observe, SluiceError, type Message, type SluiceEvent } from 'sluice';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { defineSource, type ReaderContext, type SourceOptions } from '../../src/connection/define-source.js';
 import type { Flow } from '../../src/connection/flow.js';
@@ -89,6 +89,30 @@ describe('a source whose settlements stay local', () => {
       { then: 'requeue' },
       { then: 'dead', reason: { code: 'ATTEMPTS_EXHAUSTED', details: { connector: 'feed', topic: 't', attempt: 2 } } },
     ]);
+  });
+
+  it('hands over what its reader refuses once there is credit, as often as it comes, and never to the flow (ERR-03, law 2)', () => {
+    const { flow, clock, context, push } = feed({ credit: 1 });
+    const seen: Message<string>[] = [];
+    const refused: Message<unknown>[] = [];
+    const scope = { addSource: () => undefined, refused: (message: Message<unknown>) => void refused.push(message) };
+    withScope(scope, () => flow.subscribe((message) => seen.push(message)));
+    clock.advance(0);
+    push('a');
+    const reason = new SluiceError('PAYLOAD_TOO_LARGE', 'too long');
+    expect(context().refuse({ payload: 'b', topic: 't' }, reason)).toBe(false);
+    context().offer({ payload: 'c', topic: 't', refusal: reason });
+    clock.advance(0);
+    expect([seen.length, refused.length]).toEqual([1, 0]);
+    seen[0]?.ack();
+    clock.advance(0);
+    expect(refused.map(({ payload }) => payload)).toEqual(['b']);
+    refused[0]?.nack('not now');
+    clock.advance(0);
+    refused[1]?.ack();
+    clock.advance(0);
+    expect(refused.map(({ payload, attempt }) => `${String(payload)}${attempt}`)).toEqual(['b1', 'c1', 'b2']);
+    expect(seen).toHaveLength(1);
   });
 
   it('says that it is wanted before it opens and that it is not once, whichever way it ends', () => {

@@ -331,6 +331,47 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     expect([...new Set(there)]).toEqual(['a', 'c', 'e']);
   });
 
+  it('hands what is longer than maxBytes to the dead letters, once, and the rest to the flow (S03, B10, F11)', async () => {
+    const { link, admin } = await bench(broker());
+    const queues = [{ name: 'long', deadLetterExchange: 'long.dead' }, { name: 'long.dead' }, { name: 'long.kept' }];
+    const topology: AmqpTopology = {
+      exchanges: [{ name: 'long.dead', type: 'fanout' }],
+      queues,
+      bindings: [{ queue: 'long.dead', exchange: 'long.dead' }],
+    };
+    const one = link(topology);
+    const [max, more] = ['m'.repeat(1_048_576), 'x'.repeat(1_048_577)];
+    const out = write(one, {});
+    const seen = read(one, 'long', { credit: 1 }, (message) => void message.ack());
+    for (const text of ['a', more, max]) out.send('long', text);
+    await until(() => expect(texts(seen)).toEqual(['a', max]));
+    // The broker has all of it.
+    const whole = await until(async () => {
+      const [dead] = await admin.drain('long.dead');
+      expect(dead).toBeDefined();
+      return dead;
+    });
+    expect([whole?.content.length, whole?.properties.headers?.['x-first-death-reason']]).toEqual([
+      1_048_577,
+      'rejected',
+    ]);
+    seen.subscription.unsubscribe();
+    const kept = amqpSource(one, { queue: 'long', closeTimeoutMs: 0, maxBytes: 100 }).pipe(
+      deadLetter(amqpSink(one, { exchange: '', routingKey: 'long.kept' })),
+    );
+    const rest = collect(kept, (message) => void message.ack());
+    onTestFinished(() => rest.subscription.unsubscribe());
+    for (const text of [more, 'b']) out.send('long', text);
+    await until(() => expect(texts(rest)).toEqual(['b']));
+    const letter = await until(async () => {
+      const [dead] = await admin.drain('long.kept');
+      expect(dead).toBeDefined();
+      return dead;
+    });
+    expect([letter?.content.length, letter?.properties.headers?.['x-dead-code']]).toEqual([100, 'PAYLOAD_TOO_LARGE']);
+    expect([await admin.depth('long'), await admin.depth('long.dead')]).toEqual([0, 0]);
+  });
+
   it('gives up a message whose header the broker would route by, and sends on what is behind it (S25)', async () => {
     const { link, admin, proxy } = await bench(broker());
     const queues = ['cc', 'cc.copy'].map((name) => ({ name, type: 'classic' as const }));

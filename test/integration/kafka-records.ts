@@ -20,7 +20,7 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
       if (!broker().isReal)
         context.skip(`${broker().how}: it makes no topics on demand, and has neither limits nor logins`);
     });
-    const { linkOf, topic, write, read } = kafkaHands(broker, driver);
+    const { linkOf, topic, write, read, committed } = kafkaHands(broker, driver);
 
     it('gives what came with each record: tombstones, keys that are no text, headers twice, no headers (B22)', async () => {
       const name = await topic(1);
@@ -145,6 +145,22 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
         else await until(() => expect(reader.errors).toMatchObject([{ code: 'PROTOCOL_ERROR', retriable: false }]));
         reader.subscription.unsubscribe();
       }
+    });
+
+    it('gives the first bytes of what is longer than maxBytes to the dead topic, once, and all around it to the flow (S03, B10, F11)', async () => {
+      const [name, deadTopic] = [await topic(1, { 'max.message.bytes': '4000000' }), await topic(1)];
+      const values = ['a', 'b'.repeat(1_048_576), 'c'.repeat(1_048_577), 'd'];
+      for (const value of values) await write(name, [{ partition: 0, value }]);
+      const reader = read(name, { deadTopic, commitIntervalMs: 20, creditBytes: 100_000 });
+      await until(() => expect(reader.payloads.map(({ length }) => length)).toEqual([1, 1_048_576, 1]));
+      const dead = read(deadTopic, {});
+      await until(() => expect(dead.payloads.map(text)).toEqual(['c'.repeat(65_536)]));
+      expect(dead.messages[0]?.headers).toMatchObject({
+        'x-dead-code': 'PAYLOAD_TOO_LARGE',
+        'x-dead-position': `topic ${name}, partition 0, offset 2`,
+      });
+      await until(async () => expect(await committed(`${name}-group`, name)).toEqual([4]));
+      for (const { subscription } of [reader, dead]) subscription.unsubscribe();
     });
 
     it('gives up alone what a topic does not take, and loses no connection over what is behind it (SNK-08)', async () => {

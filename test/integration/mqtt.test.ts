@@ -66,6 +66,22 @@ brokerSuite('MQTT on Mosquitto, feature by feature', withEverything, (broker) =>
     expect(await thereAndBack({ url, protocolVersion })).toEqual(['a', 'b', 'c']);
   });
 
+  it('hands what is longer than maxBytes to the dead letters, once, and the rest to the flow (S03, B10, F11)', async () => {
+    const [topic, clientId, dead] = [fresh('long'), fresh('reader'), fresh('dead')];
+    for (const filter of [topic, dead]) await keptSession(broker().url, `${clientId}-${filter}`, filter);
+    const link = (of: string) => mqttLink({ url: broker().url, clientId: `${clientId}-${of}` });
+    const letters = consume(mqttSource(link(dead), { topics: dead }));
+    const reader = consume(
+      mqttSource(link(topic), { topics: topic, credit: 1 }).pipe(deadLetter(mqttSink(link(topic), { topic: dead }))),
+    );
+    const payloads = [1, 1_048_577, 1_048_576].map((length) => bytes('x'.repeat(length)));
+    await run(fromAsyncIterable(payloads), mqttSink(link(topic), { topic, maxBytes: 2_000_000 })).done;
+    await until(() => expect(reader.messages.map(({ payload }) => payload.length)).toEqual([1, 1_048_576]));
+    await until(() => expect(letters.messages.map(({ payload }) => payload.length)).toEqual([65_536]));
+    expect(headerText(letters.messages[0]?.headers ?? {}, 'x-dead-code')).toBe('PAYLOAD_TOO_LARGE');
+    for (const one of [reader, letters]) one.unsubscribe();
+  });
+
   it('goes over TLS to a broker that is trusted, and to no other (SEC-01)', async (context) => {
     if (typeof certificate === 'string') return context.skip(`no certificate was made: ${certificate}`);
     const url = `mqtts://127.0.0.1:${ports.tls}`;

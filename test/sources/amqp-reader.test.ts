@@ -6,7 +6,7 @@ import { AmqpAttempts } from '../../src/sources/amqp-attempts.js';
 import { AmqpReader } from '../../src/sources/amqp-reader.js';
 import { delivered, fakeChannel } from '../helpers/amqp.js';
 
-async function open(options: { readonly requeueDelayMs?: number } = {}) {
+async function open(options: { readonly requeueDelayMs?: number; readonly maxBytes?: number } = {}) {
   const clock = virtualClock();
   const fake = fakeChannel();
   const offered: Delivery<Uint8Array>[] = [];
@@ -52,6 +52,21 @@ describe('the reader of a queue', () => {
     const { fake, offered } = await open();
     for (const timestamp of [1.8e19, 8.64e12]) fake.deliver(delivered(1, { timestamp }));
     expect(offered.map(({ timeMs }) => timeMs)).toEqual([undefined, 8.64e15]);
+  });
+
+  it('offers what is longer than maxBytes as refused, with its first bytes (S03, B10, F11)', async () => {
+    const { fake, offered } = await open({ maxBytes: 1 });
+    fake.deliver(delivered(1));
+    expect(offered).toMatchObject([
+      { payload: Uint8Array.of(109), bytes: 1, refusal: { code: 'PAYLOAD_TOO_LARGE' }, meta: { deliveryTag: 1 } },
+    ]);
+    const usual = await open();
+    const large = (tag: number, bytes: number) => ({ ...delivered(tag), content: Buffer.alloc(bytes) });
+    for (const bytes of [1_048_576, 1_048_577]) usual.fake.deliver(large(bytes, bytes));
+    expect(usual.offered.map(({ bytes, refusal }) => [bytes, refusal?.code])).toEqual([
+      [1_048_576, undefined],
+      [65_536, 'PAYLOAD_TOO_LARGE'],
+    ]);
   });
 
   it('takes an empty message id for none', async () => {

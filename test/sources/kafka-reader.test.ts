@@ -510,6 +510,40 @@ describe('the reader of a group', () => {
     ).toEqual(['dead/0: c', 'r/0: a']);
   });
 
+  it('sends the first bytes of what is longer than maxBytes to the dead topic, once, and moves on (S03, B10, F11)', async () => {
+    const rig = await open({ maxBytes: 2, deadTopic: 'dead', credit: 2 }, ({ topics }) => topics.set('dead', 1));
+    const { member, clock, messages, kafka, shown } = rig;
+    const values = ['a', 'long', 'bb', ''].map((text) => Buffer.from(text));
+    const given = records(0, 'abcd').map((record, at) => ({ ...record, value: values[at] as Buffer }));
+    void member().events.fetched({ topic: 'a', partition: 0, records: given, nextOffset: 4 });
+    await clock.run(0);
+    for (let at = 0; at < 3; at += 1) {
+      messages[at]?.ack();
+      await clock.run(0);
+    }
+    await clock.run(1_000);
+    expect([shown(), kafka.producers[0]?.sent, member().told.at(-1)]).toEqual(['abb', ['dead/0: lo'], 'commit a/0 4']);
+    const [letter] = kafka.producers[0]?.batches[0]?.[0]?.records ?? [];
+    expect(String(letter?.headers['x-dead-code'])).toBe('PAYLOAD_TOO_LARGE');
+    expect(String(letter?.headers['x-dead-position'])).toBe('topic a, partition 0, offset 1');
+  });
+
+  it('passes over what is longer than maxBytes where there is no dead topic, and says so (B10)', async () => {
+    const events: SluiceEvent[] = [];
+    const stop = observe((event) => void events.push(event));
+    const { fetch, clock, member, shown } = await open({ maxBytes: 1, creditPerPartition: 1 });
+    const [record] = records(0, 'a');
+    const long = { ...record!, value: Buffer.from('long') };
+    void member().events.fetched({ topic: 'a', partition: 0, records: [long], nextOffset: 1 });
+    void fetch(0, 1, 'b');
+    await clock.run(1_000);
+    stop();
+    expect([shown(), member().told.at(-1)]).toEqual(['b', 'commit a/0 1']);
+    expect(events.filter(({ type }) => type === 'message.nacked')).toMatchObject([
+      { then: 'dead', reason: { code: 'PAYLOAD_TOO_LARGE' }, message: { id: 'a-0-0', attempt: 1 } },
+    ]);
+  });
+
   it('puts no more dead letters into one batch than brokers take', async () => {
     const { member, clock, messages, kafka } = await open({ deadTopic: 'dead' }, ({ topics }) => topics.set('dead', 1));
     const value = Buffer.alloc(400_000);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { isSluiceError, observe, type Message, type SluiceEvent } from 'sluice';
+import { deadLetter, isSluiceError, observe, type Message, type Sink, type SluiceEvent } from 'sluice';
 import { mqttLink, mqttSource, type MqttLinkOptions, type MqttMeta, type MqttSourceOptions } from 'sluice/mqtt';
 import { withScope, type SourceHandle } from '../../src/connection/scope.js';
 import { consume, texts, type Consumer } from '../helpers/consume.js';
@@ -181,6 +181,39 @@ describe('a source of MQTT', () => {
     expect(failed.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
     expect(new Set(failed.map(({ id }) => id)).size).toBe(1);
     expect(consumer.messages).toHaveLength(4);
+  });
+
+  it('hands what is longer than maxBytes to the dead letters, as often as they take it not, and acknowledges it (S03, B10, F11)', async () => {
+    const kept: Message<Uint8Array>[] = [];
+    const sink: Sink<Uint8Array> = {
+      next(message) {
+        kept.push(message);
+        if (kept.length === 1) message.nack('not now');
+        else message.ack();
+      },
+      error: () => undefined,
+      complete: () => undefined,
+    };
+    const server = await mqttServer();
+    const link = mqttLink({ url: server.url, clientId: 'app' });
+    const dead = consume(
+      mqttSource(link, { topics: 'orders/+', maxBytes: 3 }).pipe(deadLetter(sink, { retryMs: 1 })),
+      () => undefined,
+    );
+    cleanups.push(
+      () => server.close(),
+      () => dead.unsubscribe(),
+    );
+    await until(() => expect(server.of(8)).toHaveLength(1));
+    server.send(publish(1, 'orders/new', 'm'), publish(2, 'orders/new', 'long'), publish(3, 'orders/new', 'max'));
+    await until(() => expect(kept).toHaveLength(2));
+    for (const message of dead.messages) message.ack();
+    await until(() => expect(acknowledged(server)).toEqual([1, 2, 3]));
+    expect([texts(dead.messages), texts(kept)]).toEqual([
+      ['m', 'max'],
+      ['lon', 'lon'],
+    ]);
+    expect(kept[1]?.headers).toMatchObject({ 'x-dead-code': 'PAYLOAD_TOO_LARGE', 'x-dead-attempt': '1' });
   });
 
   it('subscribes filters of any name, in their order', async () => {

@@ -1,0 +1,22 @@
+import { SluiceError } from '../errors.js';
+
+/** So much of it goes to the dead letters: every sink takes a payload of that size. */
+const KEPT_BYTES = 65_536;
+
+/**
+ * What stands for a payload that is longer than its source takes: the first bytes, copied so that the rest is not held, and
+ * why the flow does not get it.
+ *
+ * @internal
+ */
+export function oversized(
+  source: string,
+  payload: Uint8Array,
+  maxBytes: number,
+): { readonly payload: Uint8Array; readonly bytes: number; readonly refusal: SluiceError } {
+  const { byteLength } = payload;
+  const bytes = Math.min(maxBytes, KEPT_BYTES);
+  const text = `${source} takes at most ${maxBytes} bytes (maxBytes), this payload has ${byteLength}.`;
+  const refusal = new SluiceError('PAYLOAD_TOO_LARGE', text, { details: { maxBytes, bytes: byteLength } });
+  return { payload: new Uint8Array(payload.subarray(0, bytes)), bytes, refusal };
+}
