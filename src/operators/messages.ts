@@ -2,6 +2,7 @@ import type { ObservableInput } from 'rxjs';
 import { from } from 'rxjs';
 import { defineSource, type Overflow } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
+import { SluiceError } from '../errors.js';
 import { checkArgument, checkOptions, either, having } from '../options.js';
 import { ITERABLE, sourceFailed, VALUES_RULES, type ValuesOptions } from './from-async-iterable.js';
 
@@ -15,6 +16,10 @@ export interface MessagesOptions extends ValuesOptions {
   readonly overflow: Overflow;
 }
 
+const CREDIT = 128;
+/** How many values may wait where the credit changes: as many as in any source. */
+const ROOM = 65_536;
+
 const SOURCE = either(having('subscribe'), having('then'), having('getReader'), ITERABLE);
 
 /**
@@ -22,7 +27,8 @@ const SOURCE = either(having('subscribe'), having('then'), having('getReader'), 
  * and as many wait; of more, what `overflow` names is given up and counted.
  *
  * For values that can wait for their turn use `fromAsyncIterable`, which loses nothing. Completes when the Observable has
- * and everything was settled; errors with SOURCE_FAILED when it does, or, under `close`, when more comes than fits.
+ * and everything was settled; errors with SOURCE_FAILED when it does, and under `close` with OVERFLOW when more comes than
+ * fits. What was emitted and is unsettled then is taken back. On unsubscribe the Observable is unsubscribed.
  *
  * @example
  * import { fromEvent } from 'rxjs';
@@ -35,19 +41,24 @@ const SOURCE = either(having('subscribe'), having('then'), having('getReader'), 
  */
 export function messages<T>(options: MessagesOptions): (source: ObservableInput<T>) => Flow<T> {
   checkOptions<MessagesOptions>('messages', options, VALUES_RULES);
-  const topic = options.topic ?? 'messages';
+  const { topic = 'messages', credit = CREDIT, overflow } = options;
+  const room = overflow !== 'close' ? Infinity : typeof credit === 'number' ? Math.max(1, credit) : ROOM;
   return (source) => {
     checkArgument('messages', 'source', source, SOURCE);
     return defineSource<T>(
       {
         connector: 'messages',
-        credit: 128,
+        credit: CREDIT,
         local: true,
         needsOverflow: true,
         open(context) {
           const facts = { topic };
           const subscription = from(source).subscribe({
-            next: (payload) => context.offerAs(payload, facts),
+            next(payload) {
+              // There is no connection that could be opened anew: subscribed again, the Observable gives other values, or all.
+              if (context.waiting >= room) context.lost(flooded(room));
+              else context.offerAs(payload, facts);
+            },
             error: (error: unknown) => context.lost(sourceFailed(error)),
             complete: () => context.end(),
           });
@@ -62,4 +73,9 @@ export function messages<T>(options: MessagesOptions): (source: ObservableInput<
       options,
     );
   };
+}
+
+function flooded(room: number): SluiceError {
+  const cure = `choose drop-oldest or drop-newest, or raise 'credit'`;
+  return new SluiceError('OVERFLOW', `messages: more than ${room} values waited, and 'overflow' is close: ${cure}.`);
 }

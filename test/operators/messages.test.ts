@@ -1,4 +1,4 @@
-import { NEVER, Subject, of, throwError } from 'rxjs';
+import { NEVER, range, Subject, of, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { messages, values } from 'sluice';
 import { virtualClock } from 'sluice/testing';
@@ -14,6 +14,20 @@ describe('messages', () => {
     for (const message of [...seen.messages]) message.ack();
     clock.advance(1);
     expect(seen.payloads).toEqual([0, 1, 4, 5]);
+  });
+
+  it('errors with OVERFLOW under close when more comes than fits, once, and does not subscribe again', () => {
+    const clock = virtualClock();
+    const subject = new Subject<number>();
+    for (const input of [range(0, 1_000), subject]) {
+      const seen = collect(input.pipe(messages({ overflow: 'close', credit: 2, clock })));
+      clock.advance(1);
+      for (let at = 0; at < 5; at += 1) subject.next(at);
+      clock.advance(60_000);
+      expect(seen).toMatchObject({ payloads: [0, 1], errors: [{ code: 'OVERFLOW', retriable: false }] });
+      expect(seen.messages.map((message) => message.ack())).toEqual([false, false]);
+    }
+    expect(subject.observed).toBe(false);
   });
 
   it('completes after the last settlement', () => {
