@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { expectedOutput } from '../scripts/expected-output.js';
+import { childProgram } from './helpers/child-program.js';
 
 const names = readdirSync('examples').filter((name) => /^\d\d-[a-z-]+\.ts$/.test(name));
 const textOf = (name: string): string => readFileSync(`examples/${name}`, 'utf8');
@@ -23,9 +22,9 @@ describe('examples', () => {
   it.concurrent.each(names.map((name) => [name, SHOWN[name] ?? '']))(
     '%s prints its Output block and ends%s',
     async (name) => {
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', `examples/${name}`]);
-      expect(stdout.trimEnd()).toBe(expectedOutput(textOf(name)));
-      expect(stderr).toBe('');
+      const child = (await childProgram(`import './examples/${name}';`)).start();
+      expect(await child.ended).toBe(0);
+      expect(child.said.trimEnd()).toBe(expectedOutput(textOf(name)));
     },
   );
 

@@ -11,9 +11,11 @@ import { startHub, type Hub } from '../../examples/orders-hub/hub.js';
 import { LOCK, lockFolder } from '../../examples/orders-hub/lock-folder.js';
 import { commandLine } from '../../examples/orders-hub/options.js';
 import { accountOf, showHub } from '../../examples/orders-hub/view.js';
+import { childProgram } from '../helpers/child-program.js';
 import { until } from '../helpers/until.js';
 
 const MAIN = fileURLToPath(new URL('../../examples/orders-hub/main.ts', import.meta.url));
+const program = await childProgram(`import './examples/orders-hub/main.ts';`);
 const CONFIG = fileURLToPath(new URL('../../examples/orders-hub/configs/orders.json', import.meta.url));
 const RETAIL = fileURLToPath(new URL('../../../shared/data/online-retail-10k.csv', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'orders-hub-'));
@@ -31,22 +33,18 @@ function hub(
   when?: (said: string, child: ChildProcess) => void,
   ...more: readonly string[]
 ): Promise<Ended> {
-  return program([process.execPath, '--import', 'tsx', MAIN, '--input', input, '--state', state, ...more], when);
+  return ended(program.start('--input', input, '--state', state, ...more).process, when);
 }
 
-function program(
-  [command = '', ...args]: readonly string[],
-  when?: (said: string, child: ChildProcess) => void,
-): Promise<Ended> {
+function ended(child: ChildProcess, when?: (said: string, child: ChildProcess) => void): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: fileURLToPath(new URL('../../', import.meta.url)) });
     let said = '';
     const hear = (chunk: Uint8Array): void => {
       said += String(chunk);
       when?.(said, child);
     };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
     child.once('close', (code) => resolve({ code, said }));
   });
 }
@@ -235,9 +233,9 @@ describe('the orders hub', { timeout: 120_000 }, () => {
     const state = join(folder, 'full');
     await generateOrders(input, 5_000, 17);
     // No file may grow beyond it: to a program that is a full disk.
-    const limited = ['sh', '-c', 'ulimit -f 80; exec "$0" "$@"', process.execPath, '--import', 'tsx', MAIN];
+    const limited = ['-c', 'ulimit -f 80; exec "$0" --import tsx "$@"', process.execPath, MAIN];
     let at = 0;
-    const first = await program([...limited, '--input', input, '--state', state], (said, child) => {
+    const first = await ended(spawn('sh', [...limited, '--input', input, '--state', state]), (said, child) => {
       // Once it has looked for room again.
       if (at === 0 && said.includes('no room left')) at = said.length;
       if (at > 0 && said.slice(at).includes('rows |')) child.kill('SIGKILL');

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
@@ -31,11 +32,13 @@ export async function childProgram(source: string): Promise<ChildProgram> {
   const built = await build({
     stdin: { contents: source, resolveDir: root, sourcefile: 'program.ts', loader: 'ts' },
     bundle: true,
+    // An import runs what it names, as it does without a bundle.
+    ignoreAnnotations: true,
     platform: 'node',
     format: 'esm',
     // Clients that are no modules load what Node brings by `require`.
     banner: { js: `import { createRequire as of } from 'node:module'; const require = of(import.meta.url);` },
-    plugins: [leftAsItIs],
+    plugins: [leftAsItIs, beside],
     tsconfig: `${root}/tsconfig.json`,
     logLevel: 'silent',
     write: false,
@@ -76,5 +79,16 @@ const leftAsItIs: Plugin = {
       path: pathToFileURL(createRequire(import.meta.url).resolve(path)).href,
       external: true,
     }));
+  },
+};
+
+/** A module that asks where it is finds what lies beside it, also in a bundle. */
+const beside: Plugin = {
+  name: 'beside',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/examples\/.*\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      return { contents: source.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)), loader: 'ts' };
+    });
   },
 };
