@@ -62,7 +62,7 @@ export function recorder(): Recorder {
       const why = whyOf(outcome, reason);
       settled.push({ payload, outcome, by, ...why });
       const note = why.note === undefined ? undefined : `(${why.note})`;
-      log.push([String(payload), outcome, why.code, note].filter(Boolean).join(' '));
+      log.push([textOf(payload), outcome, why.code, note].filter(Boolean).join(' '));
     },
     late: (root) => void late.push(root.payload),
     wallMs: () => 0,
@@ -101,6 +101,10 @@ export function recorder(): Recorder {
     },
   };
 }
+
+/** Spelling out a megabyte takes longer than any test. */
+const textOf = (payload: unknown): string =>
+  payload instanceof Uint8Array && payload.length > 10_000 ? `${payload.length} bytes` : String(payload);
 
 function whyOf(outcome: Outcome, reason: unknown): { readonly note?: string; readonly code?: string } {
   if (outcome === 'ack') return typeof reason === 'string' ? { note: reason } : {};
