@@ -105,11 +105,17 @@ function giversOf(sink: Sink<never>): Givers {
 /** @throws SluiceError `SINK_CLOSED` @internal */
 export function refuseClosed(sink: Sink<never>, stage: string): void {
   const isEnding = isSinkHandle(sink) && (sink.status === 'closing' || sink.status === 'closed');
-  if (!isEnding && givers.get(sink)?.isOver !== true) return;
+  if (!isEnding && givers.get(sink)?.isOver !== true && !isStopped(sink)) return;
   const { failure } = sink;
-  const why = failure === undefined ? 'with the last flow that gave to it' : `as it failed (${failure.code})`;
+  const asOther = isStopped(sink) ? 'by its own complete or error' : 'with the last flow that gave to it';
+  const why = failure === undefined ? asOther : `as it failed (${failure.code})`;
   const cure = 'make one for each flow: in a topology inside the factory, before a retry inside defer';
   throw new SluiceError('SINK_CLOSED', `${stage}: the sink has ended, ${why}; ${cure}.`, { cause: failure });
+}
+
+/** A Subject that has completed or failed takes what it is given and says nothing: nobody would ever settle it. */
+function isStopped(sink: Sink<never> & { readonly isStopped?: unknown }): boolean {
+  return sink.isStopped === true;
 }
 
 function closedEarly(stage: string, thrown: Failure | undefined): SluiceError {

@@ -1,4 +1,4 @@
-import { Observable, retry, take } from 'rxjs';
+import { Observable, retry, Subject, take } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   deadLetter,
@@ -209,6 +209,19 @@ describe.each(Object.keys(WAYS))('a sink that several flows give to by %s', (way
     expect(late.errors).toMatchObject([{ code: 'SINK_CLOSED', cause: { code: 'AUTH_FAILED' } }]);
     expect((late.errors[0] as Error).message).toContain('the sink has ended, as it failed (AUTH_FAILED); make one');
   });
+
+  it.each(['complete', 'error'] as const)(
+    'is refused when it is a Subject after its %s, which takes all in silence',
+    (end) => {
+      const ended = new Subject<Message<number>>();
+      ended[end]({});
+      const source = testSource<number>({ clock: virtualClock() });
+      source.offer(1);
+      const late = collect(into(ended)(source.flow));
+      expect([late.errors.map(codeOf), source.queued]).toEqual([['SINK_CLOSED'], [1]]);
+      expect((late.errors[0] as Error).message).toContain('the sink has ended, by its own complete or error; make one');
+    },
+  );
 
   it('ends the flows that still give to it when somebody else completes it', async () => {
     const clock = virtualClock();
