@@ -36,7 +36,10 @@ export interface KafkaClient {
   ping(): Promise<void>;
   /** How many partitions the topic has. Rejects where there is no such topic. */
   partitions(topic: string): Promise<number>;
-  /** Offsets by partition: of the first message that is kept, of the next that will be written, or of the first at or after a time. */
+  /**
+   * Offsets by partition: of the first message that is kept, of the first that cannot be read yet (`latest`: not written, or
+   * behind what a transaction has not finished), or of the first at or after a time.
+   */
   offsets(topic: string, at: 'earliest' | 'latest' | number): Promise<ReadonlyMap<number, number>>;
   /** What the group has committed, by partition; nothing for a partition without. */
   committed(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
@@ -115,6 +118,8 @@ export interface KafkaConsumer {
   pause(at: KafkaPartitionName): void;
   resume(at: KafkaPartitionName): void;
   seek(at: KafkaPartitionName, offset: number): void;
+  /** Up to where it was read, what only brokers read included; undefined where that is not known. */
+  position(at: KafkaPartitionName): number | undefined;
   /** Leaves the group where it can, in a short time. Idempotent. */
   close(): Promise<void>;
 }

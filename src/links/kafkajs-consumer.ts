@@ -27,6 +27,8 @@ interface Position {
   readonly offset: string;
   /** One that began elsewhere was not taken. */
   isDoubted: boolean;
+  /** The same with what the client passes over by itself, as it is for brokers only. */
+  readTo: number;
 }
 
 /** A member of a group over kafkajs. @internal */
@@ -84,11 +86,15 @@ export class KafkaJsConsumer implements KafkaConsumer {
 
   async start(): Promise<void> {
     const { consumer, events, plan } = this;
-    const { COMMIT_OFFSETS, CRASH, GROUP_JOIN, REQUEST_TIMEOUT } = consumer.events;
+    const { COMMIT_OFFSETS, CRASH, GROUP_JOIN, REQUEST_TIMEOUT, START_BATCH_PROCESS } = consumer.events;
     consumer.on(CRASH, ({ payload }) => events.lost(payload.error));
     consumer.on(REQUEST_TIMEOUT, () => events.lost(unanswered()));
     consumer.on(GROUP_JOIN, ({ payload }) => this.joined(payload.memberId, payload.memberAssignment));
     consumer.on(COMMIT_OFFSETS, () => void (this.commits += 1));
+    consumer.on(START_BATCH_PROCESS, ({ payload: { topic, partition, lastOffset } }) => {
+      const position = this.positions.get(nameOf(topic, partition));
+      if (position !== undefined) position.readTo = Number(lastOffset) + 1;
+    });
     await consumer.connect();
     this.sockets.ready();
     await consumer.subscribe({ topics: [...plan.topics], fromBeginning: true });
@@ -120,8 +126,12 @@ export class KafkaJsConsumer implements KafkaConsumer {
 
   seek({ topic, partition }: KafkaPartitionName, offset: number): void {
     if (this.closing !== undefined) return;
-    this.positions.set(nameOf(topic, partition), { offset: String(offset), isDoubted: false });
+    this.place(topic, partition, offset);
     this.consumer.seek({ topic, partition, offset: String(offset) });
+  }
+
+  position({ topic, partition }: KafkaPartitionName): number | undefined {
+    return this.positions.get(nameOf(topic, partition))?.readTo;
   }
 
   close(): Promise<void> {
@@ -185,6 +195,10 @@ export class KafkaJsConsumer implements KafkaConsumer {
     this.placed.catch((error: unknown) => this.events.lost(error));
   }
 
+  private place(topic: string, partition: number, offset: number): void {
+    this.positions.set(nameOf(topic, partition), { offset: String(offset), isDoubted: false, readTo: offset });
+  }
+
   private async take(payload: EachBatchPayload): Promise<void> {
     const { batch } = payload;
     const { topic, partition, messages } = batch;
@@ -201,7 +215,7 @@ export class KafkaJsConsumer implements KafkaConsumer {
     // It is ours from here on, whatever becomes of it.
     payload.resolveOffset(last);
     const nextOffset = Number(last) + 1;
-    this.positions.set(nameOf(topic, partition), { offset: String(nextOffset), isDoubted: false });
+    this.place(topic, partition, nextOffset);
     await this.events.fetched({
       topic,
       partition,

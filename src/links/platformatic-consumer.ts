@@ -112,6 +112,10 @@ export class PlatformaticConsumer implements KafkaConsumer {
     this.wake();
   }
 
+  position(at: KafkaPartitionName): number | undefined {
+    return this.places.get(nameOf(at))?.offset;
+  }
+
   close(): Promise<void> {
     return (this.closing ??= this.end());
   }

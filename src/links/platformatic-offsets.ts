@@ -9,10 +9,12 @@ export const LATEST = -1;
 const NO_REPLICA = -1;
 /** Also what belongs to transactions that are not over. */
 const UNCOMMITTED = 0;
+/** A reader gets no further than to where the first of them began. */
+const COMMITTED = 1;
 
 /**
- * Offsets by partition: of the first message at or after a time, `EARLIEST` or `LATEST`; where there is none, of the next
- * that will be written.
+ * Offsets by partition: of the first message at or after a time, `EARLIEST` or `LATEST`; where there is none, of the first that
+ * cannot be read yet.
  *
  * Source: Apache Kafka protocol guide, `ListOffsets`.
  *
@@ -33,11 +35,12 @@ export async function offsetsAt(
     byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition]);
   }
   const found = new Map<number, number>(ends);
+  const isolation = timeMs === LATEST ? COMMITTED : UNCOMMITTED;
   const ask = async ([leader, ids]: readonly [number, readonly number[]]): Promise<void> => {
     const asked = ids.map((partitionIndex) => ({ partitionIndex, currentLeaderEpoch: -1, timestamp: BigInt(timeMs) }));
     const broker = await cluster.at(leader);
     const told = await broker
-      .ask((to) => api.async(to, NO_REPLICA, UNCOMMITTED, [{ name: topic, partitions: asked }]))
+      .ask((to) => api.async(to, NO_REPLICA, isolation, [{ name: topic, partitions: asked }]))
       .catch((error: unknown) => {
         // It may be somebody else by now.
         cluster.forget(topic);

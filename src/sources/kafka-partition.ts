@@ -56,6 +56,8 @@ export class KafkaPartition implements KafkaPartitionName {
   emitted = 0;
   /** Bytes that were fetched and wait. */
   bytes = 0;
+  /** Up to where the client had read when that was last looked at. */
+  seenOffset: number;
   private readonly plan: KafkaPartitionPlan;
   private readonly startOffset: number;
   private readonly isRetry: boolean;
@@ -74,6 +76,7 @@ export class KafkaPartition implements KafkaPartitionName {
     this.partition = partition;
     this.nextOffset = offset;
     this.startOffset = offset;
+    this.seenOffset = offset;
     this.committed = committed;
     this.plan = plan;
     this.isRetry = plan.retryTopics.has(topic);

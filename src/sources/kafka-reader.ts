@@ -20,6 +20,7 @@ import type { KafkaElsewhere } from './kafka-elsewhere.js';
 import { KafkaPartition, type KafkaPartitionPlan } from './kafka-partition.js';
 import { KafkaShare } from './kafka-share.js';
 import type { KafkaStart } from './kafka-start.js';
+import { isStuck } from './kafka-stuck.js';
 
 /** What a reader goes by. */
 export interface KafkaReaderPlan extends KafkaPartitionPlan {
@@ -45,6 +46,8 @@ export interface KafkaReaderPlan extends KafkaPartitionPlan {
 const HOLD_MS = 50;
 /** How long the last commit may take. */
 const LAST_COMMIT_MS = 5_000;
+/** How long a cluster may take to say that it is there. */
+const SIGN_OF_LIFE_MS = 1_000;
 
 /**
  * Reads the partitions that a group gives to this member: takes from each in turn while there is credit, tells the group
@@ -124,6 +127,13 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
     else this.refused(delivery, outcome, reason, message);
   }
 
+  /** What comes while it is asked is seen by who asked. While partitions are given back nothing is to come. */
+  async probe(): Promise<boolean> {
+    const { consumer, isRevoking, sharings } = this;
+    if (consumer === undefined || isRevoking) return true;
+    return !(await isStuck(this.share.logs, this.plan.client, consumer)) || sharings !== this.sharings;
+  }
+
   stop(): void {
     this.isStopped = true;
     this.cancelDue?.();
@@ -138,7 +148,9 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
 
   lost(error: unknown): void {
     this.tellLost(error);
-    this.context.lost(kafkaError(error, 'kafka consumer lost'));
+    const reason = kafkaError(error, 'kafka consumer lost');
+    if (reason.code === 'PEER_LOST') void this.unanswered(reason);
+    else this.context.lost(reason);
   }
 
   alive(): void {
@@ -254,6 +266,14 @@ export class KafkaReader implements Reader, KafkaConsumerEvents, KafkaTransacted
   private pause(log: KafkaPartition): void {
     log.isPaused = true;
     this.consumer?.pause(log);
+  }
+
+  /** A request had no answer: either nobody is there, or it is not served by somebody who answers others. */
+  private async unanswered(reason: SluiceError): Promise<void> {
+    const { clock, client, group } = this.plan;
+    const isThere = await within(clock, SIGN_OF_LIFE_MS, client.ping());
+    const text = `kafka answers, and not what the reader of group ${group} asked for (requestTimeoutMs).`;
+    this.context.lost(isThere ? new SluiceError('STALLED', text, { retriable: true, cause: reason }) : reason);
   }
 
   private again(delivery: KafkaDelivery, delayMs: number): void {

@@ -45,6 +45,7 @@ export function watchedKafka(driver: KafkaDriver, watch: KafkaWatch): KafkaDrive
             pause: (at) => inner.pause(at),
             resume: (at) => inner.resume(at),
             seek: (at, offset) => inner.seek(at, offset),
+            position: (at) => inner.position(at),
             async close() {
               if (owner === self) watch.assigned([], false);
               await inner.close();

@@ -22,6 +22,8 @@ export interface FakeMember {
   readonly told: string[];
   /** What the group calls it, as far as it knows. */
   name: string | undefined;
+  /** Up to where its client has read each partition; left out, all that is there. */
+  readTo: number | undefined;
   isClosed: boolean;
 }
 
@@ -59,6 +61,8 @@ export interface FakeKafka {
   isSlowToCommit: boolean;
   /** Producers answer by themselves. */
   isQuick: boolean;
+  /** It gives no sign of life. */
+  isSilent: boolean;
 }
 
 const unknownTopic = (topic: string): Error =>
@@ -87,6 +91,7 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
     failTransaction: undefined as Error | undefined,
     isSlowToCommit: false,
     isQuick: true,
+    isSilent: false,
   };
   const partitions = async (topic: string): Promise<number> => {
     const count = topics.get(topic);
@@ -95,7 +100,9 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
   };
   const driver: KafkaDriver = {
     connect: async () => ({
-      ping: async () => undefined,
+      async ping() {
+        if (fake.isSilent) await new Promise<never>(() => undefined);
+      },
       partitions,
       async offsets(topic, at) {
         return new Map(Array.from({ length: await partitions(topic) }, (_, id) => [id, offsets.get(at) ?? 0]));
@@ -108,7 +115,8 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
       },
       async consumer(plan, events) {
         const told: string[] = [];
-        const member: FakeMember = { plan, events, told, name: `member-${members.length + 1}`, isClosed: false };
+        const name = `member-${members.length + 1}`;
+        const member: FakeMember = { plan, events, told, name, readTo: undefined, isClosed: false };
         members.push(member);
         return {
           get member() {
@@ -125,6 +133,7 @@ export function fakeKafka(clock: Clock, options: Partial<KafkaLinkOptions> = {})
           pause: (at) => void told.push(`pause ${named(at)}`),
           resume: (at) => void told.push(`resume ${named(at)}`),
           seek: (at, offset) => void told.push(`seek ${named(at)} ${offset}`),
+          position: () => member.readTo ?? offsets.get('latest'),
           async close() {
             member.isClosed = true;
             member.name = undefined;

@@ -49,6 +49,7 @@ const features: Features = {
   peerDetectMs: 15_000,
   reconnects: true,
   routingReport: true,
+  stallDetectMs: 30_000,
   exactlyOnce: true,
   replay: true,
   transactional: true,

@@ -8,6 +8,7 @@ import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
 import { collect } from '../helpers/collect.js';
 import { kafkaHands, reconnect, text, timing } from '../helpers/kafka-hands.js';
+import { lasts } from '../helpers/lasts.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
 
@@ -75,6 +76,40 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
         await until(() => expect(reader.payloads.map(text).join('')).toBe(expected));
         reader.subscription.unsubscribe();
       }
+    });
+
+    it('takes a reader for well that may not read on: behind what is aborted, and before what is not committed (REC-06)', async () => {
+      const name = await topic(1);
+      const writer = new Kafka({ brokers: [broker().url], logLevel: logLevel.NOTHING }).producer({
+        transactionalId: name,
+        maxInFlightRequests: 1,
+        idempotent: true,
+      });
+      await writer.connect();
+      const begun = async (value: string): Promise<Transaction> => {
+        const transaction = await writer.transaction();
+        await transaction.send({ topic: name, messages: [{ partition: 0, value }] });
+        return transaction;
+      };
+      const first = await begun('a');
+      await first.commit();
+      const degraded: SluiceEvent[] = [];
+      const stop = observe((event) => {
+        if (event.type === 'status.changed' && event.to === 'degraded') degraded.push(event);
+      });
+      const reader = read(name, { stallTimeoutMs: 200 });
+      await until(() => expect(reader.payloads.map(text)).toEqual(['a']));
+      const aborted = await begun('no');
+      await aborted.abort();
+      await lasts(1_500);
+      const open = await begun('b');
+      await lasts(1_500);
+      expect(degraded).toEqual([]);
+      await open.commit();
+      await until(() => expect(reader.payloads.map(text)).toEqual(['a', 'b']));
+      stop();
+      reader.subscription.unsubscribe();
+      await writer.disconnect();
     });
 
     it('fails only the message that is at fault: one too large for the topic, one for a topic that is not there', async () => {

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { isSluiceError, observe, type SluiceError } from 'sluice';
 import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
 import { faultProxy, type FaultProxy } from 'sluice/testing-node';
 import { DRIVERS, linkTo } from '../../src/links/kafka.js';
@@ -10,6 +11,7 @@ import { childProgram } from '../helpers/child-program.js';
 import { makeTopic } from '../helpers/kafka-admin.js';
 import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
+import { KAFKA_FRAMES, stallProxy } from '../helpers/stall-proxy.js';
 import { streamed, type Stream } from '../helpers/streamed.js';
 import { until } from '../helpers/until.js';
 
@@ -104,6 +106,61 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
         expect(p99Ms).toBeLessThanOrEqual(5_000);
       } finally {
         await proxy.close();
+      }
+    },
+  );
+
+  it.for([
+    ['answers that there is nothing', 'starve', 'STALLED'],
+    ['answers nobody who asks for messages', 'stall', 'STALLED'],
+    ['stands still', 'SIGSTOP', 'PEER_LOST'],
+  ] as const)(
+    'is found to keep what it has within 30 s at default options, and gives it afterwards, when it %s (REC-06, G9)',
+    { timeout: 120_000 },
+    async ([, fault, code], context) => {
+      const { port, advertisedPort } = broker().behindProxy ?? {};
+      if (port === undefined) context.skip(`${broker().how}: it has no listener for a proxy`);
+      const stalling = await stallProxy(port as number, KAFKA_FRAMES, advertisedPort);
+      const topic = `kept-${fault}`;
+      await makeTopic(broker(), topic, 2);
+      const reasons: SluiceError[] = [];
+      const stop = observe((event) => {
+        if (event.type === 'status.changed' && event.connector === 'kafka' && isSluiceError(event.reason))
+          reasons.push(event.reason);
+      });
+      let seen = 0;
+      const link = kafkaLink({ driver, brokers: [`127.0.0.1:${stalling.port}`] });
+      const subscription = kafkaSource(link, { topics: [topic], group: topic }).subscribe((message) => {
+        seen += 1;
+        message.ack();
+      });
+      // Writes beside the proxy.
+      const stream = streamed(kafkaSink(kafkaLink({ driver, brokers: [broker().url] }), { topic }));
+      try {
+        stream.send(1);
+        await until(() => expect(seen).toBe(1));
+        const fromMs = performance.now();
+        if (fault === 'SIGSTOP') await broker().kill('SIGSTOP');
+        else {
+          stalling[fault]();
+          // What was asked before is answered by the broker itself.
+          await lasts(500);
+          stream.send(1);
+        }
+        await until(() => expect(reasons.map((reason) => reason.code)).toContain(code), 30_000);
+        console.log(`${fault}: ${code} after ${Math.round(performance.now() - fromMs)} ms`);
+        expect(seen).toBe(1);
+        if (fault === 'SIGSTOP') {
+          await broker().kill('SIGCONT');
+          stream.send(1);
+        } else stalling.heal();
+        await until(() => expect(seen).toBeGreaterThan(1), 30_000);
+      } finally {
+        await broker().kill('SIGCONT');
+        stop();
+        subscription.unsubscribe();
+        await stream.end();
+        await stalling.close();
       }
     },
   );
