@@ -35,7 +35,6 @@ const TAKERS: Readonly<Record<string, readonly [make: Make, hints: Readonly<Reco
       fromBeginning: `write from: 'earliest'`,
       autoCommit: 'by commitEvery and commitIntervalMs',
       sessionTimeout: `did you mean 'sessionTimeoutMs'?`,
-      maxBytes: `did you mean 'maxBytesPerPartition'?`,
       clientId: 'belongs to kafkaLink',
       prefetch: `did you mean 'credit'?`,
       concurrency: 'an option of each',
