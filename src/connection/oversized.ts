@@ -13,10 +13,9 @@ export function oversized(
   source: string,
   payload: Uint8Array,
   maxBytes: number,
-): { readonly payload: Uint8Array; readonly bytes: number; readonly refusal: SluiceError } {
+): { readonly payload: Uint8Array; readonly refusal: SluiceError } {
   const { byteLength } = payload;
-  const bytes = Math.min(maxBytes, KEPT_BYTES);
   const text = `${source} takes at most ${maxBytes} bytes (maxBytes), this payload has ${byteLength}.`;
   const refusal = new SluiceError('PAYLOAD_TOO_LARGE', text, { details: { maxBytes, bytes: byteLength } });
-  return { payload: new Uint8Array(payload.subarray(0, bytes)), bytes, refusal };
+  return { payload: new Uint8Array(payload.subarray(0, Math.min(maxBytes, KEPT_BYTES))), refusal };
 }

@@ -33,7 +33,7 @@ export interface SourceOptions {
    * all is settled. Default: the connector's.
    */
   readonly credit?: number | Observable<number>;
-  /** The same in bytes; the tighter of both holds. A message larger than it passes when it is alone. Default 16 MiB. */
+  /** The same in bytes, of payloads, and of the headers that a broker brings; the tighter of both holds. A message larger than it passes when it is alone. Default 16 MiB. */
   readonly creditBytes?: number;
   /** After so many deliveries a requeue becomes `dead`. Default 5. */
   readonly maxAttempts?: number;

@@ -83,6 +83,8 @@ export interface KafkaRecord {
   /** `null` is a tombstone. */
   readonly value: Uint8Array | null;
   readonly headers: KafkaHeaders | undefined;
+  /** Of key, value and headers. */
+  readonly bytes: number;
   /** Why no flow gets it. */
   readonly refusal?: SluiceError | undefined;
 }

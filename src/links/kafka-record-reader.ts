@@ -96,10 +96,13 @@ class Cursor {
     this.at += 1; // attributes, of which there are none
     const timeMs = firstMs + this.int();
     const offset = firstOffset + this.int();
+    const from = this.at;
     const key = this.field();
     const value = this.field();
     const count = this.int();
-    return { offset, timeMs, key, value, headers: count === 0 ? undefined : this.headers(count) };
+    const headers = count === 0 ? undefined : this.headers(count);
+    // With the few bytes that say how long each of them is: to look at the headers once more would take longer.
+    return { offset, timeMs, key, value, headers, bytes: this.at - from };
   }
 
   private headers(count: number): KafkaHeaders {

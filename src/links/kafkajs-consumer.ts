@@ -1,4 +1,5 @@
 import type { Assigner, Cluster, Consumer, EachBatchPayload, Kafka, KafkaMessage, PartitionAssigner } from 'kafkajs';
+import { headerBytes } from '../message/headers.js';
 import type {
   KafkaConsumer,
   KafkaConsumerEvents,
@@ -238,10 +239,13 @@ export class KafkaJsConsumer implements KafkaConsumer {
 
 /** A record as kafkajs has it, which writes numbers as text: few flows look at the time. */
 class KafkaJsRecord implements KafkaRecord {
+  readonly bytes: number;
   private readonly message: KafkaMessage;
 
   constructor(message: KafkaMessage) {
+    const { key, value, headers } = message;
     this.message = message;
+    this.bytes = (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + headerBytes(headers);
   }
 
   get offset(): number {

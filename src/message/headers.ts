@@ -73,3 +73,16 @@ function valueOfAnyCase(headers: MessageHeaders, name: string): HeaderValue | un
   for (const key of Object.keys(headers)) if (key.toLowerCase() === wanted) return headers[key];
   return undefined;
 }
+
+/** About how much headers hold: bytes, and characters of text. @internal */
+export function headerBytes(headers: Readonly<Record<string, HeaderValue | undefined>> | undefined): number {
+  let bytes = 0;
+  if (headers === NO_HEADERS) return bytes;
+  for (const name in headers) {
+    const value = headers[name] ?? '';
+    bytes += name.length;
+    if (typeof value === 'string' || value instanceof Uint8Array) bytes += value.length;
+    else for (const one of value) bytes += one.length;
+  }
+  return bytes;
+}

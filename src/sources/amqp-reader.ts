@@ -10,6 +10,7 @@ import { amqpError, amqpLost } from '../links/amqp-errors.js';
 import { type AmqpMeta, headersOf, keyOf } from '../links/amqp-message.js';
 import type { AmqpConnection } from '../links/amqp.js';
 import { MAX_PAYLOAD_BYTES } from '../mappers/codec.js';
+import { headerBytes } from '../message/headers.js';
 import type { Outcome } from '../message/settlement.js';
 import type { AmqpAttempts } from './amqp-attempts.js';
 import type { AmqpSourceOptions } from './amqp.js';
@@ -149,20 +150,22 @@ export class AmqpReader implements Reader {
       correlationId: correlationId as string | undefined,
     };
     const { maxBytes = MAX_PAYLOAD_BYTES } = this.options;
-    const delivery = {
-      payload: content,
+    const tooLong = content.byteLength > maxBytes ? oversized('amqpSource', content, maxBytes) : undefined;
+    const payload = tooLong?.payload ?? content;
+    const headers = headersOf(message);
+    this.context.offer({
+      payload,
       topic: routingKey,
-      headers: headersOf(message),
+      headers,
       key: keyOf(message),
       id,
       timeMs: isTime(timeMs) ? timeMs : undefined,
       attempt,
-      bytes: content.byteLength,
+      bytes: payload.byteLength + headerBytes(headers),
       meta,
       position: { tag, id, attempt } satisfies Position,
-    };
-    const isTooLong = content.byteLength > maxBytes;
-    this.context.offer(isTooLong ? { ...delivery, ...oversized('amqpSource', content, maxBytes) } : delivery);
+      refusal: tooLong?.refusal,
+    });
   }
 
   private requeueLater(tag: number): void {

@@ -29,8 +29,6 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
   readonly ticket: number;
   readonly record: KafkaRecord;
   readonly attempt: number;
-  /** Looked at several times for each message. */
-  readonly bytes: number;
   private readonly reading: KafkaReading;
   private known: MessageHeaders | undefined;
 
@@ -40,7 +38,6 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
     this.record = record;
     this.reading = reading;
     this.attempt = attempt ?? firstAttempt(record);
-    this.bytes = bytesOf(record);
   }
 
   /** The same once more. */
@@ -50,6 +47,9 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
 
   get position(): this {
     return this;
+  }
+  get bytes(): number {
+    return this.record.bytes;
   }
   get refusal(): SluiceError | undefined {
     return this.record.refusal;
@@ -93,14 +93,17 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
 export function taken(record: KafkaRecord, maxBytes: number): KafkaRecord {
   const { value } = record;
   if (value === null || value.byteLength <= maxBytes) return record;
-  const { offset, timeMs, key, headers } = record;
+  const { offset, timeMs, key, headers, bytes } = record;
   const { payload, refusal } = oversized('kafkaSource', value, maxBytes);
-  return { offset, timeMs, key, value: payload, headers, refusal };
-}
-
-/** What a record weighs against the credit. @internal */
-export function bytesOf({ key, value }: KafkaRecord): number {
-  return (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
+  return {
+    offset,
+    timeMs,
+    key,
+    value: payload,
+    headers,
+    bytes: bytes - value.byteLength + payload.byteLength,
+    refusal,
+  };
 }
 
 /** When a record of a retry topic may be delivered. @internal */

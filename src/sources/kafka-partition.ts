@@ -3,7 +3,7 @@ import { Prefix } from '../connection/prefix.js';
 import { Ring } from '../connection/ring.js';
 import type { KafkaFetched, KafkaPartitionName, KafkaRecord } from '../links/kafka-driver.js';
 import type { KafkaTransacted } from '../links/kafka-transactions.js';
-import { bytesOf, dueMsOf, KafkaDelivery, type KafkaReading, taken } from './kafka-delivery.js';
+import { dueMsOf, KafkaDelivery, type KafkaReading, taken } from './kafka-delivery.js';
 
 /** Where a member begins in a partition. */
 export interface KafkaPlace extends KafkaPartitionName {
@@ -104,7 +104,7 @@ export class KafkaPartition implements KafkaPartitionName {
     for (const one of records) {
       const record = taken(one, this.plan.maxBytes);
       this.waiting.push(record);
-      this.bytes += bytesOf(record);
+      this.bytes += record.bytes;
     }
     // Behind the records there may be some that only brokers read.
     this.nextOffset = nextOffset;

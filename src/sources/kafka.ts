@@ -84,7 +84,7 @@ export interface KafkaSourceOptions extends SourceOptions {
   readonly maxBytes?: number;
   /** Largest piece that is fetched of one partition. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
-  /** How much may be fetched and wait, of all partitions, before those with something waiting are paused: keys and values. Default 16 MiB. */
+  /** How much may be fetched and wait, of all partitions, before those with something waiting are paused: keys, values and headers. Default 16 MiB. */
   readonly maxBufferedBytes?: number;
 }
 

@@ -8,6 +8,7 @@ import type { MqttPublish, MqttSubscribeOptions } from '../links/mqtt-client.js'
 import type { MqttConnection } from '../links/mqtt-connection.js';
 import { subscribeRefused } from '../links/mqtt-errors.js';
 import { factsOf, metaOf } from '../links/mqtt-message.js';
+import { headerBytes } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
 import { MqttAcks, type Unacked } from './mqtt-acks.js';
@@ -160,12 +161,15 @@ export class MqttReader implements Reader {
       return;
     }
     this.received += 1;
-    const { messageId, payload, dup } = packet;
+    const { messageId, dup } = packet;
     const unacked = packet.qos === 0 || messageId === undefined ? undefined : this.acks.received(messageId);
     const { headers, id, key, timeMs } = factsOf(packet);
     const { maxBytes } = this.reading;
+    const tooLong =
+      packet.payload.byteLength > maxBytes ? oversized('mqttSource', packet.payload, maxBytes) : undefined;
+    const payload = tooLong?.payload ?? packet.payload;
     const position = { unacked } as Position;
-    const delivery = {
+    position.delivery = {
       payload,
       topic,
       headers,
@@ -173,12 +177,11 @@ export class MqttReader implements Reader {
       id,
       timeMs,
       attempt: dup ? 2 : 1,
-      bytes: payload.byteLength,
+      bytes: payload.byteLength + headerBytes(headers),
       meta: metaOf(packet),
       position,
+      refusal: tooLong?.refusal,
     };
-    const isTooLong = payload.byteLength > maxBytes;
-    position.delivery = isTooLong ? { ...delivery, ...oversized('mqttSource', payload, maxBytes) } : delivery;
     this.held = done;
     this.context.offer(position.delivery);
     this.goOn();

@@ -13,6 +13,7 @@ import type {
   KafkaRecord,
 } from '../../src/links/kafka-driver.js';
 import { linkTo } from '../../src/links/kafka.js';
+import { headerBytes } from '../../src/message/headers.js';
 
 /** A member of a group that is played by the test. */
 export interface FakeMember {
@@ -200,5 +201,6 @@ export function records(offset: number, texts: string, headers?: KafkaHeaders): 
     key: Buffer.from(`k${text}`),
     value: text === '-' ? null : Buffer.from(text),
     headers,
+    bytes: 1 + 2 * text.length + headerBytes(headers),
   }));
 }

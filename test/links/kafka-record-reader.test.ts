@@ -78,6 +78,8 @@ describe('recordsOf', () => {
         'x'.repeat(70_000),
       ]);
       expect(records.map(({ key }) => key)).toEqual([Buffer.from('k'), null, null, null]);
+      // The lengths of its fields, as they stand there, take some more.
+      expect(records.map(({ bytes }) => bytes)).toEqual([2 + 4 + 2 + 13, 3, 3, 70_000 + 5]);
       expect({ ...records[0]?.headers }).toEqual({ a, b: Buffer.of(255) });
       expect(records[1]?.headers).toBeUndefined();
     },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HEADERS, headerText, NO_HEADERS } from 'sluice';
+import { headerBytes } from '../../src/message/headers.js';
 
 const utf8 = new TextEncoder();
 
@@ -23,6 +24,13 @@ describe('headerText', () => {
     expect(headerText(NO_HEADERS, 'a')).toBeUndefined();
     expect(headerText({}, 'toString')).toBeUndefined();
     expect(headerText({ a: [] }, 'a')).toBeUndefined();
+  });
+});
+
+describe('headerBytes', () => {
+  it('counts names and values, texts, bytes and lists of them', () => {
+    expect(headerBytes({ a: '12', bc: utf8.encode('345'), d: ['6', utf8.encode('78')], e: undefined })).toBe(5 + 8);
+    expect([headerBytes(NO_HEADERS), headerBytes(undefined)]).toEqual([0, 0]);
   });
 });
 

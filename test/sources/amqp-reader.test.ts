@@ -57,7 +57,9 @@ describe('the reader of a queue', () => {
   it('offers what is longer than maxBytes as refused, with its first bytes (S03, B10, F11)', async () => {
     const { fake, offered } = await open({ maxBytes: 1 });
     fake.deliver(delivered(1));
-    expect(offered).toMatchObject([
+    fake.deliver(delivered(2, { headers: { name: ['va', 'lue'] }, contentType: 't' }));
+    expect(offered[1]?.bytes).toBe(1 + 4 + 5 + 12 + 1);
+    expect(offered.slice(0, 1)).toMatchObject([
       { payload: Uint8Array.of(109), bytes: 1, refusal: { code: 'PAYLOAD_TOO_LARGE' }, meta: { deliveryTag: 1 } },
     ]);
     const usual = await open();

@@ -282,6 +282,18 @@ describe('the reader of a group', () => {
     expect(member().told).toEqual(['pause a/1']);
   });
 
+  it('fetches no more, and emits no more, than headers leave room for (RES-01, CRD-11)', async () => {
+    const { clock, member, messages } = await open({ creditBytes: 450_000 });
+    member().told.length = 0;
+    const large = records(0, 'abcde', { large: Buffer.alloc(200_000) });
+    void member().events.fetched({ topic: 'a', partition: 0, records: large, nextOffset: 5 });
+    await clock.run(50);
+    expect([messages.length, member().told]).toEqual([2, ['pause a/0']]);
+    messages[0]?.ack();
+    await clock.run(0);
+    expect(messages).toHaveLength(3);
+  });
+
   it('delivers a requeued message again in place, after a wait that grows, and holds its partition meanwhile', async () => {
     const { fetch, clock, shown, messages } = await open({ requeueDelayMs: 100, maxRequeueDelayMs: 150 });
     void fetch(0, 0, 'ab');
@@ -575,7 +587,7 @@ describe('the reader of a group', () => {
       const sent = kafka.producers[0]?.batches.at(-1)?.[0];
       expect(sent?.topic).toBe(topic);
       const { headers, key, value } = sent?.records[0] ?? { headers: {}, key: null, value: null };
-      const fetched = [{ offset: 0, timeMs: 0, key, value, headers }];
+      const fetched = [{ offset: 0, timeMs: 0, key, value, headers, bytes: 0 }];
       void member().events.fetched({ topic, partition: 0, records: fetched, nextOffset: 1 });
       const delayMs = retryTopics[at]?.delayMs ?? 0;
       await clock.run(delayMs - 50);
@@ -612,7 +624,7 @@ describe('the reader of a group', () => {
     await clock.run(10);
     expect(sent().timeMs).toBe(toRetryMs);
     const { key, value, headers } = sent();
-    const fetched = [{ offset: 0, timeMs: toRetryMs, key, value, headers }];
+    const fetched = [{ offset: 0, timeMs: toRetryMs, key, value, headers, bytes: 0 }];
     void member().events.fetched({ topic: 'r', partition: 0, records: fetched, nextOffset: 1 });
     await clock.run(2_000);
     expect(messages[1]).toMatchObject({ topic: 'a', timeMs: 1_003, headers: {} });
