@@ -7,6 +7,7 @@ import { closeAmqp } from '../links/amqp-close.js';
 import { amqpError, amqpLost, sizeLimit } from '../links/amqp-errors.js';
 import { propertiesOf } from '../links/amqp-message.js';
 import type { AmqpConnection } from '../links/amqp.js';
+import { MAX_PAYLOAD_BYTES } from '../mappers/codec.js';
 import type { AmqpSinkOptions } from './amqp.js';
 
 /** One message that is out. */
@@ -71,7 +72,7 @@ export class AmqpWriter implements Writer<Uint8Array> {
   send(sending: Sending<Uint8Array>): boolean {
     const { message } = sending;
     const { exchange, routingKey = message.topic, mandatory = true, persistent = true } = this.options;
-    const { maxBytes = 16 * 1024 * 1024 } = this.options;
+    const { maxBytes = MAX_PAYLOAD_BYTES } = this.options;
     const payload = bytesToSend('amqpSink', message.payload, maxBytes);
     if (!this.isTaken(sending)) throw this.tooLarge();
     const key = typeof routingKey === 'function' ? routingKey(message) : routingKey;

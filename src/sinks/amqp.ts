@@ -32,7 +32,7 @@ export interface AmqpSinkOptions extends SinkOptions {
   readonly mandatory?: boolean;
   /** Written to disk before it is confirmed, in durable queues. Default true. */
   readonly persistent?: boolean;
-  /** Largest payload; above the broker's own limit the first one costs a channel, which is opened again. Default 16 MiB. */
+  /** Largest payload; above the broker's own limit the first one costs a channel, which is opened again. Default 1 MiB, as sources take it. */
   readonly maxBytes?: number;
 }
 

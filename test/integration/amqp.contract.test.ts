@@ -12,7 +12,7 @@ import { secureDefaults } from '../helpers/secure-defaults.js';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { rabbitmq, type Rabbitmq } from '../brokers/rabbitmq.js';
 
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 1_048_576;
 const WRONG = 'word-that-is-wrong';
 
 const quorum: Features = {
