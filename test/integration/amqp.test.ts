@@ -341,7 +341,7 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     };
     const one = link(topology);
     const [max, more] = ['m'.repeat(1_048_576), 'x'.repeat(1_048_577)];
-    const out = write(one, {});
+    const out = write(one, { maxBytes: 2_000_000 });
     const seen = read(one, 'long', { credit: 1 }, (message) => void message.ack());
     for (const text of ['a', more, max]) out.send('long', text);
     await until(() => expect(texts(seen)).toEqual(['a', max]));
