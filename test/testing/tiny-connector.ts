@@ -1,256 +1,15 @@
-import { SluiceError, type Clock, type Flow, type Message, type MessageHeaders, type Sink } from 'sluice';
-import { defineLink, defineSink, defineSource, type Link, type ReaderContext } from 'sluice/connection';
-import type { Bench, BenchSourceOptions, Direction, Features, Harness, ProcVerbs } from 'sluice/testing';
+import { SluiceError, type Clock, type Flow, type Message, type Sink } from 'sluice';
+import { defineSink, defineSource, type Link } from 'sluice/connection';
+import type { Bench, BenchSourceOptions, Features, Harness, ProcVerbs } from 'sluice/testing';
 import { virtualClock } from 'sluice/testing';
-
-/** What can be wrong with the tiny connector. Each is a mistake that was seen in a real one. */
-export type Defect =
-  | 'acks early'
-  | 'drops what is unsettled on close'
-  | 'drops what is unsettled on a lost connection'
-  | 'forgets to subscribe again'
-  | 'opens before it is subscribed'
-  | 'swallows a nack'
-  | 'drops a nack as if it were acked'
-  | 'loses the attempt count'
-  | 'ignores bytes'
-  | 'hands out beyond its window'
-  | 'confirms before it has it'
-  | 'drops the headers'
-  | 'mixes channels'
-  | 'never notices a dead peer'
-  | 'reverses its queue'
-  | 'waits for ever after a pause'
-  | 'forgets a message while it drains'
-  | 'gives every group the same queue'
-  | 'keeps what was acked'
-  | 'commits the newest position'
-  | 'gives up when the broker is absent'
-  | 'tries again in a hot loop'
-  | 'tries again after it was denied'
-  | 'takes slowness for death'
-  | 'leaves a reader behind'
-  | 'leaves its connection open'
-  | 'confirms what finds no room'
-  | 'confirms what nobody takes'
-  | 'sends what is too large'
-  | 'forgets what comes while nobody reads'
-  | 'tells its password'
-  | 'keeps its first token';
-
-interface TinyRecord {
-  readonly id: string | undefined;
-  readonly payload: Uint8Array;
-  readonly key: string | undefined;
-  readonly headers: MessageHeaders;
-  readonly order: number;
-  attempt: number;
-}
-
-class TinyQueue {
-  readonly waiting: TinyRecord[] = [];
-  readonly held = new Set<TinyRecord>();
-  readonly readers = new Set<ReaderContext<Uint8Array>>();
-  readonly done = new Set<number>();
-  finished = false;
-  /** Orders handed out, lowest first: the log of this queue. */
-  readonly log: number[] = [];
-
-  put(record: TinyRecord): void {
-    let at = this.waiting.length;
-    while (at > 0 && (this.waiting[at - 1] as TinyRecord).order > record.order) at -= 1;
-    this.waiting.splice(at, 0, record);
-    for (const reader of this.readers) reader.wake();
-  }
-
-  /** Done for good. */
-  remove(record: TinyRecord): void {
-    this.held.delete(record);
-    this.done.add(record.order);
-  }
-
-  /** How many positions of the log are done without a gap. */
-  committed(newest: boolean): number {
-    if (newest) return 1 + this.log.findLastIndex((order) => this.done.has(order));
-    const gap = this.log.findIndex((order) => !this.done.has(order));
-    return gap === -1 ? this.log.length : gap;
-  }
-
-  giveBack(record: TinyRecord): void {
-    if (!this.held.delete(record)) return;
-    record.attempt += 1;
-    this.put(record);
-  }
-}
-
-/** One connection of a client, as the broker sees it. */
-interface TinyConnection {
-  readonly lost: (error: unknown) => void;
-}
-
-/** A broker in a few lines: queues by channel and group, confirmations, and every fault of the harness. */
-export class TinyBroker {
-  readonly defects: ReadonlySet<Defect>;
-  readonly finite: boolean;
-  opened = 0;
-  dead: Direction | 'both' | undefined;
-  stalled = false;
-  latencyMs = 0;
-  isFull = false;
-  private denying = false;
-  private token = 0;
-  private readonly clock: Clock;
-  private readonly channels = new Map<string, Map<string, TinyQueue>>();
-  private readonly connections = new Set<TinyConnection>();
-  private up = true;
-  private refusing = false;
-  private orders = 0;
-  private names = 0;
-
-  constructor(clock: Clock, finite: boolean, defects: ReadonlySet<Defect>) {
-    this.clock = clock;
-    this.finite = finite;
-    this.defects = defects;
-  }
-
-  channel(hint = 'channel'): string {
-    this.names += 1;
-    return this.defects.has('mixes channels') ? `same ${this.names % 2}` : `${hint} ${this.names}`;
-  }
-
-  link(peerDetectMs: number): Link<TinyConnection> {
-    return defineLink(
-      {
-        connector: 'tiny',
-        connect: ({ lost }) => {
-          if (this.denying) {
-            const retriable = this.defects.has('tries again after it was denied');
-            const who = this.defects.has('tells its password') ? TINY_PASSWORD : 'you';
-            throw new SluiceError('AUTH_FAILED', `The tiny broker does not know ${who}.`, { retriable });
-          }
-          const token = this.defects.has('keeps its first token') ? 0 : this.token;
-          if (token !== this.token) throw new SluiceError('AUTH_FAILED', 'The tiny broker knows no such token.');
-          if (!this.up || this.refusing) throw new SluiceError('CONNECT_FAILED', 'no', { retriable: true });
-          const connection = { lost };
-          this.connections.add(connection);
-          return connection;
-        },
-        disconnect: (connection) => {
-          if (!this.defects.has('leaves its connection open')) this.connections.delete(connection);
-        },
-        ...(this.defects.has('never notices a dead peer') ? {} : { ping: () => this.answer() }),
-      },
-      {
-        clock: this.clock,
-        heartbeatMs: peerDetectMs / 3,
-        reconnect: {
-          tries: this.defects.has('gives up when the broker is absent') ? 1 : Infinity,
-          stableMs: 1_000,
-          delayMs: () => (this.defects.has('tries again in a hot loop') ? 0 : 10),
-        },
-      },
-    );
-  }
-
-  queue(channel: string, group = ''): TinyQueue {
-    const name = this.defects.has('gives every group the same queue') ? '' : group;
-    let groups = this.channels.get(channel);
-    if (groups === undefined) this.channels.set(channel, (groups = new Map<string, TinyQueue>()));
-    let queue = groups.get(name);
-    if (queue === undefined) groups.set(name, (queue = new TinyQueue()));
-    return queue;
-  }
-
-  publish(channel: string, record: Omit<TinyRecord, 'order' | 'attempt'>): void {
-    const groups = this.channels.get(channel);
-    const isRead = [...(groups?.values() ?? [])].some((queue) => queue.readers.size > 0);
-    if (!isRead && this.defects.has('forgets what comes while nobody reads')) return;
-    const queues = groups === undefined || groups.size === 0 ? [this.queue(channel)] : [...groups.values()];
-    this.orders += 1;
-    for (const queue of queues) {
-      queue.log.push(this.orders);
-      queue.put({ ...record, order: this.orders, attempt: 1 });
-    }
-  }
-
-  /** Strikes a message off, whoever holds it. */
-  forget(channel: string, payload: Uint8Array): void {
-    const queue = this.queue(channel);
-    for (const record of queue.held) if (record.payload === payload) queue.remove(record);
-  }
-
-  later(work: () => void): void {
-    this.clock.timer(1_000, work);
-  }
-
-  finish(channel: string): void {
-    const queue = this.queue(channel);
-    queue.finished = true;
-    for (const reader of queue.readers) reader.wake();
-  }
-
-  cut(): void {
-    for (const connection of [...this.connections]) {
-      this.connections.delete(connection);
-      connection.lost(new SluiceError('CONNECTION_LOST', 'cut', { retriable: true }));
-    }
-  }
-
-  power(up: boolean): void {
-    this.up = up;
-    if (!up) this.cut();
-  }
-
-  refuse(): void {
-    this.refusing = true;
-  }
-
-  deny(denied: boolean): void {
-    this.denying = denied;
-  }
-
-  /** Tokens given out before this are not good any more, nor are the connections that came with them. */
-  expire(): void {
-    this.token += 1;
-    this.cut();
-  }
-
-  /** Connections now. */
-  get open(): number {
-    return this.connections.size;
-  }
-
-  fill(full: boolean): void {
-    this.isFull = full;
-  }
-
-  heal(): void {
-    this.refusing = false;
-    this.latencyMs = 0;
-    this.dead = undefined;
-    this.stalled = false;
-    for (const groups of this.channels.values()) {
-      for (const queue of groups.values()) for (const reader of queue.readers) reader.wake();
-    }
-  }
-
-  /** Whether bytes in this direction arrive. */
-  passes(direction: Direction): boolean {
-    return this.dead === undefined || (this.dead !== 'both' && this.dead !== direction);
-  }
-
-  private answer(): Promise<void> {
-    const isSlow = this.latencyMs > 0 && this.defects.has('takes slowness for death');
-    return this.passes('up') && this.passes('down') && !isSlow ? Promise.resolve() : new Promise(() => undefined);
-  }
-}
+import { TINY_PASSWORD, TinyBroker, type Defect, type TinyConnection, type TinyRecord } from './tiny-broker.js';
 
 /** The source of the tiny connector, made by the kit as any connector outside of the library would be. */
 export function tinySource(
   broker: TinyBroker,
   link: Link<TinyConnection>,
   channel: string,
-  { group, ...options }: BenchSourceOptions,
+  { group, replay, ...options }: BenchSourceOptions,
 ): Flow<Uint8Array> {
   const { defects } = broker;
   let opens = 0;
@@ -261,7 +20,7 @@ export function tinySource(
       credit: 32,
       link,
       open(context) {
-        const queue = broker.queue(channel, group);
+        const queue = broker.queue(channel, group, replay);
         const mine = new Set<TinyRecord>();
         let stopped = false;
         broker.opened += 1;
@@ -281,7 +40,7 @@ export function tinySource(
           resume() {
             if (!queue.readers.has(context)) return;
             if (!broker.passes('down') || broker.stalled) return;
-            while (defects.has('hands out beyond its window') && ahead.length < 50 && queue.waiting.length > 0) {
+            while (defects.has('hands out beyond its window') && queue.waiting.length > 0) {
               ahead.push(take() as TinyRecord);
               hold(ahead.at(-1) as TinyRecord);
             }
@@ -311,8 +70,12 @@ export function tinySource(
             mine.delete(record);
             if (!broker.passes('up') || broker.stalled) return;
             if (outcome === 'requeue' && defects.has('swallows a nack')) return;
+            if (outcome === 'dead' && defects.has('ends with the first message that it gives up')) {
+              context.lost(new SluiceError('HANDLER_FAILED', 'A message was given up.'));
+            }
             const again = outcome === 'requeue' && !defects.has('drops a nack as if it were acked');
-            if (again) context.clock.timer(TINY_DELAY_MS, () => queue.giveBack(record));
+            const delayMs = defects.has('brings a requeued message back at once') ? 0 : TINY_DELAY_MS;
+            if (again) context.clock.timer(delayMs, () => queue.giveBack(record));
             else if (outcome === 'release') queue.giveBack(record);
             else if (outcome === 'ack' && defects.has('keeps what was acked')) mine.add(record);
             else queue.remove(record);
@@ -361,17 +124,19 @@ export function tinySink(
             const { id, payload, key, headers } = sending.message;
             const whyNot = refusal(broker, channel, payload);
             if (whyNot !== undefined) {
-              clock.timer(1, () => sending.fail(whyNot));
+              clock.timer(TINY_DELAY_MS, () => sending.fail(whyNot));
               return;
             }
             const arrive = (): void => {
               if (!broker.passes('up') || broker.stalled || broker.isFull) return;
               broker.publish(channel, { id, payload, key, headers: defects.has('drops the headers') ? {} : headers });
             };
-            if (defects.has('confirms before it has it')) {
+            const isHasty = defects.has('confirms before it has it');
+            if (isHasty || defects.has('confirms what is lost with its connection')) {
+              const { cuts } = broker;
               sending.confirm();
               clock.timer(1, () => {
-                if (isOpen) arrive();
+                if (isHasty ? isOpen : cuts === broker.cuts) arrive();
               });
               return;
             }
@@ -388,7 +153,7 @@ export function tinySink(
   );
 }
 
-/** How long a requeued message stays away. */
+/** How long a requeued message stays away, and the broker thinks about what it refuses. */
 const TINY_DELAY_MS = 20;
 
 /** Why the broker does not take a message, if it says so. */
@@ -407,7 +172,6 @@ function refusal({ defects, isFull }: TinyBroker, channel: string, payload: Uint
 
 const TINY_MAX_BYTES = 65_536;
 const NOWHERE = 'nowhere';
-const TINY_PASSWORD = 'canary-password';
 
 export const TINY_FEATURES: Features = {
   ack: 'manual',
@@ -429,6 +193,7 @@ export const TINY_FEATURES: Features = {
   deadLetter: true,
   durableSubscription: true,
   tokenRefresh: true,
+  replay: true,
   reconnects: true,
   brokerControl: true,
   peerDetectMs: 15_000,
@@ -440,23 +205,30 @@ export interface TinyOptions {
   readonly finite?: boolean;
   readonly features?: Partial<Features>;
   readonly clock?: Harness['clock'];
+  readonly maxMessages?: number;
+  readonly soakMs?: number;
   /** Breaks the bench from the outside. */
   readonly wrap?: (bench: Bench, broker: TinyBroker) => Bench;
 }
 
 /** A harness over the tiny connector, whole or with defects. */
 export function tinyHarness(options: TinyOptions = {}): Harness {
-  const { finite = false, defects = [], wrap = (bench: Bench): Bench => bench } = options;
+  const { finite = false, defects = [], wrap = (bench: Bench): Bench => bench, maxMessages, soakMs } = options;
   const features: Features = { ...TINY_FEATURES, ...(finite ? { finite } : {}), ...options.features };
   return {
     name: finite ? 'tiny, finite' : 'tiny',
     clock: options.clock ?? 'virtual',
     reconnectMaxMs: 10,
     secrets: [TINY_PASSWORD],
+    ...(maxMessages === undefined ? {} : { maxMessages }),
+    ...(soakMs === undefined ? {} : { soakMs }),
     features,
     can: [
       'sink',
+      'raw',
       'unbound',
+      'copy',
+      'defaults',
       'broker.stop',
       'broker.start',
       'broker.kill',
@@ -479,15 +251,26 @@ export function tinyHarness(options: TinyOptions = {}): Harness {
       'store.free',
       'net.latency',
       'proc.crash',
+      'proc.hold',
     ],
     open({ clock }) {
-      const broker = new TinyBroker(clock, finite, new Set(defects));
+      // What it keeps of what was acked, it has not forgotten with the delivery.
+      const forgets = features.ack === 'auto' && !defects.includes('keeps what was acked');
+      const broker = new TinyBroker(clock, finite, new Set(forgets ? [...defects, 'acks early'] : defects));
       const link = broker.link(features.peerDetectMs ?? 15_000);
       const bench: Bench = {
         channel: (hint) => broker.channel(hint),
         source: (channel, sourceOptions) => tinySource(broker, link, channel, sourceOptions),
         sink: (channel, sinkOptions) => tinySink(broker, link, channel, sinkOptions, clock),
         finish: (channel) => broker.finish(channel),
+        raw: () => Promise.resolve('closed'),
+        copy: (from, to) => copy(broker, link, clock, from, to),
+        defaults: {
+          'message limit'() {
+            const refused = refusal(broker, '', new Uint8Array(TINY_MAX_BYTES + 1));
+            if (refused?.code !== 'PAYLOAD_TOO_LARGE') throw new Error('It takes what is too large.');
+          },
+        },
         unbound: () => `${NOWHERE} ${broker.channel()}`,
         broker: {
           stop: () => broker.power(false),
@@ -518,6 +301,7 @@ export function tinyHarness(options: TinyOptions = {}): Harness {
         store: { fill: () => broker.fill(true), free: () => broker.fill(false) },
         proc: {
           crash: (channel, crashing) => crash(broker, channel, crashing),
+          hold: (channel, holding) => holds(broker, channel, holding),
         },
       };
       return wrap(bench, broker);
@@ -548,4 +332,38 @@ function crash(
   for (const record of [...queue.held]) queue.giveBack(record);
   for (const reader of queue.readers) if (reader.clock === clock) queue.readers.delete(reader);
   return Promise.resolve(acked);
+}
+
+/** A client that settles nothing, and what it has by then. */
+function holds(
+  broker: TinyBroker,
+  channel: string,
+  { credit, forMs }: Parameters<ProcVerbs['hold']>[1],
+): Promise<{ grownBytes: number }> {
+  const clock = virtualClock();
+  const { held } = broker.queue(channel);
+  const flow = tinySource(broker, broker.link(15_000), channel, { credit, clock, closeTimeoutMs: 0 });
+  const subscription = flow.subscribe();
+  clock.advance(forMs);
+  const grownBytes = [...held].reduce((sum, { payload }) => sum + payload.length, 0);
+  subscription.unsubscribe();
+  clock.advance(0);
+  return Promise.resolve({ grownBytes });
+}
+
+/** Publishes a message and strikes it off in one step. */
+function copy(
+  broker: TinyBroker,
+  link: Link<TinyConnection>,
+  clock: Clock,
+  from: string,
+  to: string,
+): { stop(): void } {
+  const subscription = tinySource(broker, link, from, { clock }).subscribe((message) => {
+    const { id, payload, key, headers } = message;
+    broker.publish(to, { id, payload, key, headers });
+    broker.forget(from, payload);
+    message.ack();
+  });
+  return { stop: () => subscription.unsubscribe() };
 }

@@ -8,6 +8,7 @@ import { where } from '../../operators/where.js';
 import { route } from '../../router/route.js';
 import type { Rule } from '../../router/rule.js';
 import { run } from '../../runtime/run.js';
+import { idOf } from '../case-consumer.js';
 import { ackEach, type CaseContext } from '../case-context.js';
 import type { ConformanceCase } from '../conformance-case.js';
 
@@ -77,9 +78,10 @@ export const LINKAGE_CASES: readonly ConformanceCase[] = [
     title: 'nacks every message of a batch that its sink refused, and acks none',
     async run(t) {
       const lists: Message<Uint8Array[]>[] = [];
+      const { nackRequeue = false } = t.features;
       const channel = t.channel();
-      const running = await t.around(channel, 20, {}, () =>
-        run(t.source(channel, { credit: 20, maxAttempts: 1 }).pipe(batch({ size: 10, maxWaitMs: 60_000 })), {
+      const running = await t.around(channel, nackRequeue ? 30 : 20, {}, () =>
+        run(t.source(channel, { credit: 20, maxAttempts: 2 }).pipe(batch({ size: 10, maxWaitMs: 60_000 })), {
           next: (list) => void lists.push(list),
           error: () => undefined,
           complete: () => undefined,
@@ -96,6 +98,13 @@ export const LINKAGE_CASES: readonly ConformanceCase[] = [
       t.same(counts(), '0 acked, 10 dead, 10 open', 'counts after a nack');
       lists[1]?.ack();
       t.same(counts(), '10 acked, 10 dead, 0 open', 'counts after an ack');
+      if (!nackRequeue) return;
+      await t.until('a third one is there', () => lists.length >= 3);
+      const refused = lists[2]?.payload ?? [];
+      lists[2]?.nack(new Error('the batch failed'));
+      const again = (): Uint8Array[] => lists.slice(3).flatMap(({ payload: items }) => items);
+      await t.until('as many come again', () => again().length >= refused.length);
+      t.same(idsOf(again()), idsOf(refused), 'what comes again');
     },
   },
   {
@@ -166,6 +175,13 @@ function bridgeTo(t: CaseContext, from: string, sink: Sink<Uint8Array>, total: n
       for (const message of held.splice(0)) sink.next(message);
     },
   };
+}
+
+function idsOf(payloads: readonly Uint8Array[]): string {
+  return payloads
+    .map((payload) => idOf({ payload }))
+    .sort()
+    .join();
 }
 
 function acking(): Sink<Uint8Array> {

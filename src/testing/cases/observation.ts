@@ -62,7 +62,7 @@ export const OBSERVATION_CASES: readonly ConformanceCase[] = [
   {
     id: 'OBS-02',
     label: 'R',
-    title: 'walks its status legally from idle to closed, and tells each step once',
+    title: 'walks its status legally from idle to closed, and tells each step',
     async run(t) {
       const from = t.events.length;
       const { consumer } = await t.start(3);
@@ -83,7 +83,8 @@ export const OBSERVATION_CASES: readonly ConformanceCase[] = [
       const told = t.events.slice(from).filter((event) => event.type === 'status.changed');
       const illegal = told.filter((event) => !isLegalStep(event.from, event.to));
       t.same(illegal.length, 0, 'reports of steps off the walk');
-      t.holds(told.length >= steps.length, 'each step is reported');
+      const untold = steps.filter(([before, after]) => !told.some((one) => one.from === before && one.to === after));
+      t.same(untold.join(' '), '', 'steps not reported');
     },
   },
   {
