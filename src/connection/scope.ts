@@ -12,15 +12,18 @@ import type { Sink } from './flow.js';
  * @see Unfinished
  */
 export interface SourceCounts {
+  /** Deliveries, redeliveries included. Each ends as acked, requeued, dead, dropped or released. */
   readonly emitted: number;
   readonly acked: number;
   readonly requeued: number;
   readonly dead: number;
+  /** Nacked as `drop`, and besides what an overflow policy gave up before it was emitted. */
   readonly dropped: number;
   /** Settlements that came too late: second ones, and ones of messages that were taken back. */
   readonly late: number;
   /** Taken back unsettled. */
   readonly released: number;
+  /** How often its reader or link was lost. */
   readonly reconnects: number;
 }
 

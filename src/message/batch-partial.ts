@@ -4,8 +4,9 @@ import type { Outcome } from './settler.js';
 
 /**
  * The reason to nack a joined message with when only some of its members failed: those are nacked, each with its own
- * reason, and the others are acked. One that names a position the batch does not have says nothing sure of any member: all
- * are nacked.
+ * reason, and the others are acked. Work that throws it gives no results: where those of the others have to go on, give a list
+ * with one for each member, and let those that failed throw behind `unbatch`. One that names a position the batch does not
+ * have says nothing sure of any member: all are nacked.
  *
  * @example
  * import { batchPartial } from 'sluice';

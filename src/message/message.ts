@@ -19,7 +19,7 @@ export interface ReplyPort<R> {
   end(reason?: unknown): Promise<void>;
 }
 
-/** What {@link Message.with} may change besides the payload. */
+/** What {@link Message.with} may change besides the payload; `headers` replaces all of them. */
 export interface MessagePatch {
   readonly topic?: string;
   readonly headers?: MessageHeaders;

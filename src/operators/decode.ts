@@ -11,7 +11,8 @@ import { defineStage } from './define-stage.js';
 /**
  * Each message with its bytes read by `mapper`; a text, such as a frame of a WebSocket, is read as its UTF-8 bytes. What cannot
  * be read will not be readable the next time either: the message is nacked as `dead`, with DECODE_FAILED or the mapper's own
- * error, and the flow goes on. A `deadLetter` before this stage keeps the bytes as they came.
+ * error, and the flow goes on. A `deadLetter` before this stage keeps the bytes as they came. Error, completion and unsubscribe
+ * pass through.
  *
  * @example
  * import { decode, json } from 'sluice';

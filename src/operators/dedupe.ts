@@ -32,7 +32,7 @@ type Memory = { readonly under: Envelope<unknown> } | { readonly ackedMs: number
  *
  * The memory is in this process and bounded by `maxKeys`: it makes processing idempotent against redeliveries and double
  * sends, not across restarts. A `by` that throws, or gives a promise, nacks its message as `dead` with
- * HANDLER_FAILED.
+ * HANDLER_FAILED. Error, completion and unsubscribe pass through.
  *
  * @example
  * import { dedupe } from 'sluice';

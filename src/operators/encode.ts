@@ -11,6 +11,7 @@ const MAPPER = called('a mapper with name, encode and contentType, such as json(
 /**
  * Each message with its payload written by `mapper`, and the mapper's media type as header `content-type`. A payload that
  * cannot be written nacks its message as `dead`, with ENCODE_FAILED or the mapper's own error, and the flow goes on.
+ * Error, completion and unsubscribe pass through.
  *
  * @example
  * import { encode, json } from 'sluice';

@@ -32,8 +32,8 @@ export const VALUES_RULES: typeof SOURCE_RULES & { readonly topic: typeof text }
  * consumer makes a generator wait; while the credit is 0 and nothing is out, one value is fetched ahead, to know whether
  * that was the end. A requeued value is emitted again, in place, with its attempt raised.
  *
- * Completes when the iterable has ended and everything was settled. Errors with SOURCE_FAILED when it throws; what was
- * emitted before may still settle. On unsubscribe its `return` is called, unless it has ended by itself, so a generator runs
+ * Completes when the iterable has ended and everything was settled. Errors with SOURCE_FAILED when it throws; what is
+ * unsettled then is taken back. On unsubscribe its `return` is called, unless it has ended by itself, so a generator runs
  * its `finally`; that of one that is not async once all that was emitted is settled.
  *
  * @example

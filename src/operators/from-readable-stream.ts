@@ -6,8 +6,8 @@ import { fromAsyncIterable, type ValuesOptions } from './from-async-iterable.js'
  * The chunks of a WHATWG stream as messages. It is read only while there is credit, so the stream's own backpressure
  * reaches whoever fills it.
  *
- * Completes when the stream is closed and everything was settled, errors with SOURCE_FAILED when it errors. On unsubscribe
- * the stream is cancelled. A stream can be read once: a second subscription errors.
+ * Completes when the stream is closed and everything was settled, errors with SOURCE_FAILED when it errors; what is unsettled
+ * then is taken back. On unsubscribe the stream is cancelled. A stream can be read once: a second subscription errors.
  *
  * @example
  * import { fromReadableStream } from 'sluice';

@@ -9,7 +9,8 @@ import { defineStage, failed } from './define-stage.js';
  * included, is carried over.
  *
  * A `change` that throws nacks its message as `dead` with HANDLER_FAILED and the flow goes on. For work that takes time,
- * may be retried or gives several results, use `each`.
+ * may be retried or gives several results, use `each`: a promise would be the payload. Error, completion and unsubscribe pass
+ * through.
  *
  * @example
  * import { payload } from 'sluice';

@@ -7,7 +7,8 @@ import { defineStage, failed } from './define-stage.js';
 /**
  * The same messages, each shown to `look` first: for logs, counts and assertions. What `look` returns is ignored.
  *
- * A `look` that throws nacks its message as `dead` with HANDLER_FAILED and the flow goes on.
+ * A `look` that throws nacks its message as `dead` with HANDLER_FAILED and the flow goes on. Error, completion and
+ * unsubscribe pass through.
  *
  * @example
  * import { tapMessage } from 'sluice';

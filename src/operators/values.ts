@@ -7,7 +7,7 @@ import { checkArgument, flowLike } from '../connection/options.js';
  * The payloads of a flow, each message acked as it arrives: the way out of a flow, and from here on at most once. What
  * happens to a value after that, RxJS operators that drop it included, no longer concerns the source.
  *
- * Error and completion pass through. A throw in the subscriber is reported by RxJS; its message is acked already.
+ * Error, completion and unsubscribe pass through. A throw in the subscriber is reported by RxJS; its message is acked already.
  *
  * @example
  * import { values } from 'sluice';

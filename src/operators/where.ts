@@ -9,7 +9,8 @@ import { defineStage, failed } from './define-stage.js';
  * The messages whose payload `keep` accepts. The others are acked with the note `filtered`: RxJS's `filter` would leave
  * them unsettled, and the source would stop once its credit is used up.
  *
- * A `keep` that throws, or gives a promise, nacks its message as `dead` with HANDLER_FAILED and the flow goes on.
+ * A `keep` that throws, or gives a promise, nacks its message as `dead` with HANDLER_FAILED and the flow goes on. Error,
+ * completion and unsubscribe pass through.
  *
  * @example
  * import { where } from 'sluice';

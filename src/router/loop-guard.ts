@@ -20,7 +20,7 @@ export interface LoopGuardOptions {
  * `dead` with LOOP_DETECTED. Put it where messages can come round again: in front of what publishes to a topic that feeds
  * this flow. It counts across processes where the transport carries headers; where it does not, it sees no loop.
  *
- * Everything else of the message, its settlement included, is carried over.
+ * Everything else of the message, its settlement included, is carried over. Error, completion and unsubscribe pass through.
  *
  * @example
  * import { loopGuard } from 'sluice';

@@ -8,10 +8,11 @@ import type { MemoryRecord } from '../links/memory-record.js';
 
 /** Options of {@link memorySource}. */
 export interface MemorySourceOptions extends SourceOptions {
+  /** What is read: one topic, without wildcards. */
   readonly topic: string;
   /** Consumers of one group share its messages; each group gets them all. Default: the group with the empty name. */
   readonly group?: string;
-  /** Where a group begins that is new: with all that is kept, with what comes now, or at an offset. Default `earliest`. */
+  /** Where a new group begins: with all that is kept, what comes now, or at an offset. Default `earliest`, if `durable`. */
   readonly from?: 'earliest' | 'latest' | number;
   /** False: the group ends with its last consumer and begins with the latest. Default true. */
   readonly durable?: boolean;
@@ -21,8 +22,8 @@ export interface MemorySourceOptions extends SourceOptions {
  * The messages of a topic of the in-memory broker; each has its `{ partition, offset }` as `meta`.
  *
  * A requeued message, and one that was not settled when its consumer went or its link was lost, is delivered again with
- * its `attempt` raised. A lost link is opened again by itself; nothing errors the flow, and only a drain completes it.
- * Whoever takes the messages settles them.
+ * its `attempt` raised. A lost link is opened again by itself: the flow errors only where the broker refuses it for good, and only
+ * a drain completes it. Whoever takes the messages settles them.
  *
  * @example
  * import { memoryBroker, memorySource } from 'sluice';
