@@ -89,6 +89,9 @@ let current: Clock = systemClock;
 /**
  * The clock in force. Sources and stages read it once, when they are subscribed.
  *
+ * @example
+ * import { currentClock } from 'sluice';
+ * const cancel = currentClock().timer(1_000, () => console.log('a second later, of virtual time in a test'));
  * @see useClock
  */
 export function currentClock(): Clock {

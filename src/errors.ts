@@ -63,7 +63,9 @@ export type ErrorDetails = Readonly<Record<string, unknown>>;
 export interface SluiceErrorOptions {
   /** Whether trying the same thing again can succeed. Default: false. */
   readonly retriable?: boolean;
+  /** Default: none, an empty object. */
   readonly details?: ErrorDetails;
+  /** What was underneath, whatever was thrown. Default: none. */
   readonly cause?: unknown;
 }
 

@@ -51,11 +51,14 @@ export interface LinkContext {
  * @see defineLink
  */
 export interface LinkOptions {
-  /** Waits between tries to connect. Default: 500 ms doubling to 4 s, full jitter, without end. */
+  /**
+   * Waits between tries to connect; after as many as its `tries`, where it has such, the link ends, and what uses it fails.
+   * Default: 500 ms doubling to 4 s, full jitter, without end.
+   */
   readonly reconnect?: Backoff;
   /** Longest a connect may take. Default 10,000 ms. */
   readonly connectTimeoutMs?: number;
-  /** A ping after so much silence; two without an answer lose the link. Default 5,000 ms. */
+  /** A ping after so much silence; two without an answer lose the link. Default 5,000 ms; 4,000 ms for MQTT. */
   readonly heartbeatMs?: number;
   /** Default: the clock in force. */
   readonly clock?: Clock;
@@ -119,6 +122,7 @@ interface Waiter<C> {
  * import { connect } from 'amqplib';
  * import { defineLink } from 'sluice/connection';
  * const link = defineLink({ connector: 'amqp', connect: () => connect('amqp://localhost'), disconnect: (c) => c.close() });
+ * @throws SluiceError `CONFIG_INVALID` for an option out of range, or a definition that lacks a function
  * @see defineSource
  * @see defineSink
  */

@@ -92,7 +92,10 @@ export interface SinkOptions {
   readonly maxUnconfirmed?: number;
   /** How many may wait behind those; one more is nacked with OVERFLOW. Default 65,535. */
   readonly maxQueued?: number;
-  /** A message unconfirmed for longer loses the connection and is sent again. 0 turns it off. Default 10,000 ms. */
+  /**
+   * A message unconfirmed for longer loses the connection and is sent again. 0 turns it off. Default 10,000 ms; 0 for
+   * WebSocket.
+   */
   readonly confirmTimeoutMs?: number;
   /**
    * What becomes of a message that the far side refused. Default `requeue`, which is `dead` where the error is not
@@ -103,7 +106,10 @@ export interface SinkOptions {
   readonly closeTimeoutMs?: number;
   /** Longest an opening may take. Default 10,000 ms. */
   readonly connectTimeoutMs?: number;
-  /** Waits between openings. Default: 500 ms doubling to 4 s, full jitter, without end. */
+  /**
+   * Waits between openings; after as many as its `tries`, where it has such, the sink fails. Default: 500 ms doubling to 4 s,
+   * full jitter, without end.
+   */
   readonly reconnect?: Backoff;
   /** Default: the clock in force when the sink is made. */
   readonly clock?: Clock;

@@ -55,9 +55,12 @@ export interface SourceOptions {
    * otherwise 0.
    */
   readonly stallTimeoutMs?: number;
-  /** Waits between openings. Default: 500 ms doubling to 4 s, full jitter, without end. */
+  /**
+   * Waits between openings; after as many as its `tries`, where it has such, the flow errors with the last failure. Default:
+   * 500 ms doubling to 4 s, full jitter, without end.
+   */
   readonly reconnect?: Backoff;
-  /** What is given up when a transport that cannot wait brings more than fits. */
+  /** What is given up when a transport that cannot wait brings more than fits; required there. Default: none. */
   readonly overflow?: Overflow;
   /** Default: the clock in force on subscribe. */
   readonly clock?: Clock;

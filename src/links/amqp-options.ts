@@ -38,6 +38,7 @@ export interface AmqpLinkOptions extends LinkOptions {
   readonly password?: string | (() => string | PromiseLike<string>);
   /** What has to exist; declared whenever a source or sink opens. Default: nothing is declared. */
   readonly topology?: AmqpTopology;
+  /** Default: the certificates that Node trusts. */
   readonly tls?: AmqpTls;
   /**
    * Sends user and password over `amqp://` to another machine, where whoever is on the way can read them. Default false; without a
@@ -48,9 +49,11 @@ export interface AmqpLinkOptions extends LinkOptions {
   readonly name?: string;
   /**
    * How many connections sources share, and how many sinks do: each takes the next in turn. Default 1. More helps where one
-   * socket is what limits; a connection opens only once somebody uses it.
+   * socket is what limits, up to 1,000; a connection opens only once somebody uses it.
    */
   readonly connections?: number;
+  /** Whole milliseconds from 1,000, told to the broker in seconds, rounded up. Default 5,000 ms. */
+  readonly heartbeatMs?: number;
 }
 
 /** What the client has beside each other, in the URL or under another name. */

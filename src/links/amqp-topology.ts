@@ -19,7 +19,7 @@ export interface AmqpExchange {
   readonly type?: 'direct' | 'topic' | 'headers' | 'fanout';
   /** Default true: it outlives a restart of the broker. */
   readonly durable?: boolean;
-  /** Where what no binding takes goes to. */
+  /** Where what no binding takes goes to. Default: nowhere. */
   readonly alternateExchange?: string;
   readonly arguments?: AmqpArguments;
 }
@@ -31,16 +31,17 @@ export interface AmqpExchange {
  */
 export interface AmqpQueue {
   readonly name: string;
-  /** `quorum` (default) is replicated and counts deliveries; `classic` is faster and counts none. */
+  /** `quorum` (default, where it is `durable`) is replicated and counts deliveries; `classic` is faster and counts none. */
   readonly type?: 'quorum' | 'classic';
   /** Default true. Only a classic queue may be without. */
   readonly durable?: boolean;
   /** Where `dead` messages go. Without one the broker throws them away. */
   readonly deadLetterExchange?: string;
+  /** Default: the one that the message came with. */
   readonly deadLetterRoutingKey?: string;
   /** How long a message stays before it is dead. Default: as long as it takes. */
   readonly messageTtlMs?: number;
-  /** After so many redeliveries the broker itself makes a message dead. Only quorum queues. */
+  /** After so many redeliveries the broker itself makes a message dead. Only quorum queues. Default: the broker's. */
   readonly deliveryLimit?: number;
   /** How many messages it holds. Default without limit. */
   readonly maxLength?: number;

@@ -75,6 +75,8 @@ export interface AmqpConnection {
  * const link = amqpLink({ url: 'amqp://localhost', topology: { queues: [{ name: 'orders' }] } });
  * amqpSource(link, { queue: 'orders' }).subscribe((message) => message.ack());
  * @throws SluiceError `CONFIG_INVALID` for an option out of range or a URL that is none
+ * Errors: `AUTH_FAILED` for a login, a vhost or a certificate, `CONFIG_INVALID` for a declaration, `PEER_MISSING` where
+ * `amqplib` is not installed, with what to type.
  * Source: AMQP 0-9-1 specification, 4.2.7 (heartbeats); RabbitMQ guide «Connections», «Memory alarms».
  * @see amqpSource
  * @see amqpSink

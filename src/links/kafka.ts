@@ -25,6 +25,7 @@ export interface KafkaLinkOptions extends LinkOptions {
   readonly clientId?: string;
   /** TLS, with the roots of Node or as the object says. Default false. */
   readonly tls?: boolean | KafkaTls;
+  /** Default: no login. */
   readonly sasl?: KafkaSasl;
   /**
    * Logs in without `tls` on other machines, where whoever is on the way can listen. Default false; without a login what travels
@@ -83,7 +84,8 @@ const HOST_AND_PORT = /^[^\s/:@]+:\d{1,5}$|^\[[\da-f:.]+\]:\d{1,5}$/i;
  * const link = kafkaLink({ brokers: ['localhost:9092'] });
  * kafkaSource(link, { topics: ['orders'], group: 'billing' }).subscribe((message) => message.ack());
  * @throws SluiceError `CONFIG_INVALID` for an option out of range
- * Errors: `PEER_MISSING` where the driver is not installed, with what to type.
+ * Errors: `AUTH_FAILED` for a login, a permission or a certificate, `PEER_MISSING` where the driver is not installed, with
+ * what to type.
  * Source: Apache Kafka protocol guide.
  * @see kafkaSource
  * @see kafkaSink

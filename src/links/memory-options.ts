@@ -48,7 +48,7 @@ export interface MemoryTopicOptions {
 
 /** Options of {@link memoryBroker}: those of every topic, and of the broker itself. */
 export interface MemoryBrokerOptions extends MemoryTopicOptions {
-  /** What is different for a topic, by its name. */
+  /** What is different for a topic, by its name. Default: nothing. */
   readonly topics?: Readonly<Record<string, MemoryTopicOptions>>;
   /** How many topics there may be. Default 10,000. */
   readonly maxTopics?: number;

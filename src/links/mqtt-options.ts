@@ -54,18 +54,20 @@ export interface MqttLinkOptions extends LinkOptions {
   readonly protocolVersion?: '5' | '3.1.1';
   /**
    * Names the sessions of the sources: what is sent while a source is away waits for it under this name. Nobody else may
-   * have it. Without one, each source gets a random one, and its subscription ends with its connection.
+   * have it. Default: each source gets a random one, and its subscription ends with its connection.
    */
   readonly clientId?: string;
+  /** Default: that of the URL, or none. */
   readonly username?: string;
-  /** A function is asked before each connection, so that an expired token is replaced. */
+  /** A function is asked before each connection, so that an expired token is replaced. Default: that of the URL, or none. */
   readonly password?: string | (() => string | PromiseLike<string>);
+  /** Default: the certificates that Node, or the browser, trusts. */
   readonly tls?: MqttTls;
-  /** Of the connection that sinks publish over; a source has one of its own. */
+  /** Of the connection that sinks publish over; a source has one of its own. Default: none. */
   readonly will?: MqttWill;
   /**
-   * MQTT 5: how many topics the broker may abbreviate towards a source. Sinks then abbreviate as far as the broker allows.
-   * Default 0, none.
+   * MQTT 5: how many topics the broker may abbreviate towards a source, up to 65,535. Sinks then abbreviate as far as the
+   * broker allows. Default 0, none.
    */
   readonly topicAliases?: number;
   /**
@@ -73,6 +75,8 @@ export interface MqttLinkOptions extends LinkOptions {
    * without credentials what travels so is reported as `connection.insecure`, once.
    */
   readonly dangerouslyAllowPlainText?: boolean;
+  /** A ping after so much silence: whole milliseconds from 500 to 32,000,000. Default 4,000 ms. */
+  readonly heartbeatMs?: number;
 }
 
 /** What the client has beside each other, in the URL or under another name. */

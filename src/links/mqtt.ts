@@ -45,6 +45,8 @@ export interface MqttLink {
  * const link = mqttLink({ url: 'mqtt://localhost', clientId: 'billing' });
  * mqttSource(link, { topics: 'orders/+' }).subscribe((message) => message.ack());
  * @throws SluiceError `CONFIG_INVALID` for an option out of range or a URL that is none
+ * Errors: `AUTH_FAILED` for a login or a certificate, `CONFIG_INVALID` for the version or the identifier, `PEER_MISSING` where
+ * `mqtt` is not installed, with what to type.
  * Source: MQTT 5.0, 3.1 (CONNECT), 4.2 (network connections), 3.1.2.10 (keep alive).
  * @see mqttSource
  * @see mqttSink

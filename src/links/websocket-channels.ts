@@ -8,6 +8,7 @@ import type { WebSocketData } from './websocket-wire.js';
 export interface ChannelFrames {
   /** Asked for again on every connection, so that it may carry a fresh token. */
   readonly open: WebSocketData | (() => WebSocketData);
+  /** Sent when the last subscriber leaves. Default: none. */
   readonly close?: WebSocketData | (() => WebSocketData) | undefined;
 }
 

@@ -20,7 +20,9 @@ import type { WebSocketData } from './websocket-wire.js';
  * @see webSocket
  */
 export interface WebSocketOptions {
+  /** Default: none, so those that every WebSocket source has. */
   readonly source?: WebSocketSourceOptions;
+  /** Default: none, so those that every sink has. */
   readonly sink?: SinkOptions;
 }
 

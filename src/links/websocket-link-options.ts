@@ -51,6 +51,8 @@ export interface WebSocketLinkOptions extends LinkOptions {
   readonly maxBufferedBytes?: number;
   /** How long a close may take before the socket is cut. Default 2,000 ms. */
   readonly closeTimeoutMs?: number;
+  /** How often a silent peer is asked for a sign of life, 10 ms or more; two misses lose the link. Default 5,000 ms. */
+  readonly heartbeatMs?: number;
   /** A frame that asks the server for any answer, where the client cannot send pings: in browsers. Default none. */
   readonly ping?: () => WebSocketData;
 }
@@ -63,10 +65,11 @@ export interface WebSocketLinkOptions extends LinkOptions {
 export interface NodeWebSocketLinkOptions extends Omit<WebSocketLinkOptions, 'client'> {
   /** Says that this runs in Node with the package `ws`, or gives its class. Reading can then be held off. */
   readonly client: 'ws' | WsWebSocket;
-  /** Headers of the upgrade. A function is asked before each try, so that an expired token is replaced. */
+  /** Headers of the upgrade. A function is asked before each try, so that an expired token is replaced. Default: none. */
   readonly headers?:
     | Readonly<Record<string, string>>
     | (() => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>);
+  /** Default: the certificates that Node trusts. */
   readonly tls?: WebSocketTls;
   /**
    * Lets credentials travel over `ws:` to another machine, where anybody on the way can read them. Default false; without

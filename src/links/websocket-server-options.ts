@@ -43,8 +43,10 @@ export type WebSocketVerdict<P> = WebSocketAccepted<P> | 401 | 403;
  * @see webSocketServer
  */
 export interface WebSocketServerTls {
+  /** As PEM, as is the key. */
   readonly cert: string | Uint8Array;
   readonly key: string | Uint8Array;
+  /** Of the key. Default: it has none. */
   readonly passphrase?: string;
   /** Who may have signed a client's certificate. With it every client has to show one. */
   readonly ca?: string | Uint8Array;
@@ -56,19 +58,19 @@ export interface WebSocketServerTls {
  * @see webSocketServer
  */
 export interface WebSocketServerOptions<P> {
-  /** 0 takes a free one. Needed unless `server` is given. */
+  /** 0 to 65,535; 0 takes a free one. Default: none; needed unless `server` is given. */
   readonly port?: number;
   /** Default `127.0.0.1`: this machine alone. */
   readonly host?: string;
-  /** A server of yours to answer upgrades on. It is not closed with this one. */
+  /** A server of yours to answer upgrades on, instead of a port. It is not closed with this one. Default: none. */
   readonly server?: HttpServer | HttpsServer;
-  /** Serves over `wss:`. */
+  /** Serves over `wss:`. Default: `ws:`. */
   readonly tls?: WebSocketServerTls;
   /** The one path that is served. Default: every path. */
   readonly path?: string;
   /**
    * Decides at the upgrade, before the connection exists, who comes in. A throw counts as 401, and is an event. Take the token from a
-   * header or, from browsers, a subprotocol: a query ends up in logs.
+   * header or, from browsers, a subprotocol: a query ends up in logs. Default: nobody is asked.
    */
   readonly authenticate?: (request: WebSocketRequest) => WebSocketVerdict<P> | PromiseLike<WebSocketVerdict<P>>;
   /** Lets everybody in where others than this machine can connect. Default false. */
@@ -85,7 +87,7 @@ export interface WebSocketServerOptions<P> {
   readonly maxBytes?: number;
   /** How much may wait for one client, read ahead of its credit and written ahead of its network, each. Default 1 MiB. */
   readonly maxBufferedBytes?: number;
-  /** A client is asked for a sign of life this often and cut after two misses. Default 5,000 ms. */
+  /** A client is asked for a sign of life this often, 10 ms or more, and cut after two misses. Default 5,000 ms. */
   readonly heartbeatMs?: number;
   /** Longest the headers and `authenticate` may take. Default 10,000 ms. */
   readonly handshakeTimeoutMs?: number;

@@ -65,6 +65,8 @@ const KEEP_ALIVE_SHARE = 8;
  * const link = webSocketLink({ url: 'wss://feed.example/v1', client: 'ws', headers: () => ({ authorization: token() }) });
  * webSocket(link).source.subscribe((message) => message.ack());
  * @throws SluiceError `CONFIG_INVALID` for options out of range, or credentials over plain text to another machine
+ * Errors: `AUTH_FAILED` for credentials and closes with 1008 and 4401, `CONNECT_FAILED` for other answers, `PROTOCOL_ERROR` and
+ * `PAYLOAD_TOO_LARGE` for other closes, `PEER_MISSING` where `ws` is asked for and not installed, with what to type.
  * Source: RFC 6455; close codes 7.4.1, control frames 5.5.
  * @see webSocket
  * @see webSocketServer

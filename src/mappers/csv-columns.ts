@@ -38,7 +38,7 @@ export type CsvRow<C extends CsvColumns> = {
  * @see csv
  */
 export interface CsvOptions<C extends CsvColumns = CsvColumns> {
-  /** Types the rows and says which columns there have to be. Without it, every column is text. */
+  /** Types the rows and says which columns there have to be. Default: every column is text. */
   readonly columns?: C | undefined;
   /** The names in the order of the cells, for files without a header line. Default: the first line has them. */
   readonly header?: readonly string[] | undefined;

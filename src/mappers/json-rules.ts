@@ -29,7 +29,7 @@ export interface JsonLimits {
 
 /** Options of {@link json}. */
 export interface JsonOptions extends JsonLimits {
-  /** Any Standard Schema validator that answers at once; its output is the decoded value. */
+  /** Any Standard Schema validator that answers at once; its output is the decoded value. Default: it is not checked. */
   readonly schema?: StandardSchemaV1 | undefined;
 }
 

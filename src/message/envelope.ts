@@ -298,6 +298,9 @@ function ended(state: number): SluiceError {
 /**
  * True for a message of this or another copy of the package.
  *
+ * @example
+ * import { isMessage } from 'sluice';
+ * isMessage({ payload: 1 }); // false
  * @see Message
  */
 export function isMessage(value: unknown): value is Message<unknown> {

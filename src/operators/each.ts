@@ -35,16 +35,16 @@ export interface Try {
 export interface EachOptions<I> {
   /** How many messages are worked on at once, 1 or more. Results come out as they are done. Default 1: in order. */
   readonly concurrency?: number;
-  /** Messages of one lane are worked on one after the other, lanes side by side. `undefined` is no lane. */
+  /** Messages of one lane are worked on one after the other, lanes side by side. Default: none, as for `undefined`. */
   readonly lane?: (message: Message<I>) => string | undefined;
   /**
    * How many messages one lane may hold, 1 or more, the members of batches counted; the rest waits at the source without
    * credit (`maxParked`), so that a slow key never holds the others. Default: a quarter of the credit; of `creditBytes` always.
    */
   readonly laneCredit?: number;
-  /** Tries again after these waits: as often as its `tries` says, else 3 in all. Default: one try. */
+  /** Tries again after these waits, unless the error is not `retriable`: 3 in all, or its `tries`. Default: one try. */
   readonly retry?: Backoff;
-  /** Longest one try may take. Default: as long as it takes. */
+  /** Longest one try may take; 0 is no time at all, for work that answers at once. Default: as long as it takes. */
   readonly timeoutMs?: number;
   /**
    * What becomes of a message whose work failed for good: `requeue` (default) is delivered again, `dead` moves to the dead

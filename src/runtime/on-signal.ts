@@ -25,9 +25,9 @@ export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGQUIT' | 'SIGBREAK
 export interface OnSignalOptions {
   /** Default: SIGINT and SIGTERM. */
   readonly signals?: readonly StopSignal[];
-  /** Told when the stop begins. */
+  /** Told when the stop begins. Default: nobody is. */
   readonly onStop?: (signal: StopSignal) => void;
-  /** Told the report before the process ends. */
+  /** Told the report before the process ends; a promise is awaited. Default: nobody is. */
   readonly onStopped?: (report: unknown) => void | Promise<void>;
 }
 

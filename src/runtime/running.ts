@@ -25,7 +25,7 @@ export type Fault = Extract<SluiceEvent, { readonly message: unknown }>;
 export interface RunOptions {
   /** What reports call it. Default: its name in the topology, otherwise `flow`. */
   readonly name?: string;
-  /** Stops it, like {@link Running.stop}, when it aborts. */
+  /** Stops it, like {@link Running.stop}, when it aborts. Default: none. */
   readonly signal?: AbortSignal;
   /** Longest a stop may take before the rest is given back and reported. Default 25,000 ms. */
   readonly drainTimeoutMs?: number;

@@ -29,7 +29,10 @@ export interface KafkaSinkOptions extends SinkOptions {
   readonly topic?: string | ((message: Message<Uint8Array | null>) => string);
   /** What order is kept by, and what compaction goes by. Default: the message's key. */
   readonly key?: (message: Message<Uint8Array | null>) => string | Uint8Array | undefined;
-  /** A partition, or undefined for the usual one: by the key as Java does it, else each batch another. */
+  /**
+   * A partition, from 0 to below `partitions`, or undefined for the usual one. Default: by the key as Java does it, else each
+   * batch another.
+   */
   readonly partition?: (message: Message<Uint8Array | null>, partitions: number) => number | undefined;
   /** Who confirms: all replicas that are in sync, or the leader alone. Default `all`. */
   readonly acks?: 'all' | 'leader';
@@ -44,9 +47,9 @@ export interface KafkaSinkOptions extends SinkOptions {
   readonly compression?: 'none' | 'gzip';
   /** How long a message may wait for others to go with. Default 0 ms: for those of the same turn; 20 ms in transactions. */
   readonly lingerMs?: number;
-  /** Most messages in one batch, which is for one partition. Default 500. */
+  /** Most messages in one batch, which is for one partition: 1 to 65,535. Default 500. */
   readonly maxBatch?: number;
-  /** The same in bytes; at or below the topic's `max.message.bytes`. Default 1,000,000. */
+  /** The same in bytes, 1,024 or more; at or below the topic's `max.message.bytes`. Default 1,000,000. */
   readonly maxBatchBytes?: number;
   /** Largest payload; more is PAYLOAD_TOO_LARGE. Default 1,000,000. */
   readonly maxBytes?: number;

@@ -52,7 +52,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
  * also to kept sessions that are away, as far as its queues go. It does not mean that somebody is subscribed. Then the
  * message is acked.
  *
- * A message that the broker refuses fails with what its reason code means, by `onError`; MQTT 3.1.1 has no such code, so
+ * A message that the broker refuses fails with what its reason code means, by `onError`: SINK_FAILED, TOPIC_INVALID,
+ * PAYLOAD_TOO_LARGE, AUTH_FAILED; MQTT 3.1.1 has no such code, so
  * there a broker that refuses confirms all the same. What was not confirmed when the connection was lost is sent again
  * with the same id, so it may be delivered twice. At most `maxUnconfirmed` (200) are out, fewer where the broker allows
  * fewer (Receive Maximum), for all sinks of a link together.

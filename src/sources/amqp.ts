@@ -14,10 +14,11 @@ import { AmqpReader } from './amqp-reader.js';
  * @see amqpSource
  */
 export interface AmqpSourceOptions extends SourceOptions {
+  /** The queue's name. It has to be there, or be named by the topology of the link. */
   readonly queue: string;
   /**
-   * How many unsettled messages the broker hands out, 1 to 65,535. Default: the credit. More makes sense where lanes are
-   * used: what waits behind a slow key holds no credit, but the broker still counts it.
+   * How many unsettled messages the broker hands out, 1 to 65,535. Default: the credit; 200 where that is an Observable. More
+   * makes sense where lanes are used: what waits behind a slow key holds no credit, but the broker still counts it.
    */
   readonly prefetch?: number;
   /** How long a requeued message stays away. Meanwhile the broker counts it as handed out. Default 1,000 ms. */

@@ -33,6 +33,7 @@ import { type KafkaFrom, KafkaStart, startFault } from './kafka-start.js';
  * @see kafkaSource
  */
 export interface KafkaSourceOptions extends SourceOptions {
+  /** Names of topics, one or more; there are no patterns. */
   readonly topics: readonly string[];
   /** The consumer group, whose members share the partitions. */
   readonly group: string;
@@ -47,7 +48,7 @@ export interface KafkaSourceOptions extends SourceOptions {
   readonly transactional?: boolean;
   /** A message without a value has the payload `null` instead of no bytes. Default false. */
   readonly tombstones?: boolean;
-  /** How many messages of one partition may be unsettled. Default: the credit. */
+  /** How many messages of one partition may be unsettled, 1 to 65,535. Default: the credit; 500 where that is an Observable. */
   readonly creditPerPartition?: number;
   /** A partition waits while so many messages lie behind its lowest unsettled one. Default 10,000. */
   readonly maxGap?: number;
@@ -76,15 +77,18 @@ export interface KafkaSourceOptions extends SourceOptions {
   readonly revokeTimeoutMs?: number;
   /** A member that is silent for so long is out of its group. 1,000 to 1,800,000 ms, default 30,000 ms. */
   readonly sessionTimeoutMs?: number;
-  /** How often a member says that it is there. Default a tenth of `sessionTimeoutMs`. */
+  /** How often a member says that it is there: 100 ms to a third of `sessionTimeoutMs`. Default a tenth of it. */
   readonly groupHeartbeatMs?: number;
-  /** Longest the brokers wait for messages before they answer that there are none. Default 200 ms. */
+  /** Longest the brokers wait for messages before they answer that there are none: 1 to 10,000 ms. Default 200 ms. */
   readonly maxWaitMs?: number;
   /** Largest payload. A longer one is refused with PAYLOAD_TOO_LARGE. Default 1 MiB. */
   readonly maxBytes?: number;
-  /** Largest piece that is fetched of one partition. Default 1 MiB. */
+  /** Largest piece that is fetched of one partition, in bytes: 1,024 or more. Default 1 MiB. */
   readonly maxBytesPerPartition?: number;
-  /** How much may be fetched and wait, of all partitions, before those with something waiting are paused: keys, values and headers. Default 16 MiB. */
+  /**
+   * How much may be fetched and wait, of all partitions, before those with something waiting are paused: bytes of keys,
+   * values and headers, 1,024 or more. Default 16 MiB.
+   */
   readonly maxBufferedBytes?: number;
 }
 
@@ -122,7 +126,8 @@ const UNKNOWN_MS = 3_000;
  * connection everything from the last commit on comes again: at most what was unsettled, what was not committed, and what was settled out of
  * order behind an unsettled message.
  *
- * The flow errors when the login or a permission is refused and when a topic is not there; on unsubscribe what was emitted
+ * The flow errors with AUTH_FAILED when the login or a permission is refused, and with CONFIG_INVALID when a topic is not
+ * there; on unsubscribe what was emitted
  * may settle, is committed, and the member leaves its group. `meta` is a `KafkaMeta`. `attempt` counts deliveries by this source.
  *
  * @example
@@ -131,7 +136,7 @@ const UNKNOWN_MS = 3_000;
  * const link = kafkaLink({ brokers: ['localhost:9092'] });
  * kafkaSource(link, { topics: ['orders'], group: 'billing', credit: 64 }).pipe(
  *   decode(json<Order>()),
- *   each(bill, { concurrency: 8, lane: (order) => order.key }),
+ *   each(bill, { concurrency: 8, lane: (message) => message.key }),
  * );
  * @throws SluiceError `CONFIG_INVALID` for an option out of range
  * Source: Apache Kafka protocol guide, «Group Membership API»; KIP-62 for session and rebalance timeouts.

@@ -36,7 +36,7 @@ export interface MqttSourceOptions extends SourceOptions {
   readonly topics: string | readonly string[];
   /** What a message is delivered with at most. With 0 it is lost at any fault. Default 1. */
   readonly qos?: 0 | 1;
-  /** The members of a group share the messages: each gets its part (`$share/group/filter`). */
+  /** The members of a group share the messages: each gets its part (`$share/group/filter`). Default: it gets all. */
   readonly share?: string;
   /**
    * A drain takes this member out of its group for good: nothing new is given to it, what it was given already is worked off,
@@ -51,7 +51,10 @@ export interface MqttSourceOptions extends SourceOptions {
    * there. Default: the credit; 100 where that is an Observable.
    */
   readonly receiveMaximum?: number;
-  /** MQTT 5: how long the broker keeps the session of a source that is away; `Infinity` for ever. Default 86,400,000 ms, a day. */
+  /**
+   * MQTT 5: how long the broker keeps the session of a source that is away, in whole seconds; `Infinity` for ever. Needs a link
+   * with a `clientId`. Default with one, and qos 1: 86,400,000 ms, a day; otherwise nothing is kept.
+   */
   readonly sessionExpiryMs?: number;
   /** MQTT 5: begins with a new session on subscribe, so without what an old one had kept. Default false. */
   readonly cleanStart?: boolean;
@@ -64,7 +67,10 @@ export interface MqttSourceOptions extends SourceOptions {
   readonly maxBytes?: number;
   /** How long a requeued message stays away, in milliseconds or as a schedule by its number of failures. Default `backoff()`. */
   readonly requeueDelayMs?: number | Backoff;
-  /** What the broker publishes when this source is gone without a goodbye. Its `delayMs` needs a link with a `clientId`. */
+  /**
+   * What the broker publishes when this source is gone without a goodbye. Its `delayMs` needs a link with a `clientId`. Default:
+   * none.
+   */
   readonly will?: MqttWill;
 }
 
@@ -92,7 +98,8 @@ const RETAIN_HANDLING = { always: 0, new: 1, never: 2 } as const;
  *
  * With a `clientId` the broker keeps the session while the source is away, and what is unsettled when the connection is
  * lost comes again with `attempt` 2; settling the first copy touches nothing. Without one, what is sent while the source
- * is away is lost to it, which the event `session.volatile` says. A session that was lost all the same is the event
+ * is away is lost to it, which the event `session.volatile` says. A subscription that the broker refuses errors the flow with
+ * AUTH_FAILED or CONFIG_INVALID. A session that was lost all the same is the event
  * `session.lost`. On unsubscribe what was not emitted stays with the broker.
  *
  * Up to the credit of messages are unsettled at once, and the connection stays alive however long they take. Each

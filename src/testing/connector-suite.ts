@@ -107,6 +107,7 @@ export interface ConformanceOptions {
  * import { describe, expect, it } from 'vitest';
  * import { conformance } from 'sluice/testing';
  * conformance(harness, { describe, it, expect });
+ * @throws SluiceError `CONFIG_INVALID` for what is no harness, no runner, or seeds that are none
  * @see Harness
  */
 export function conformance(harness: Harness, runner: Runner, options: ConformanceOptions = {}): readonly CaseRecord[] {
@@ -153,6 +154,7 @@ export interface RunCaseOptions {
  * import { runCase } from 'sluice/testing';
  * const result = await runCase(harness, 'CRD-01');
  * if (result.status === 'failed') console.error(result.error.message);
+ * @throws SluiceError `CONFIG_INVALID`, as a rejection, for what is no harness, no case, or an option out of range
  * @see conformance
  */
 export async function runCase(harness: Harness, id: CaseId, options: RunCaseOptions = {}): Promise<CaseResult> {

@@ -5,9 +5,9 @@ import type { Direction } from './direction.js';
 
 /** Options of {@link faultProxy}. */
 export interface FaultProxyOptions {
-  /** The port of the real server, on loopback. */
+  /** The port of the real server, on loopback: 1 to 65,535. */
   readonly port: number;
-  /** The port to listen on. Default: any free one. */
+  /** The port to listen on, up to 65,535. Default: any free one. */
   readonly listenPort?: number;
   /** Of the choice which connections a fault hits, and of jitter. Default: the clock of the machine. */
   readonly clock?: Clock;

@@ -15,8 +15,11 @@ import { testSource, type TestSource, type TestSourceEvent } from './test-source
 export interface OfferOptions<T> extends SourceOptions {
   /** The value behind each letter. Default: the letter. */
   readonly values?: Readonly<Record<string, T>>;
+  /** Default `test`. */
   readonly topic?: string | ((value: T) => string);
+  /** Default: none. */
   readonly key?: (value: T) => string | undefined;
+  /** Default: none. */
   readonly headers?: (value: T) => MessageHeaders;
   /** What reports call the source. Default `offer`. */
   readonly connector?: string;

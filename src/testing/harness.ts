@@ -147,9 +147,9 @@ export type Verb =
  * @see Harness
  */
 export interface BenchSourceOptions extends SourceOptions {
-  /** The consumer group, for connectors with `consumerGroups`. */
+  /** The consumer group, for connectors with `consumerGroups`. Default: none is asked for. */
   readonly group?: string;
-  /** Everything there ever was, for connectors with `replay`. */
+  /** Everything there ever was, for connectors with `replay`. Default: not asked for. */
   readonly replay?: true;
 }
 

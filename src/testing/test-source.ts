@@ -13,12 +13,14 @@ import type { Outcome } from '../message/settlement.js';
 export interface TestSourceOptions<T> extends SourceOptions {
   /**
    * What comes in and when, for example `m.cold('ab|')`. Subscribed once, with the first subscription of the flow. Its
-   * completion ends the source, its error cuts the connection.
+   * completion ends the source, its error cuts the connection. Default: only what is offered.
    */
   readonly values?: Observable<T>;
   /** Default `test`. */
   readonly topic?: string | ((value: T) => string);
+  /** Default: none. */
   readonly key?: (value: T) => string | undefined;
+  /** Default: none. */
   readonly headers?: (value: T) => MessageHeaders;
   /** What reports call it. Default `test source`. */
   readonly connector?: string;

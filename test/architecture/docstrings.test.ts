@@ -38,6 +38,25 @@ function docstringFaults(tree: Tree): string[] {
   return [...faults];
 }
 
+/** The rules of options are shown together, by `checkOptions`. */
+const SHOWN_ELSEWHERE = 'src/options.ts';
+
+/** Functions without an example that imports them: each can be typed in as it stands. */
+function lackingExamples(tree: Tree): string[] {
+  return entriesOf(tree).flatMap((entry) =>
+    declared(tree, entry).flatMap(({ name, file }) => {
+      if (file === SHOWN_ELSEWHERE || !isFunction(tree, file, name)) return [];
+      const example = docstring(tree, file, name)?.split('@example')[1] ?? '';
+      return new RegExp(`^ \\* import [^;]*\\b${name}\\b[^;]* from 'sluice`, 'm').test(example)
+        ? []
+        : [`${name} of ${file} has no example that imports it`];
+    }),
+  );
+}
+
+const isFunction = (tree: Tree, file: string, name: string): boolean =>
+  new RegExp(`^export (?:async )?function\\*? ${name}\\b`, 'm').test(tree.get(file) ?? '');
+
 /** Every name that an @example imports has to be there: an example that cannot be typed in is worse than none. */
 function exampleFaults(tree: Tree): string[] {
   const exported = new Map(
@@ -66,6 +85,10 @@ describe('docstrings', () => {
     expect(docstringFaults(sources)).toEqual([]);
   });
 
+  it('show each function in an example that imports it', () => {
+    expect(lackingExamples(sources)).toEqual([]);
+  });
+
   it('show examples that import what is there', () => {
     expect(exampleFaults(sources)).toEqual([]);
   });
@@ -77,6 +100,21 @@ describe('docstrings', () => {
     expect(of('/** Gives. */\nexport function a(): void {}')).toHaveLength(1);
     expect(of('/** @see b */\nconst b = 1;\nexport const a = 1;')).toHaveLength(1);
     expect(of('')).toHaveLength(1);
+  });
+
+  it('finds a function without an example that imports it', () => {
+    const of = (example: string): string[] =>
+      lackingExamples(
+        planted({
+          'src/index.ts': `export { a } from './links/a.js';`,
+          'src/links/a.ts': `/**\n * @example\n${example} * @see b\n */\nexport function a(): void {}`,
+        }),
+      );
+    expect(of(` * import { a } from 'sluice';\n * a();\n`)).toEqual([]);
+    expect(of(` * import { ab } from 'sluice';\n * a();\n`)).toEqual([
+      'a of src/links/a.ts has no example that imports it',
+    ]);
+    expect(of(' * a();\n')).toHaveLength(1);
   });
 
   it('finds an example that imports what is not there', () => {

@@ -6,6 +6,7 @@ interface Option {
   readonly of: string;
   readonly name: string;
   readonly isRequired: boolean;
+  readonly comment: string;
   /** What the comment on it says is the default, where that is a number or a word of the language. */
   readonly said: string | undefined;
 }
@@ -24,6 +25,7 @@ function optionsIn(tree: Tree, files: RegExp, names: ReadonlySet<string>): Optio
         of,
         name,
         isRequired: mark !== '?',
+        comment,
         said: /[Dd]efault:? `?(\d+(?:,\d{3})*|true\b|false\b|[\w-]+(?=`[.;,]))/.exec(comment)?.[1],
       }));
     });
@@ -48,6 +50,44 @@ function pageFaults(page: string, options: readonly Option[]): string[] {
     if (!isRequired && cells.every((cell) => cell === '')) return [`${of}.${name} has no default`];
     if (said !== undefined && !cells.some((cell) => cell.includes(said))) return [`${of}.${name} is ${said}`];
     return [];
+  });
+}
+
+/** Options of public interfaces that may be left out, and whose comment does not say what holds then. */
+function defaultFaults(tree: Tree, names: ReadonlySet<string>): string[] {
+  return optionsIn(tree, /^src\//, names)
+    .filter(({ isRequired, comment }) => !isRequired && !/\bdefault\b/i.test(comment))
+    .map(({ of, name }) => `${of}.${name} does not say its default`);
+}
+
+const product = (text: string): number =>
+  text.split('*').reduce((all, part) => all * Number(part.replaceAll('_', '')), 1);
+
+/** How a number may stand in a comment. */
+function spelled(value: number): string[] {
+  const [kib, mib] = [value / 1_024, value / 1_048_576];
+  const units = [...(Number.isInteger(kib) ? [`${kib} KiB`] : []), ...(Number.isInteger(mib) ? [`${mib} MiB`] : [])];
+  return [value.toLocaleString('en-US'), ...units];
+}
+
+/** Options whose rule has a limit that their comment does not name: at most, or at least where that is above 1. */
+function rangeFaults(tree: Tree, names: ReadonlySet<string>): string[] {
+  const options = optionsIn(tree, /^src\//, names);
+  return [...tree].flatMap(([path, text]) => {
+    if (!path.startsWith('src/')) return [];
+    const checks = text.matchAll(/(?:checkOptions<|keyof |OptionRules<)(\w+)[^]*?\n\s*\}(?:,|\);|;)/g);
+    return [...checks].flatMap(([rules, of = '']) =>
+      [...rules.matchAll(/^\s*(\w+): (?:\w+\()*(?:integer|numeric)\(([\d_ *]+)(?:, ([\d_ *]+))?\)/gm)].flatMap(
+        ([, name = '', least = '0', most = '0']) => {
+          const option = options.find((one) => one.of === of && one.name === name);
+          const limits = [product(least), product(most)].filter((limit) => limit > 1);
+          const comment = option?.comment ?? '';
+          return limits
+            .filter((limit) => names.has(of) && !spelled(limit).some((word) => comment.includes(word)))
+            .map((limit) => `${of}.${name} does not say its limit of ${limit}`);
+        },
+      ),
+    );
   });
 }
 
@@ -109,6 +149,30 @@ describe('the reference', () => {
       expect(section.length).toBeGreaterThan(100);
       expect(pageFaults(section.split('\n## ')[0] ?? '', options)).toEqual([]);
     }
+  });
+
+  it('is right: each option that may be left out says its default where it is declared, and its limits', () => {
+    expect([...defaultFaults(project, names), ...rangeFaults(project, names)]).toEqual([]);
+  });
+
+  it('finds an option that does not say its default, or a limit of its rule', () => {
+    const tree = (comment: string, rule: string): Tree =>
+      planted({
+        'src/a.ts': `export interface AOptions {\n  /** ${comment} */\n  readonly size?: number;\n}\nfunction a(): void {\n  checkOptions<AOptions>('a', options, {\n    size: ${rule},\n  });\n}\n`,
+      });
+    const faults = (comment: string, rule: string): string[] => {
+      const [one, all] = [tree(comment, rule), new Set(['AOptions'])];
+      return [...defaultFaults(one, all), ...rangeFaults(one, all)];
+    };
+    expect(faults('How many, 10 to 65,535. Default 16.', 'integer(10, 65_535)')).toEqual([]);
+    expect(faults('How much, up to 1 MiB. Default 1 KiB.', 'numeric(0, 1024 * 1024)')).toEqual([]);
+    expect(faults('How many, 10 to 65,535.', 'integer(10, 65_535)')).toEqual([
+      'AOptions.size does not say its default',
+    ]);
+    expect(faults('How many. Default 16.', 'either(integer(10, 65_535), callable)')).toEqual([
+      'AOptions.size does not say its limit of 10',
+      'AOptions.size does not say its limit of 65535',
+    ]);
   });
 
   it('finds an option that is not listed, has no default, or another one', () => {
