@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.js';
 
-/** So much of it goes to the dead letters: every sink takes a payload of that size. */
-const KEPT_BYTES = 65_536;
+/** So much of what is refused goes to the dead letters: every sink takes a payload of that size. @internal */
+export const KEPT_BYTES = 65_536;
 
 /**
  * What stands for a payload that is longer than its source takes: the first bytes, copied so that the rest is not held, and

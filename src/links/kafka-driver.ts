@@ -62,6 +62,8 @@ export interface KafkaConsumerPlan {
   readonly maxWaitMs: number;
   readonly maxBytesPerPartition: number;
   readonly maxBytes: number;
+  /** How much may come out of a compressed batch. One that would unpack to more is a record that is refused. */
+  readonly maxUnpackedBytes: number;
 }
 
 /** What was read of a partition with one answer. @internal */

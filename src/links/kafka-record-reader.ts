@@ -1,6 +1,8 @@
 import type { Buffer } from 'node:buffer';
+import { isSluiceError } from '../errors.js';
 import type { KafkaHeaders, KafkaRecord } from './kafka-driver.js';
 import { AT, ATTRIBUTES, MAGIC } from './kafka-record-batch.js';
+import { refusedBatch } from './kafka-refused-batch.js';
 
 /** What a control record says. */
 const ABORT = 0;
@@ -18,20 +20,32 @@ export interface KafkaAborted {
   readonly firstOffset: bigint;
 }
 
+/** How the batches of an answer are unpacked. @internal */
+export interface KafkaUnpacking {
+  /** Undoes the compression of that number. */
+  readonly decompress: (compression: number, bytes: Buffer) => Buffer;
+  /** How much may come out of a batch. */
+  readonly maxBytes: number;
+  /** How much may still come out of all. */
+  leftBytes: number;
+}
+
 /**
  * What is for readers in the batches of an answer: without what lies before the offset that was asked for, as brokers give
- * whole batches, without control records, and without what was written in transactions that were aborted.
+ * whole batches, without control records, and without what was written in transactions that were aborted. A batch that
+ * cannot be unpacked is one record that is refused; once as much was unpacked as may be, the rest is left for the next answer.
  *
  * Source: Apache Kafka, «Record Batch»; `CompletedFetch` of 4.1; KIP-98.
  *
- * @param decompress undoes the compression of that number
+ * @param unpacking undoes compressions, and knows how much may still be unpacked
+ * @throws SluiceError `PROTOCOL_ERROR` for a compression that is not known; Error for what are no records
  * @internal
  */
 export function recordsOf(
   bytes: Buffer,
   aborted: readonly KafkaAborted[],
   from: number,
-  decompress: (compression: number, bytes: Buffer) => Buffer,
+  unpacking: KafkaUnpacking,
 ): KafkaRead {
   const records: KafkaRecord[] = [];
   let nextOffset: number | undefined;
@@ -41,17 +55,28 @@ export function recordsOf(
   for (const batch of batchesOf(bytes)) {
     const firstOffset = Number(batch.readBigInt64BE());
     const lastOffset = firstOffset + batch.readInt32BE(AT.lastOffset);
-    nextOffset = Math.max(from, lastOffset + 1);
     const attributes = batch.readInt16BE(AT.attributes);
+    const compression = attributes & ATTRIBUTES.compression;
+    if (compression !== 0 && unpacking.leftBytes <= 0) break;
+    nextOffset = Math.max(from, lastOffset + 1);
     const producerId = batch.readBigInt64BE(AT.producer);
     while (waiting[0] !== undefined && Number(waiting[0].firstOffset) <= lastOffset)
       aborting.add((waiting.shift() as KafkaAborted).producerId);
     const isControl = (attributes & ATTRIBUTES.control) !== 0;
     const isAborted = (attributes & ATTRIBUTES.transactional) !== 0 && aborting.has(producerId);
     if (lastOffset < from || (isAborted && !isControl)) continue;
-    const compression = attributes & ATTRIBUTES.compression;
-    const packed = batch.subarray(AT.records);
-    const cursor = new Cursor(compression === 0 ? packed : decompress(compression, packed));
+    let bytes = batch.subarray(AT.records);
+    if (compression !== 0) {
+      try {
+        bytes = unpacking.decompress(compression, bytes);
+      } catch (error) {
+        if (isSluiceError(error)) throw error;
+        records.push(refusedBatch(batch, error, unpacking.maxBytes));
+        continue;
+      }
+      unpacking.leftBytes -= bytes.length;
+    }
+    const cursor = new Cursor(bytes);
     if (isControl) {
       const { key } = cursor.record(firstOffset, 0);
       // Its version comes first.

@@ -1,4 +1,5 @@
 import type * as Client from '@platformatic/kafka';
+import type { Buffer } from 'node:buffer';
 import { wait } from '../connection/wait.js';
 import { SluiceError } from '../errors.js';
 import type {
@@ -8,7 +9,7 @@ import type {
   KafkaOffset,
   KafkaPartitionName,
 } from './kafka-driver.js';
-import { recordsOf, type KafkaRead } from './kafka-record-reader.js';
+import { recordsOf, type KafkaRead, type KafkaUnpacking } from './kafka-record-reader.js';
 import { within } from './kafka-within.js';
 import type { PlatformaticCluster } from './platformatic-cluster.js';
 import { raw } from './platformatic-connection.js';
@@ -32,6 +33,8 @@ const MOVED: ReadonlySet<string | undefined> = new Set([
 const AGAIN_MS = 200;
 /** A partition that nobody leads for so long is the end of the consumer, which begins anew. */
 const TRIES = 50;
+/** So many times what may come out of one batch may come out of an answer. */
+const UNPACKED_FACTOR = 4;
 /** Read committed: a reader sees nothing of a transaction before its end. */
 const COMMITTED = 1;
 /** Each request says all that it asks for. */
@@ -187,11 +190,12 @@ export class PlatformaticConsumer implements KafkaConsumer {
     const asked = new Map(places.map((place) => [nameOf(place), { place, offset: place.offset }]));
     const answer = await this.fetch(node, places);
     const held: Promise<void>[] = [];
+    const unpacking = this.unpacking();
     for (const part of answer.parts) {
       const { place, offset } = asked.get(nameOf(part)) ?? {};
       // It was given back meanwhile, or is to be read from elsewhere.
       if (place === undefined || !this.isMine(place) || offset === undefined || place.offset !== offset) continue;
-      const taken = this.take(place, offset, part);
+      const taken = this.take(place, offset, part, unpacking);
       if (taken !== undefined) held.push(taken);
     }
     await Promise.all(held);
@@ -222,20 +226,33 @@ export class PlatformaticConsumer implements KafkaConsumer {
   }
 
   /** A promise is to be waited for. */
-  private take(place: Place, offset: number, part: KafkaFetchPart): Promise<void> | undefined {
+  private take(
+    place: Place,
+    offset: number,
+    part: KafkaFetchPart,
+    unpacking: KafkaUnpacking,
+  ): Promise<void> | undefined {
     const { topic, partition } = place;
     if (part.errorCode !== 0) return this.recover(place, part.errorCode);
     place.tries = 0;
-    const { records, nextOffset } = this.unpack(offset, part);
+    const { records, nextOffset } = this.unpack(offset, part, unpacking);
     if (nextOffset === undefined) return undefined;
     place.offset = nextOffset;
     return this.events.fetched({ topic, partition, records, nextOffset });
   }
 
-  private unpack(offset: number, { topic, partition, records, aborted }: KafkaFetchPart): KafkaRead {
+  private unpacking(): KafkaUnpacking {
     const { client } = this.cluster;
+    const { maxUnpackedBytes: maxBytes } = this.plan;
+    const decompress = (compression: number, bytes: Buffer): Buffer =>
+      decompressed(client, compression, bytes, maxBytes);
+    return { decompress, maxBytes, leftBytes: UNPACKED_FACTOR * maxBytes };
+  }
+
+  private unpack(offset: number, part: KafkaFetchPart, unpacking: KafkaUnpacking): KafkaRead {
+    const { topic, partition, records, aborted } = part;
     try {
-      return recordsOf(records, aborted, offset, (compression, bytes) => decompressed(client, compression, bytes));
+      return recordsOf(records, aborted, offset, unpacking);
     } catch (cause) {
       // What is sent again would be the same.
       const text = `kafka: what follows offset ${offset} of ${topic}, partition ${partition} cannot be read`;

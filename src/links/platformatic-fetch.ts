@@ -1,6 +1,10 @@
 import type * as Client from '@platformatic/kafka';
 import { Buffer } from 'node:buffer';
+import zlib from 'node:zlib';
+import { SluiceError } from '../errors.js';
 import type { KafkaAborted } from './kafka-record-reader.js';
+import { checkUnpacked } from './kafka-refused-batch.js';
+import { lz4Size } from './lz4-size.js';
 import type { Platformatic } from './platformatic-connection.js';
 
 /** An answer, with the records as they came. @internal */
@@ -18,8 +22,15 @@ export interface KafkaFetchPart {
   readonly records: Buffer;
 }
 
+/** Node has it from 22.15 on. */
+interface Zstd {
+  zstdDecompressSync(bytes: Buffer, options: { readonly maxOutputLength: number }): Buffer;
+}
+
 const NOTHING = Buffer.alloc(0);
+const GZIP = 1;
 const SNAPPY = 2;
+const ZSTD = 4;
 /** How Java's client frames what it packs with snappy: a name, two versions, then pieces with their lengths. */
 const FRAMED = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const FRAME_HEAD = 16;
@@ -62,21 +73,45 @@ export function fetchAnswer(
 }
 
 /**
- * Undoes a compression, of those that the client knows.
+ * Undoes a compression, of those that the client knows. It knows no bound itself: either Node keeps it, or what would come out is
+ * counted before.
  *
- * @throws Error where it does not know it, or the bytes are none of it
+ * @param maxBytes how much may come out
+ * @throws SluiceError `PROTOCOL_ERROR` where it does not know it; Error where more would come out, or the bytes are none of it
  * @internal
  */
-export function decompressed(client: Platformatic, compression: number, bytes: Buffer): Buffer {
+export function decompressed(client: Platformatic, compression: number, bytes: Buffer, maxBytes: number): Buffer {
   const algorithm = client.compressionsAlgorithmsByBitmask[compression];
-  if (algorithm === undefined) throw new Error(`There is no compression ${compression}.`);
-  const undo = (part: Buffer): Buffer => algorithm.decompressSync(part);
-  if (compression !== SNAPPY || !bytes.subarray(0, FRAMED.length).equals(FRAMED)) return undo(bytes);
+  if (algorithm?.available !== true) throw new SluiceError('PROTOCOL_ERROR', `There is no compression ${compression}.`);
+  if (compression === GZIP) return zlib.gunzipSync(bytes, { maxOutputLength: maxBytes });
+  if (compression === ZSTD) return (zlib as unknown as Zstd).zstdDecompressSync(bytes, { maxOutputLength: maxBytes });
+  const pieces = compression === SNAPPY ? snappyPieces(bytes) : [bytes];
+  const sizeOf = compression === SNAPPY ? snappySize : (piece: Buffer) => lz4Size(piece, maxBytes);
+  checkUnpacked(
+    pieces.reduce((sum, piece) => sum + sizeOf(piece), 0),
+    maxBytes,
+  );
+  return Buffer.concat(pieces.map((piece) => algorithm.decompressSync(piece)));
+}
+
+function snappyPieces(bytes: Buffer): Buffer[] {
+  if (!bytes.subarray(0, FRAMED.length).equals(FRAMED)) return [bytes];
   const pieces: Buffer[] = [];
   for (let at = FRAME_HEAD; at < bytes.length;) {
     const from = at + 4;
-    at = from + bytes.readInt32BE(at);
-    pieces.push(undo(bytes.subarray(from, at)));
+    at = from + bytes.readUInt32BE(at);
+    pieces.push(bytes.subarray(from, at));
   }
-  return Buffer.concat(pieces);
+  return pieces;
+}
+
+/** What it begins with: seven bits in each byte, the lowest first. */
+function snappySize(bytes: Buffer): number {
+  let size = 0;
+  for (let at = 0, place = 1; at < 5; at += 1, place *= 0x80) {
+    const byte = bytes[at] ?? 0;
+    size += (byte & 0x7f) * place;
+    if (byte < 0x80) break;
+  }
+  return size;
 }

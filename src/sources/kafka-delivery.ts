@@ -92,7 +92,7 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
 /** The record, or what stands for one whose value is longer than `maxBytes`. @internal */
 export function taken(record: KafkaRecord, maxBytes: number): KafkaRecord {
   const { value } = record;
-  if (value === null || value.byteLength <= maxBytes) return record;
+  if (value === null || value.byteLength <= maxBytes || record.refusal !== undefined) return record;
   const { offset, timeMs, key, headers, bytes } = record;
   const { payload, refusal } = oversized('kafkaSource', value, maxBytes);
   return {

@@ -109,6 +109,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 
 const CREDIT = 500;
 const SESSION_MS = 30_000;
+/** So much may come out of a compressed batch, however little may wait. */
+const UNPACKED_BYTES = 16 * 1024 * 1024;
 /** How long a topic that was just made may stay unknown. */
 const UNKNOWN_MS = 3_000;
 
@@ -232,6 +234,7 @@ function revokeTimeoutOf({ revokeTimeoutMs, sessionTimeoutMs = SESSION_MS }: Kaf
 
 function memberOf(options: KafkaSourceOptions): Omit<KafkaConsumerPlan, 'topics' | 'former'> {
   const { group, sessionTimeoutMs = SESSION_MS, maxBytesPerPartition = 1024 * 1024 } = options;
+  const { maxBytes = 0, maxBufferedBytes = 0 } = options;
   return {
     group,
     sessionTimeoutMs,
@@ -240,6 +243,7 @@ function memberOf(options: KafkaSourceOptions): Omit<KafkaConsumerPlan, 'topics'
     maxWaitMs: options.maxWaitMs ?? 200,
     maxBytesPerPartition,
     maxBytes: Math.max(maxBytesPerPartition, 8 * 1024 * 1024),
+    maxUnpackedBytes: Math.max(UNPACKED_BYTES, maxBytes, maxBufferedBytes),
   };
 }
 

@@ -41,7 +41,6 @@ const WITHOUT: Readonly<Record<string, string>> = {
   S28: 'a dead letter goes to the sink that the user gives',
   'amqp S04': 'the protocol has no compression',
   'amqp S14': 'certificates go to the client as they are given',
-  'kafka S04': 'the clients unpack what the topics hold, without a bound',
   'kafka S14': 'certificates go to the client as they are given',
 };
 

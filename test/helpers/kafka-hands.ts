@@ -1,4 +1,4 @@
-import { Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
+import { CompressionTypes, Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
 import { backoff, type Message } from 'sluice';
 import { kafkaLink, kafkaSource, type KafkaDriverName, type KafkaLink, type KafkaSourceOptions } from 'sluice/kafka';
 import type { KafkaBroker } from '../brokers/kafka.js';
@@ -19,7 +19,7 @@ export interface KafkaHands {
   /** A topic of its own. */
   topic(partitions?: number, config?: Readonly<Record<string, string>>): Promise<string>;
   /** Writes beside the connector. */
-  write(name: string, messages: readonly KafkaMessage[]): Promise<void>;
+  write(name: string, messages: readonly KafkaMessage[], compression?: CompressionTypes): Promise<void>;
   committed(group: string, name: string): Promise<readonly number[]>;
   /** Acks all that comes, unless `settle` does something else. */
   read(
@@ -47,7 +47,11 @@ export function kafkaHands(broker: () => KafkaBroker, driver: KafkaDriverName): 
     return name;
   }
 
-  async function write(name: string, messages: readonly KafkaMessage[]): Promise<void> {
+  async function write(
+    name: string,
+    messages: readonly KafkaMessage[],
+    compression: CompressionTypes = CompressionTypes.None,
+  ): Promise<void> {
     const producer: Producer = client().producer({
       createPartitioner:
         () =>
@@ -55,7 +59,7 @@ export function kafkaHands(broker: () => KafkaBroker, driver: KafkaDriverName): 
           message.partition ?? 0,
     });
     await producer.connect();
-    await producer.send({ topic: name, messages: [...messages] });
+    await producer.send({ topic: name, messages: [...messages], compression });
     await producer.disconnect();
   }
 

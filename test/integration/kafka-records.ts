@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import zlib from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isSluiceError, observe, systemClock, type SluiceEvent } from 'sluice';
-import { Kafka, logLevel, type Producer, type Transaction } from 'kafkajs';
+import { CompressionTypes, Kafka, logLevel, type Producer, type Transaction } from 'kafkajs';
 import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
@@ -196,6 +196,32 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
       });
       await until(async () => expect(await committed(`${name}-group`, name)).toEqual([4]));
       for (const { subscription } of [reader, dead]) subscription.unsubscribe();
+    });
+
+    it('gives a batch that unpacks to too much to the dead topic, once, and all around it to the flow (S04, B11, F12)', async (context) => {
+      if (driver === 'kafkajs') context.skip('the client unpacks whatever it gets');
+      const [name, deadTopic] = [await topic(1), await topic(1)];
+      await write(name, [{ partition: 0, value: 'a' }]);
+      const bomb = { partition: 0, value: Buffer.alloc(32 * 1_048_576) };
+      await write(name, [bomb, { partition: 0, value: 'with it' }], CompressionTypes.GZIP);
+      await write(name, [{ partition: 0, value: 'b' }], CompressionTypes.GZIP);
+      const reader = read(name, { deadTopic, commitIntervalMs: 20 });
+      await until(() => expect(reader.payloads.map(text)).toEqual(['a', 'b']));
+      const dead = read(deadTopic, {});
+      await until(() => expect(dead.messages).toHaveLength(1));
+      expect(zlib.gunzipSync(dead.payloads[0] as Uint8Array).length).toBeGreaterThan(bomb.value.length);
+      expect(dead.messages[0]?.headers).toMatchObject({
+        'x-dead-code': 'PAYLOAD_TOO_LARGE',
+        'x-dead-position': `topic ${name}, partition 0, offset 2`,
+        'x-dead-reason': 'kafka: the batch of offsets 1 to 2 unpacks to more than 16777216 bytes.',
+      });
+      await until(async () => expect(await committed(`${name}-group`, name)).toEqual([4]));
+      reader.subscription.unsubscribe();
+      // Where it says so more may come out, up to the largest message.
+      const options = { maxBufferedBytes: 64 * 1_048_576, maxBytes: 40 * 1_048_576, group: `${name}-other` };
+      const all = read(name, options);
+      await until(() => expect(all.payloads.map(({ length }) => length)).toEqual([1, bomb.value.length, 7, 1]));
+      for (const { subscription } of [dead, all]) subscription.unsubscribe();
     });
 
     it('gives up alone what a topic does not take, and loses no connection over what is behind it (SNK-08)', async () => {

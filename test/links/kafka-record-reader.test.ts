@@ -4,7 +4,12 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { KafkaOutgoing } from '../../src/links/kafka-driver.js';
 import { AT, recordBatch } from '../../src/links/kafka-record-batch.js';
-import { recordsOf, type KafkaAborted, type KafkaRead } from '../../src/links/kafka-record-reader.js';
+import {
+  recordsOf,
+  type KafkaAborted,
+  type KafkaRead,
+  type KafkaUnpacking,
+} from '../../src/links/kafka-record-reader.js';
 
 interface Patch {
   readonly attributes?: number;
@@ -47,8 +52,17 @@ const marker = (offset: number, type: 'abort' | 'commit', producerId: bigint): B
     producerId,
   });
 const inTransaction = (producerId: bigint): Patch => ({ attributes: 0b1_0000, producerId });
-const read = (batches: readonly Buffer[], from: number, aborted: readonly KafkaAborted[] = []): KafkaRead =>
-  recordsOf(Buffer.concat(batches), aborted, from, (_, bytes) => gunzipSync(bytes));
+const unpacking = (maxBytes = 100_000): KafkaUnpacking => ({
+  decompress: (_, bytes) => gunzipSync(bytes, { maxOutputLength: maxBytes }),
+  maxBytes,
+  leftBytes: maxBytes,
+});
+const read = (
+  batches: readonly Buffer[],
+  from: number,
+  aborted: readonly KafkaAborted[] = [],
+  how: KafkaUnpacking = unpacking(),
+): KafkaRead => recordsOf(Buffer.concat(batches), aborted, from, how);
 const shown = ({ records, nextOffset }: KafkaRead): string =>
   `${records.map(({ offset, value }) => `${offset}${String(value)}`).join(' ')} | ${nextOffset}`;
 
@@ -142,5 +156,35 @@ describe('recordsOf', () => {
     const short = texts(0, 'abc');
     short.writeInt32BE(4, AT.count);
     expect(() => read([short], 0)).toThrow('cut off');
+  });
+
+  it('refuses alone a batch that unpacks to more than it may, or to nothing (S04, B11, F12)', () => {
+    const bomb = batch(1, [record('x'.repeat(200_000)), record('y')], { maxTime: 7n }, 'gzip');
+    const broken = batch(3, [record('z')], {}, 'gzip');
+    const cut = Buffer.concat([broken.subarray(0, -4)]);
+    cut.writeInt32BE(cut.length - AT.leaderEpoch, AT.length);
+    const { records, nextOffset } = read([texts(0, 'a'), bomb, cut, texts(4, 'b')], 0);
+    expect([records.map(({ offset }) => offset), nextOffset]).toEqual([[0, 2, 3, 4], 5]);
+    expect(records.map(({ refusal }) => refusal?.code)).toEqual([
+      undefined,
+      'PAYLOAD_TOO_LARGE',
+      'DECODE_FAILED',
+      undefined,
+    ]);
+    expect(records[1]).toMatchObject({
+      key: null,
+      timeMs: 7,
+      value: new Uint8Array(bomb.subarray(AT.records)),
+      refusal: { details: { firstOffset: 1, lastOffset: 2, maxBytes: 100_000 } },
+    });
+  });
+
+  it('leaves what is packed for the next answer once as much as may be was unpacked (S04, RES-01)', () => {
+    const packed = [0, 1, 2].map((at) => batch(at, [record('x'.repeat(60_000))], {}, 'gzip'));
+    const how = unpacking();
+    const { records, nextOffset } = read([...packed, texts(3, 'a')], 0, [], how);
+    expect([records.length, nextOffset]).toEqual([2, 2]);
+    expect(read([texts(0, 'a'), ...packed.slice(1)], 0, [], how).nextOffset).toBe(1);
+    expect(read(packed, 0, [], how).nextOffset).toBeUndefined();
   });
 });

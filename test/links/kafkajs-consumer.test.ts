@@ -61,7 +61,15 @@ async function rig(): Promise<Rig> {
     fetched: (one: KafkaFetched) => void fetched.push(one),
   };
   const times = { sessionTimeoutMs: 1, heartbeatMs: 1, rebalanceTimeoutMs: 1, maxWaitMs: 1 };
-  const plan = { group: 'g', topics: ['a'], former: [], ...times, maxBytesPerPartition: 1, maxBytes: 1 };
+  const plan = {
+    group: 'g',
+    topics: ['a'],
+    former: [],
+    ...times,
+    maxBytesPerPartition: 1,
+    maxBytes: 1,
+    maxUnpackedBytes: 1_000,
+  };
   const roundRobin = (): Assigner => ({ name: '', version: 1 }) as unknown as Assigner;
   const sockets = new KafkaJsSockets(clock, events);
   const consumer = new KafkaJsConsumer(client as unknown as Kafka, roundRobin, plan, events, sockets);

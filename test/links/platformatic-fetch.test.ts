@@ -1,9 +1,10 @@
 import * as client from '@platformatic/kafka';
 import { Buffer } from 'node:buffer';
-import { gzipSync } from 'node:zlib';
+import zlib, { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { decompressed, fetchAnswer } from '../../src/links/platformatic-fetch.js';
 
+const TOO_LARGE = expect.objectContaining({ code: 'ERR_BUFFER_TOO_LARGE' });
 const text = Buffer.from('one and the same text, one and the same text, one and the same text');
 const int32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(4);
@@ -58,18 +59,43 @@ describe('decompressed', () => {
     ['snappy', 2, snappy.compressSync(text)],
     ['lz4', 3, lz4.compressSync(text)],
   ])('undoes %s', (_, compression, bytes) => {
-    expect(decompressed(client, compression, bytes)).toEqual(text);
+    expect(decompressed(client, compression, bytes, text.length)).toEqual(text);
+    // Not one byte more than it may.
+    expect(() => decompressed(client, compression, bytes, text.length - 1)).toThrow(TOO_LARGE);
+  });
+
+  it('undoes zstd, on a Node that has it', (context) => {
+    if (!('zstdCompressSync' in zlib)) context.skip('this Node has no zstd');
+    const packed = client.compressionsAlgorithms.zstd.compressSync(text);
+    expect(decompressed(client, 4, packed, text.length)).toEqual(text);
+    expect(() => decompressed(client, 4, packed, text.length - 1)).toThrow(TOO_LARGE);
+  });
+
+  it('makes no 300 MiB of 300 KB, whatever they are packed with (S04, B11)', () => {
+    const zeros = Buffer.alloc(1_048_576);
+    const bombs = new Map([
+      [1, Buffer.concat(Array.from({ length: 300 }, () => gzipSync(zeros)))],
+      [2, Buffer.concat([Buffer.of(0x80, 0x80, 0x80, 0x96, 0x01), snappy.compressSync(zeros).subarray(3)])],
+      [3, Buffer.concat(Array.from({ length: 300 }, () => lz4.compressSync(zeros)))],
+    ]);
+    const before = process.memoryUsage().rss;
+    for (const [compression, bytes] of bombs)
+      expect(() => decompressed(client, compression, bytes, 16 * zeros.length)).toThrow(TOO_LARGE);
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * zeros.length);
   });
 
   it('undoes snappy in the frames of Java', () => {
     const pieces = [text.subarray(0, 20), text.subarray(20)].map((piece) => snappy.compressSync(piece));
     const head = Buffer.concat([Buffer.from([0x82]), Buffer.from('SNAPPY\0'), int32(1), int32(1)]);
     const framed = Buffer.concat([head, ...pieces.flatMap((piece) => [int32(piece.length), piece])]);
-    expect(decompressed(client, 2, framed)).toEqual(text);
+    expect(decompressed(client, 2, framed, text.length)).toEqual(text);
+    expect(() => decompressed(client, 2, framed, text.length - 1)).toThrow(TOO_LARGE);
   });
 
   it('refuses what it does not know, and what is none of it', () => {
-    expect(() => decompressed(client, 7, text)).toThrow('There is no compression 7');
-    expect(() => decompressed(client, 1, text)).toThrow('incorrect header check');
+    expect(() => decompressed(client, 7, text, 100)).toThrow(
+      expect.objectContaining({ code: 'PROTOCOL_ERROR', message: 'There is no compression 7.' }),
+    );
+    expect(() => decompressed(client, 1, text, 100)).toThrow('incorrect header check');
   });
 });

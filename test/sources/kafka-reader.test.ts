@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { observe, type SluiceEvent } from 'sluice';
+import { observe, SluiceError, type SluiceEvent } from 'sluice';
 import { kafkaSource, type KafkaMeta, type KafkaSourceOptions } from 'sluice/kafka';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { withScope, type SourceHandle } from '../../src/connection/scope.js';
@@ -538,6 +538,20 @@ describe('the reader of a group', () => {
     const [letter] = kafka.producers[0]?.batches[0]?.[0]?.records ?? [];
     expect(String(letter?.headers['x-dead-code'])).toBe('PAYLOAD_TOO_LARGE');
     expect(String(letter?.headers['x-dead-position'])).toBe('topic a, partition 0, offset 1');
+  });
+
+  it('takes a batch that cannot be unpacked for one dead letter at its end (S04, B11)', async () => {
+    const rig = await open({ maxBytes: 2, deadTopic: 'dead' }, ({ topics }) => topics.set('dead', 1));
+    const { member, clock, messages, kafka } = rig;
+    const refusal = new SluiceError('PAYLOAD_TOO_LARGE', 'unpacks to too much');
+    const [batch, ...rest] = records(41, 'xy').map((record, at) => (at === 0 ? { ...record, refusal } : record));
+    const packed = { ...batch!, key: null, value: Buffer.from('packed') };
+    void member().events.fetched({ topic: 'a', partition: 0, records: [packed, ...rest], nextOffset: 43 });
+    await clock.run(0);
+    messages[0]?.ack();
+    await clock.run(1_000);
+    expect([kafka.producers[0]?.sent, member().told.at(-1)]).toEqual([['dead/0: packed'], 'commit a/0 43']);
+    expect(String(kafka.producers[0]?.batches[0]?.[0]?.records[0]?.headers['x-dead-reason'])).toBe(refusal.message);
   });
 
   it('passes over what is longer than maxBytes where there is no dead topic, and says so (B10)', async () => {
