@@ -75,7 +75,8 @@ export interface PlatformSocket {
   onclose: ((event: never) => void) | null;
   /** What has it is a socket of `ws`, and more than this. */
   readonly pause?: never;
-  send(data: string | Uint8Array<ArrayBuffer>): void;
+  /** Bytes that are not shared. Written so that TypeScript below 5.7, where `Uint8Array` takes no argument, reads it. */
+  send(data: string | (Uint8Array & { readonly buffer: ArrayBuffer })): void;
   close(code?: number, reason?: string): void;
 }
 
