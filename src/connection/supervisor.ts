@@ -251,7 +251,8 @@ function askedMs({ details }: SluiceError): number {
 function final(error: SluiceError, tries: number): SluiceError {
   if (!error.retriable) return error;
   const { code, message, details } = error;
-  return new SluiceError(code, `${message} Given up after ${tries} tries.`, { details, cause: error });
+  const said = /[.?!]$/.test(message) ? message : `${message}.`;
+  return new SluiceError(code, `${said} Given up after ${tries} tries.`, { details, cause: error });
 }
 
 /** Runs what may throw or reject while nobody can do anything about it any more. */

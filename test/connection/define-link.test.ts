@@ -97,6 +97,23 @@ describe('defineLink', () => {
     expect(r.walk).toEqual(['idle', 'connecting', 'reconnecting', 'connected']);
   });
 
+  it('says after how many tries it gave up, behind what went wrong last', () => {
+    for (const said of ['connect ECONNREFUSED', 'The broker is away.']) {
+      const clock = virtualClock();
+      const reasons: string[] = [];
+      const connect = (): never => {
+        throw new SluiceError('CONNECT_FAILED', said, { retriable: true });
+      };
+      const options = { clock, reconnect: backoff({ tries: 2 }) };
+      defineLink({ connector: 'rig', connect, disconnect: () => undefined }, options).use({
+        down: () => undefined,
+        fatal: ({ message }) => void reasons.push(message),
+      });
+      clock.advance(60_000);
+      expect(reasons).toEqual([`${said.replace(/\.$/, '')}. Given up after 2 tries.`]);
+    }
+  });
+
   it('waits between tries as the schedule says, with full jitter and never a hot loop (REC-07)', () => {
     const spread = Array.from({ length: 20 }, (_, seed) => {
       const clock = virtualClock({ seed });
