@@ -105,6 +105,8 @@ export const LINKAGE_CASES: readonly ConformanceCase[] = [
       const again = (): Uint8Array[] => lists.slice(3).flatMap(({ payload: items }) => items);
       await t.until('as many come again', () => again().length >= refused.length);
       t.same(idsOf(again()), idsOf(refused), 'what comes again');
+      for (const list of lists) list.ack();
+      await t.until('all are settled', () => counts().endsWith(' 0 open'));
     },
   },
   {
