@@ -144,7 +144,7 @@ async function open(makeRelay: (door: Door) => Promise<Relay>): Promise<Bench> {
     },
     raw: (bytes) => nonsense(server.port, bytes, door.token),
     defaults,
-    peek: { opened: () => proxy.accepted, open: () => proxy.open },
+    peek: { opened: () => proxy.accepted, open: () => proxy.open, passed: (direction) => proxy.passed[direction] },
     async close() {
       await proxy.close();
       await server.close();
@@ -196,6 +196,7 @@ export const webSocketFrames: Harness = {
     'net.heal',
     'peek.opened',
     'peek.open',
+    'peek.passed',
   ],
   skips: {
     'REC-06':
