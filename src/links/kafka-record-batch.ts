@@ -12,7 +12,8 @@ export interface KafkaBatchHead {
   readonly checksum: (bytes: Buffer) => number;
 }
 
-const GZIP = 1;
+/** The number of the compression that both drivers know. @internal */
+export const GZIP = 1;
 /** Bits of a batch. @internal */
 export const ATTRIBUTES = {
   compression: 0b111,

@@ -1,11 +1,13 @@
 import type { Buffer } from 'node:buffer';
-import { isSluiceError } from '../errors.js';
+import { isSluiceError, SluiceError } from '../errors.js';
 import type { KafkaHeaders, KafkaRecord } from './kafka-driver.js';
 import { AT, ATTRIBUTES, MAGIC } from './kafka-record-batch.js';
 import { refusedBatch } from './kafka-refused-batch.js';
 
 /** What a control record says. */
 const ABORT = 0;
+/** So many times what may come out of one batch may come out of an answer. @internal */
+export const UNPACKED_FACTOR = 4;
 
 /** A part of a partition, as it was read. @internal */
 export interface KafkaRead {
@@ -95,13 +97,16 @@ export function recordsOf(
   return { records, nextOffset };
 }
 
-/** The last one may be cut off, and comes again then. */
-function* batchesOf(bytes: Buffer): Generator<Buffer> {
+/** The last one may be cut off, and comes again then. @throws SluiceError `PROTOCOL_ERROR` for an older form @internal */
+export function* batchesOf(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; bytes.length - at >= AT.records;) {
     const end = at + AT.leaderEpoch + bytes.readInt32BE(at + AT.length);
     if (end > bytes.length) return;
     const magic = bytes[at + AT.magic];
-    if (magic !== MAGIC) throw new Error(`Records have the form of version ${magic}, which is older than Kafka 0.11.`);
+    if (magic !== MAGIC) {
+      const text = `Records have the form of version ${magic}, which is older than Kafka 0.11.`;
+      throw new SluiceError('PROTOCOL_ERROR', text);
+    }
     yield bytes.subarray(at, end);
     at = end;
   }

@@ -1,5 +1,6 @@
 import type { Assigner, Cluster, Consumer, EachBatchPayload, Kafka, KafkaMessage, PartitionAssigner } from 'kafkajs';
 import { headerBytes } from '../message/headers.js';
+import type { SluiceError } from '../errors.js';
 import type {
   KafkaConsumer,
   KafkaConsumerEvents,
@@ -14,6 +15,7 @@ import { unanswered } from './kafka-errors.js';
 import { leaveOutAborted } from './kafkajs-aborted.js';
 import { KafkaJsMember } from './kafkajs-member.js';
 import type { KafkaJsSockets } from './kafkajs-sockets.js';
+import { boundUnpacking } from './kafkajs-unpack.js';
 
 /** The name that clients of other languages use for the same way to share out. */
 const ASSIGNER = 'roundrobin';
@@ -177,6 +179,7 @@ export class KafkaJsConsumer implements KafkaConsumer {
     cluster.findBroker = async (node) => {
       const found = await broker(node);
       leaveOutAborted(found);
+      boundUnpacking(found, this.plan.maxUnpackedBytes);
       return found;
     };
     return Object.assign(assigner, { name: ASSIGNER });
@@ -262,6 +265,9 @@ class KafkaJsRecord implements KafkaRecord {
   }
   get headers(): KafkaHeaders | undefined {
     return this.message.headers;
+  }
+  get refusal(): SluiceError | undefined {
+    return (this.message as { readonly refusal?: SluiceError }).refusal;
   }
 }
 

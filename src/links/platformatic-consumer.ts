@@ -9,7 +9,7 @@ import type {
   KafkaOffset,
   KafkaPartitionName,
 } from './kafka-driver.js';
-import { recordsOf, type KafkaRead, type KafkaUnpacking } from './kafka-record-reader.js';
+import { recordsOf, UNPACKED_FACTOR, type KafkaRead, type KafkaUnpacking } from './kafka-record-reader.js';
 import { within } from './kafka-within.js';
 import type { PlatformaticCluster } from './platformatic-cluster.js';
 import { raw } from './platformatic-connection.js';
@@ -33,8 +33,6 @@ const MOVED: ReadonlySet<string | undefined> = new Set([
 const AGAIN_MS = 200;
 /** A partition that nobody leads for so long is the end of the consumer, which begins anew. */
 const TRIES = 50;
-/** So many times what may come out of one batch may come out of an answer. */
-const UNPACKED_FACTOR = 4;
 /** Read committed: a reader sees nothing of a transaction before its end. */
 const COMMITTED = 1;
 /** Each request says all that it asks for. */

@@ -2,6 +2,7 @@ import type * as Client from '@platformatic/kafka';
 import { Buffer } from 'node:buffer';
 import zlib from 'node:zlib';
 import { SluiceError } from '../errors.js';
+import { GZIP } from './kafka-record-batch.js';
 import type { KafkaAborted } from './kafka-record-reader.js';
 import { checkUnpacked } from './kafka-refused-batch.js';
 import { lz4Size } from './lz4-size.js';
@@ -28,7 +29,6 @@ interface Zstd {
 }
 
 const NOTHING = Buffer.alloc(0);
-const GZIP = 1;
 const SNAPPY = 2;
 const ZSTD = 4;
 /** How Java's client frames what it packs with snappy: a name, two versions, then pieces with their lengths. */
