@@ -253,7 +253,7 @@ export function checkArgument(owner: string, name: string, value: unknown, rule:
 export function configInvalid(owner: string, faults: readonly string[]): SluiceError {
   const more = faults.length > MAX_TOLD ? `; and ${faults.length - MAX_TOLD} more` : '';
   const told = `${owner}: ${faults.slice(0, MAX_TOLD).join('; ')}${more}`;
-  const text = told.endsWith('?') ? told : `${told}.`;
+  const text = /[.?]$/.test(told) ? told : `${told}.`;
   return new SluiceError('CONFIG_INVALID', text, { details: { owner, faults } });
 }
 

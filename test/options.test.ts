@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { backoff, isSluiceError } from 'sluice';
 import {
   checkOptions,
+  configInvalid,
   either,
   flag,
   having,
@@ -83,6 +84,8 @@ describe('checkOptions', () => {
     expect(faultsOf({ name: 'x', credits: 1 })).toEqual(["unknown option 'credits', did you mean 'credit'?"]);
     expect(faultsOf({ name: 'x', zzz: 1 })).toEqual(["unknown option 'zzz'"]);
     expect(() => checkOptions<object>('f', { nam: 1 }, { name: text })).toThrow(/did you mean 'name'\?$/);
+    expect(configInvalid('f', ['there is none.']).message).toBe('f: there is none.');
+    expect(configInvalid('f', ['there is none']).message).toBe('f: there is none.');
   });
 
   it('says of a name from elsewhere what it is called here, or what to do instead', () => {

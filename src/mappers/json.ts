@@ -14,7 +14,8 @@ const stringify = JSON.stringify as (value: unknown) => string | undefined;
 
 /**
  * JSON values. Decoding refuses what JSON.parse lets pass although it harms or changes later: keys that reach prototypes,
- * nesting without end, numbers that would be rounded. Encoding refuses what JSON.stringify leaves out or replaces.
+ * nesting without end, numbers that would be rounded. Encoding refuses what JSON.stringify leaves out or replaces;
+ * only a property that is `undefined` is absent.
  *
  * The value is checked once it is parsed; the text is looked at closely only where the value, or a look at its digits, shows a
  * sign of trouble.
