@@ -146,9 +146,9 @@ const UNKNOWN_MS = 3_000;
  */
 export function kafkaSource(
   link: KafkaLink,
-  options: KafkaSourceOptions & { readonly tombstones: true },
-): Flow<Uint8Array | null>;
-export function kafkaSource(link: KafkaLink, options: KafkaSourceOptions): Flow<Uint8Array>;
+  options: KafkaSourceOptions & { readonly tombstones?: false },
+): Flow<Uint8Array>;
+export function kafkaSource(link: KafkaLink, options: KafkaSourceOptions): Flow<Uint8Array | null>;
 export function kafkaSource(link: KafkaLink, options: KafkaSourceOptions): Flow<Uint8Array | null> {
   checkArgument('kafkaSource', 'link', link, called('a link made with kafkaLink', 'use', 'current'));
   check(options);

@@ -1,5 +1,5 @@
 import { CompressionTypes, Kafka, logLevel, type Message as KafkaMessage, type Producer } from 'kafkajs';
-import { backoff, type Message } from 'sluice';
+import { backoff, type Flow, type Message } from 'sluice';
 import { kafkaLink, kafkaSource, type KafkaDriverName, type KafkaLink, type KafkaSourceOptions } from 'sluice/kafka';
 import type { KafkaBroker } from '../brokers/kafka.js';
 import { collect, type Collected } from './collect.js';
@@ -79,7 +79,8 @@ export function kafkaHands(broker: () => KafkaBroker, driver: KafkaDriverName): 
     settle?: (message: Message<Uint8Array>) => void,
   ): Collected<Uint8Array> {
     const all = { topics: [name], group: `${name}-group`, ...timing, reconnect, ...options };
-    return collect(kafkaSource(linkOf(), all), settle ?? ((message) => void message.ack()));
+    // Null only for who asks for `tombstones`, and knows.
+    return collect(kafkaSource(linkOf(), all) as Flow<Uint8Array>, settle ?? ((message) => void message.ack()));
   }
 
   return { linkOf, topic, write, committed, read };

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { observe, SluiceError, type SluiceEvent } from 'sluice';
+import { observe, SluiceError, type Flow, type SluiceEvent } from 'sluice';
 import { kafkaSource, type KafkaMeta, type KafkaSourceOptions } from 'sluice/kafka';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { withScope, type SourceHandle } from '../../src/connection/scope.js';
@@ -25,7 +25,8 @@ async function open(options: Partial<KafkaSourceOptions> = {}, before?: (kafka: 
   const clock = virtualClock();
   const kafka = fakeKafka(clock);
   before?.(kafka);
-  const flow = kafkaSource(kafka.link, { topics: ['a'], group: 'g', clock, ...options });
+  // Null only for who asks for `tombstones`, and knows.
+  const flow = kafkaSource(kafka.link, { topics: ['a'], group: 'g', clock, ...options }) as Flow<Uint8Array>;
   let source: SourceHandle | undefined;
   const collected = withScope({ addSource: (one) => void (source = one) }, () => collect(flow));
   await clock.runUntil(() => kafka.members.length > 0, 1_000);

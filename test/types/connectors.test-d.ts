@@ -29,6 +29,10 @@ describe('every connector', () => {
     expectTypeOf(fileSource({ path: 'a' })).toEqualTypeOf<Flow<Uint8Array>>();
     expectTypeOf(amqpSource(amqp, { queue: 'a' })).toEqualTypeOf<Flow<Uint8Array>>();
     expectTypeOf(kafkaSource(kafka, { topics: ['a'], group: 'g' })).toEqualTypeOf<Flow<Uint8Array>>();
+    const [options, some] = [{ topics: ['a'], group: 'g' }, {} as { tombstones?: boolean }];
+    expectTypeOf(kafkaSource(kafka, { ...options, tombstones: false })).toEqualTypeOf<Flow<Uint8Array>>();
+    expectTypeOf(kafkaSource(kafka, { ...options, tombstones: true })).toEqualTypeOf<Flow<Uint8Array | null>>();
+    expectTypeOf(kafkaSource(kafka, { ...options, ...some })).toEqualTypeOf<Flow<Uint8Array | null>>();
     expectTypeOf(mqttSource(mqtt, { topics: 'a' })).toEqualTypeOf<Flow<Uint8Array>>();
     expectTypeOf(webSocketSource(webSocket)).toEqualTypeOf<Flow<WebSocketData>>();
   });
