@@ -70,6 +70,7 @@ export interface WebSocketDuplex extends Duplex<WebSocketData, WebSocketData> {
  * });
  * quotes.subscribe((message) => message.ack());
  * @throws SluiceError `CONFIG_INVALID` for an option out of range, or a missing `overflow` where there is no pausing
+ * Source: RFC 6455, 5.6 (data frames); it has no acknowledgements.
  * @see webSocketLink
  */
 export function webSocket(link: PausingWebSocketLink, options?: WebSocketOptions): WebSocketDuplex;

@@ -20,6 +20,7 @@ export interface TextOptions {
  * @param options `maxBytes`
  * @throws SluiceError from `decode`: `DECODE_FAILED` naming the first bad byte, `PAYLOAD_TOO_LARGE`; from `encode`:
  *   `ENCODE_FAILED` for anything but text and for half a surrogate pair, `PAYLOAD_TOO_LARGE`
+ * Source: RFC 3629; WHATWG Encoding, `fatal` and `ignoreBOM` of a TextDecoder.
  * @see lines
  */
 export function text(options: TextOptions = {}): Mapper<string> {

@@ -87,6 +87,7 @@ export type FileRecords<T> =
  * @throws SluiceError `CONFIG_INVALID`, `FILE_OUTSIDE_ROOT`. Messages are nacked with `FILE_FULL`, `ENCODE_FAILED` (dead),
  *   and when the file cannot be opened `FILE_DENIED`, `FILE_MISSING` (its folder), `FILE_IS_DIRECTORY`,
  *   `FILE_NOT_REGULAR`, `FILE_LINK_LOOP`, `CONFIG_INVALID` (its head is not that of the format)
+ * Source: POSIX, open (O_APPEND) and fdatasync.
  * @see fileSource
  */
 export function fileSink<T>(options: FileSinkOptions & FileRecords<T>): Sink<T>;

@@ -19,6 +19,7 @@ import type { WebSocketData } from '../links/websocket-wire.js';
  * const texts = orders.pipe(payload((order) => JSON.stringify(order)));
  * run(texts, webSocketSink(webSocketLink({ url: 'wss://desk.example' })));
  * @throws SluiceError `CONFIG_INVALID` for an option out of range
+ * Source: RFC 6455, 5.6 (data frames).
  * @see webSocketSource
  */
 export function webSocketSink(link: WebSocketLink, options: SinkOptions = {}): Sink<WebSocketData> {

@@ -53,6 +53,7 @@ export interface OffsetStore {
  * @param path the file to keep it in; the same name with `.tmp` is used too
  * @throws SluiceError from `load`: `OFFSET_INVALID` when the file holds something else, `FILE_…`; from `save`: `OFFSET_INVALID`
  *   when somebody else saves to it as well, `FILE_…`
+ * Source: POSIX, rename (one file or the other, never neither) and fdatasync.
  * @see fileSource
  */
 export function fileOffsets(path: string): OffsetStore {

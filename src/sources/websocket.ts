@@ -19,6 +19,7 @@ import type { WebSocketData } from '../links/websocket-wire.js';
  * const link = webSocketLink({ url: 'wss://feed.example' });
  * webSocketSource(link, { overflow: 'drop-oldest', credit: 16 }).subscribe((message) => message.ack());
  * @throws SluiceError `CONFIG_INVALID` for an option out of range, or a missing `overflow` where there is no pausing
+ * Source: RFC 6455, 5.6 (data frames), 5.5 (pings and pongs).
  * @see webSocketSink
  * @see webSocket
  */
