@@ -39,7 +39,8 @@ export function checkTls(
   tls: object | undefined,
   own: Readonly<Record<string, OptionRule>> = { servername: text },
 ): void {
-  if (tls === undefined) return;
+  // What a function gives is looked at before each try.
+  if (tls === undefined || typeof tls === 'function') return;
   checkOptions<Record<string, unknown>>(
     owner,
     tls as Record<string, unknown>,

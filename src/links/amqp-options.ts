@@ -38,8 +38,11 @@ export interface AmqpLinkOptions extends LinkOptions {
   readonly password?: string | (() => string | PromiseLike<string>);
   /** What has to exist; declared whenever a source or sink opens. Default: nothing is declared. */
   readonly topology?: AmqpTopology;
-  /** Default: the certificates that Node trusts. */
-  readonly tls?: AmqpTls;
+  /**
+   * A function is asked before each connection, so that a certificate that was renewed is used by the next one. Default: the
+   * certificates that Node trusts.
+   */
+  readonly tls?: AmqpTls | (() => AmqpTls | PromiseLike<AmqpTls>);
   /**
    * Sends user and password over `amqp://` to another machine, where whoever is on the way can read them. Default false; without a
    * login what travels so is reported as `connection.insecure`, once.
@@ -88,7 +91,7 @@ export function checkAmqpLink(options: AmqpLinkOptions): AmqpTarget {
       username: text,
       password: either(text, callable),
       topology: having(),
-      tls: having(),
+      tls: either(having(), callable),
       dangerouslyAllowPlainText: flag,
       name: text,
       heartbeatMs: integer(1_000),

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import { askedText } from '../connection/asked-text.js';
+import { askedTls } from '../connection/asked-tls.js';
 import { defineLink, type Link, type LinkContext } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
 import { insecureWarning } from '../connection/insecure-warning.js';
@@ -137,10 +138,11 @@ async function connect(
   const attempt = new AbortController();
   context.abandoned(() => attempt.abort());
   const login = { ...target, password: (await askedText('amqpLink', 'password', password)) ?? target.password };
+  const secured = await askedTls('amqpLink tls', tls);
   // A socket that is given a signal which has ended before connects all the same, and nobody would have it.
   attempt.signal.throwIfAborted();
   const settings = {
-    ...tls,
+    ...secured,
     signal: attempt.signal,
     noDelay: true,
     keepAlive: true,

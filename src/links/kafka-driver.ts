@@ -7,7 +7,8 @@ import type { KafkaSasl, KafkaTls } from './kafka-security.js';
 export interface KafkaCluster {
   readonly brokers: readonly string[];
   readonly clientId: string;
-  readonly tls: KafkaTls | undefined;
+  /** Asked for each client or connection; undefined where there is none. */
+  tls(): Promise<KafkaTls | undefined>;
   readonly sasl: KafkaSasl | undefined;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;

@@ -23,7 +23,7 @@ export type KafkaSasl =
   | { readonly mechanism: 'oauthbearer'; readonly token: () => string | PromiseLike<string> };
 
 /** Throws CONFIG_INVALID for what is no login or no TLS; never with a secret in it. @internal */
-export function checkSecurity(tls: boolean | KafkaTls | undefined, sasl: KafkaSasl | undefined): void {
+export function checkSecurity(tls: boolean | object | undefined, sasl: KafkaSasl | undefined): void {
   if (typeof tls === 'object') checkTls('kafkaLink tls', tls);
   if (sasl === undefined) return;
   const { mechanism } = sasl as Partial<KafkaSasl>;

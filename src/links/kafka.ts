@@ -1,8 +1,9 @@
+import { askedTls } from '../connection/asked-tls.js';
 import { defineLink, LINK_RULES, type Link, type LinkOptions } from '../connection/define-link.js';
 import { insecureWarning } from '../connection/insecure-warning.js';
 import { type CredentialsOnTheWay, refusePlainText } from '../connection/refuse-plain-text.js';
 import { SluiceError } from '../errors.js';
-import { checkOptions, either, flag, having, integer, oneOf, required, text } from '../options.js';
+import { callable, checkOptions, either, flag, having, integer, oneOf, required, text } from '../options.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
 import { kafkaError, kafkaErrorType } from './kafka-errors.js';
 import { checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
@@ -23,8 +24,11 @@ export interface KafkaLinkOptions extends LinkOptions {
   readonly driver?: KafkaDriverName;
   /** How the brokers' logs and quotas name it. Default `sluice`. */
   readonly clientId?: string;
-  /** TLS, with the roots of Node or as the object says. Default false. */
-  readonly tls?: boolean | KafkaTls;
+  /**
+   * TLS, with the roots of Node or as the object says. A function is asked before connections are opened, so that a certificate that
+   * was renewed is used by the next ones. Default false.
+   */
+  readonly tls?: boolean | KafkaTls | (() => KafkaTls | PromiseLike<KafkaTls>);
   /** Default: no login. */
   readonly sasl?: KafkaSasl;
   /**
@@ -99,7 +103,7 @@ export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
       brokers: required(brokerList),
       driver: oneOf(...Object.keys(DRIVERS)),
       clientId: text,
-      tls: either(flag, having()),
+      tls: either(flag, having(), callable),
       sasl: having('mechanism'),
       dangerouslyAllowPlainText: flag,
       requestTimeoutMs: integer(1_000, 10_000),
@@ -125,7 +129,7 @@ export function linkTo(driver: KafkaDriver, options: KafkaLinkOptions): KafkaLin
         const cluster: KafkaCluster = {
           brokers,
           clientId,
-          tls: tls === true ? {} : tls === false ? undefined : tls,
+          tls: () => askedTls('kafkaLink tls', tls === true ? {} : tls === false ? undefined : tls),
           sasl,
           connectTimeoutMs,
           requestTimeoutMs,

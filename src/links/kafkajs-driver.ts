@@ -2,7 +2,7 @@ import type { Admin, Kafka, KafkaConfig, Mechanism, SASLOptions } from 'kafkajs'
 import { peerMissing } from '../connection/load-peer.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
 import { kafkaErrorType, unanswered } from './kafka-errors.js';
-import type { KafkaSasl } from './kafka-security.js';
+import type { KafkaSasl, KafkaTls } from './kafka-security.js';
 import { within } from './kafka-within.js';
 import { bearerLogin } from './kafkajs-bearer.js';
 import { KafkaJsConsumer } from './kafkajs-consumer.js';
@@ -23,10 +23,12 @@ export const kafkaJsDriver: KafkaDriver = {
   async connect(cluster, events) {
     const kafkajs = await import('kafkajs').catch(peerMissing('kafkajs', '^2.2.4'));
     const { Kafka: Client, logLevel, PartitionAssigners } = kafkajs;
-    const make = (sockets: KafkaJsSockets): Kafka =>
-      new Client({ ...configOf(cluster), logLevel: logLevel.NOTHING, socketFactory: sockets.factory });
+    const make = async (sockets: KafkaJsSockets): Promise<Kafka> => {
+      const config = configOf(cluster, await cluster.tls());
+      return new Client({ ...config, logLevel: logLevel.NOTHING, socketFactory: sockets.factory });
+    };
     const sockets = new KafkaJsSockets(cluster.clock, events);
-    const admin = make(sockets).admin();
+    const admin = (await make(sockets)).admin();
     const { REQUEST_TIMEOUT } = admin.events;
     admin.on(REQUEST_TIMEOUT, () => events.lost(unanswered()));
     try {
@@ -40,7 +42,7 @@ export const kafkaJsDriver: KafkaDriver = {
       ...questions(admin, cluster),
       async consumer(plan, consumerEvents) {
         const own = new KafkaJsSockets(cluster.clock, consumerEvents);
-        const consumer = new KafkaJsConsumer(make(own), PartitionAssigners.roundRobin, plan, consumerEvents, own);
+        const consumer = new KafkaJsConsumer(await make(own), PartitionAssigners.roundRobin, plan, consumerEvents, own);
         await consumer.start().catch(async (error: unknown) => {
           await consumer.close();
           throw error;
@@ -49,7 +51,7 @@ export const kafkaJsDriver: KafkaDriver = {
       },
       async producer(plan, producerEvents) {
         const own = new KafkaJsSockets(cluster.clock, producerEvents);
-        const producer = new KafkaJsProducer(make(own), kafkajs.CompressionTypes, plan, producerEvents, own);
+        const producer = new KafkaJsProducer(await make(own), kafkajs.CompressionTypes, plan, producerEvents, own);
         await producer.start().catch(async (error: unknown) => {
           await producer.close();
           throw error;
@@ -102,8 +104,8 @@ function questions(
   };
 }
 
-function configOf(cluster: KafkaCluster): KafkaConfig {
-  const { brokers, clientId, tls, sasl, connectTimeoutMs, requestTimeoutMs } = cluster;
+function configOf(cluster: KafkaCluster, tls: KafkaTls | undefined): KafkaConfig {
+  const { brokers, clientId, sasl, connectTimeoutMs, requestTimeoutMs } = cluster;
   return {
     brokers: [...brokers],
     clientId,

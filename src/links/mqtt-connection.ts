@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { askedText } from '../connection/asked-text.js';
+import { askedTls } from '../connection/asked-tls.js';
 import type { LinkContext } from '../connection/define-link.js';
 import { peerMissing } from '../connection/load-peer.js';
 import { maybeExpired } from '../connection/maybe-expired.js';
@@ -8,7 +9,7 @@ import type { MqttClient, MqttConnack, MqttPublish } from './mqtt-client.js';
 import { connectionFailed, disconnected, isUnreadRefusal, refusedUnread, refusedWithGoodbye } from './mqtt-errors.js';
 import { MqttIds } from './mqtt-ids.js';
 import { wholeSeconds } from './mqtt-message.js';
-import type { MqttLinkOptions, MqttWill } from './mqtt-options.js';
+import type { MqttLinkOptions, MqttTls, MqttWill } from './mqtt-options.js';
 import { MqttQuota } from './mqtt-quota.js';
 import type { MqttClaim } from './mqtt-sessions.js';
 import type { MqttTarget } from './mqtt-target.js';
@@ -75,12 +76,15 @@ export async function openMqtt(
   const attempt = new AbortController();
   context.abandoned(() => attempt.abort());
   const { default: mqtt } = await import('mqtt').catch(peerMissing('mqtt', '^5.0.0'));
-  const password = await askedText('mqttLink', 'password', options.password);
+  const asked = {
+    password: await askedText('mqttLink', 'password', options.password),
+    tls: await askedTls('mqttLink tls', options.tls),
+  };
   // Nobody would have the socket.
   attempt.signal.throwIfAborted();
   let client: MqttClient;
   try {
-    client = mqtt.connect(clientOptions(options, target, plan, password) as never) as unknown as MqttClient;
+    client = mqtt.connect(clientOptions(options, target, plan, asked) as never) as unknown as MqttClient;
   } catch (error) {
     throw connectionFailed(error, false);
   }
@@ -190,14 +194,13 @@ function clientOptions(
   options: MqttLinkOptions,
   target: MqttTarget,
   plan: MqttSessionPlan,
-  password: string | undefined,
+  { password, tls }: { readonly password: string | undefined; readonly tls: MqttTls | undefined },
 ): Record<string, unknown> {
   const {
     protocolVersion = '5',
     heartbeatMs = MQTT_HEARTBEAT_MS,
     connectTimeoutMs = 10_000,
     topicAliases = 0,
-    tls,
   } = options;
   const isFive = protocolVersion === '5';
   const { protocol, hostname, port, path } = target;

@@ -61,8 +61,11 @@ export interface MqttLinkOptions extends LinkOptions {
   readonly username?: string;
   /** A function is asked before each connection, so that an expired token is replaced. Default: that of the URL, or none. */
   readonly password?: string | (() => string | PromiseLike<string>);
-  /** Default: the certificates that Node, or the browser, trusts. */
-  readonly tls?: MqttTls;
+  /**
+   * A function is asked before each connection, so that a certificate that was renewed is used by the next one. Default: the
+   * certificates that Node, or the browser, trusts.
+   */
+  readonly tls?: MqttTls | (() => MqttTls | PromiseLike<MqttTls>);
   /** Of the connection that sinks publish over; a source has one of its own. Default: none. */
   readonly will?: MqttWill;
   /**
@@ -110,7 +113,7 @@ export function checkMqttLink(options: MqttLinkOptions): MqttTarget {
       clientId: utf8,
       username: utf8,
       password: either(text, callable),
-      tls: having(),
+      tls: either(having(), callable),
       will: having(),
       topicAliases: integer(0, 65_535),
       dangerouslyAllowPlainText: flag,

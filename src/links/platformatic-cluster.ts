@@ -161,13 +161,14 @@ export class PlatformaticCluster {
   }
 
   private async connected(address: KafkaAddress, gone: () => void): Promise<PlatformaticConnection> {
+    const tls = await this.cluster.tls();
     if (this.isOver) throw new Error('The client is closed.');
     const events: KafkaEvents = {
       // Until it is ready whoever asks hears of it, and knows the reason.
       lost: (error) => (this.isReady ? this.events.lost(error) : undefined),
       alive: () => this.events.alive(),
     };
-    const one = new PlatformaticConnection(this.client, address, this.cluster, events, () => {
+    const one = new PlatformaticConnection(this.client, address, this.cluster, events, tls, () => {
       this.all.delete(one);
       gone();
     });

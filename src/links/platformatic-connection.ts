@@ -3,7 +3,7 @@ import type * as Client from '@platformatic/kafka';
 import { askedText } from '../connection/asked-text.js';
 import { SluiceError } from '../errors.js';
 import type { KafkaCluster, KafkaEvents } from './kafka-driver.js';
-import type { KafkaSasl } from './kafka-security.js';
+import type { KafkaSasl, KafkaTls } from './kafka-security.js';
 import { unanswered } from './kafka-errors.js';
 
 /** What the package exports. @internal */
@@ -48,9 +48,10 @@ export class PlatformaticConnection {
     to: KafkaAddress,
     cluster: KafkaCluster,
     events: KafkaEvents,
+    tls: KafkaTls | undefined,
     gone: () => void,
   ) {
-    const { clientId, tls, sasl, connectTimeoutMs } = cluster;
+    const { clientId, sasl, connectTimeoutMs } = cluster;
     this.cluster = cluster;
     this.events = events;
     this.gone = gone;

@@ -1,3 +1,4 @@
+import { askedTls } from '../connection/asked-tls.js';
 import { checkTls, type TlsOptions } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
@@ -69,8 +70,11 @@ export interface NodeWebSocketLinkOptions extends Omit<WebSocketLinkOptions, 'cl
   readonly headers?:
     | Readonly<Record<string, string>>
     | (() => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>);
-  /** Default: the certificates that Node trusts. */
-  readonly tls?: WebSocketTls;
+  /**
+   * A function is asked before each try, so that a certificate that was renewed is used by the next one. Default: the
+   * certificates that Node trusts.
+   */
+  readonly tls?: WebSocketTls | (() => WebSocketTls | PromiseLike<WebSocketTls>);
   /**
    * Lets credentials travel over `ws:` to another machine, where anybody on the way can read them. Default false; without
    * credentials what travels so is reported as `connection.insecure`, once.
@@ -108,6 +112,13 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   perMessageDeflate: 'nothing is compressed',
 };
 
+const OWN_TLS = { servername: text, dangerouslySkipVerify: flag };
+
+/** What TLS is done with in one try. @internal */
+export function tlsOf({ tls }: LinkSettings): Promise<WebSocketTls | undefined> {
+  return askedTls('webSocketLink tls', tls, OWN_TLS);
+}
+
 /** Checks and types the options. @internal */
 export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLinkOptions): LinkSettings {
   const settings: LinkSettings = options;
@@ -129,13 +140,13 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
       closeTimeoutMs: numeric(0),
       ping: callable,
       headers: either(having(), callable),
-      tls: having(),
+      tls: either(having(), callable),
       dangerouslyAllowPlainText: flag,
       heartbeatMs: numeric(10),
     },
     ELSEWHERE,
   );
-  checkTls('webSocketLink tls', settings.tls, { servername: text, dangerouslySkipVerify: flag });
+  checkTls('webSocketLink tls', settings.tls, OWN_TLS);
   const faults: string[] = [];
   if (typeof settings.url === 'string') {
     const { headers, dangerouslyAllowPlainText } = settings;
@@ -195,9 +206,9 @@ export function checkTry(
 export function wsOptions(
   settings: LinkSettings,
   headers: Readonly<Record<string, string>> | undefined,
+  { dangerouslySkipVerify = false, ...tls }: WebSocketTls,
   maxPayload: number,
 ): Record<string, unknown> {
-  const { dangerouslySkipVerify = false, ...tls } = settings.tls ?? {};
   return {
     ...tls,
     minVersion: 'TLSv1.2',

@@ -10,6 +10,7 @@ import {
   checkLinkOptions,
   checkTry,
   isPausing,
+  tlsOf,
   wsOptions,
   type NodeWebSocketLinkOptions,
   type WebSocketLinkOptions,
@@ -90,11 +91,12 @@ export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkO
     const { clock } = context;
     const url = typeof settings.url === 'function' ? await settings.url() : settings.url;
     const headers = typeof settings.headers === 'function' ? await settings.headers() : settings.headers;
+    const tls = await tlsOf(settings);
     checkTry(url, headers, settings.dangerouslyAllowPlainText);
     const { protocol, hostname } = new URL(url);
     warn({
       isSecure: protocol === 'wss:',
-      isUnverified: settings.tls?.dangerouslySkipVerify,
+      isUnverified: tls?.dangerouslySkipVerify,
       hosts: [hostname],
       dangerouslyAllowPlainText: settings.dangerouslyAllowPlainText,
     });
@@ -105,7 +107,7 @@ export function webSocketLink(options: WebSocketLinkOptions | NodeWebSocketLinkO
       protocols,
       clock,
       maxBytes,
-      options: wsOptions(settings, headers, maxBytes),
+      options: wsOptions(settings, headers, tls ?? {}, maxBytes),
     });
     attempt.drop = () => opening.drop();
     if (attempt.isDropped) opening.drop();

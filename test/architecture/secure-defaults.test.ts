@@ -40,8 +40,6 @@ const WITHOUT: Readonly<Record<string, string>> = {
   S23: 'there are no replies yet',
   S28: 'a dead letter goes to the sink that the user gives',
   'amqp S04': 'the protocol has no compression',
-  'amqp S14': 'certificates go to the client as they are given',
-  'kafka S14': 'certificates go to the client as they are given',
 };
 
 /** Where the evidence of a row is that is not of one connector: mappers, router, and the cases of the suite. */

@@ -1,4 +1,4 @@
-import { makeCertificate } from '../helpers/certificate.js';
+import { makeCertificate, type Certificate } from '../helpers/certificate.js';
 import type { KafkaSettings } from './kafka-settings.js';
 import type { KafkaLogin } from './kafka.js';
 
@@ -15,6 +15,7 @@ export interface Secured {
 export function kafkaSecured(port: number): Secured | undefined {
   const certificate = makeCertificate();
   if (typeof certificate === 'string') return undefined;
+  const clients = [makeCertificate('first.example'), makeCertificate('renewed.example')] as [Certificate, Certificate];
   const { cert, key } = certificate;
   const { username, password } = SCRAM;
   const module = 'org.apache.kafka.common.security';
@@ -29,7 +30,11 @@ export function kafkaSecured(port: number): Secured | undefined {
       [named('ssl.keystore.type')]: 'PEM',
       [named('ssl.keystore.certificate.chain')]: lines(cert),
       [named('ssl.keystore.key')]: lines(key),
+      // Whoever shows a certificate has to show one that is trusted.
+      [named('ssl.client.auth')]: 'requested',
+      [named('ssl.truststore.type')]: 'PEM',
+      [named('ssl.truststore.certificates')]: lines(clients.map((one) => one.cert).join('')),
     },
-    login: { url: `localhost:${port}`, ca: cert, username, password },
+    login: { url: `localhost:${port}`, ca: cert, username, password, clients },
   };
 }

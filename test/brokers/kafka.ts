@@ -1,3 +1,4 @@
+import type { Certificate } from '../helpers/certificate.js';
 import type { Broker, Found, Way } from './broker.js';
 import { environment } from './environment.js';
 import { findBroker } from './find-broker.js';
@@ -26,6 +27,8 @@ export interface KafkaLogin {
   readonly ca: string;
   readonly username: string;
   readonly password: string;
+  /** Clients may show one of these, and no other. */
+  readonly clients: readonly [Certificate, Certificate];
 }
 
 /** What is reached over an address is a real one. */

@@ -3,17 +3,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A self-signed certificate for `localhost` that is valid for a day. */
+/** A self-signed certificate that is valid for a day. */
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
 }
 
-/** Makes a certificate with the program `openssl`; a text that says so where there is none. */
-export function makeCertificate(): Certificate | string {
+/** Makes a certificate for a name with the program `openssl`; a text that says so where there is none. */
+export function makeCertificate(name = 'localhost'): Certificate | string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-certificate-'));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`];
   try {
     execFileSync(
       'openssl',

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { filter, firstValueFrom } from 'rxjs';
 import { expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
@@ -499,6 +500,36 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
       await until(() => expect(refused.errors).toMatchObject([{ code: 'AUTH_FAILED' }]));
       expect(String(refused.errors)).not.toContain('guest');
     }
+  });
+
+  it('asks what to trust before each connection, leaves the one that is open, and ends where that is of no use (S14, REC-12)', async (context) => {
+    const { secured, how } = broker();
+    if (secured === undefined) return context.skip(`${how}: it has no listener with TLS`);
+    const { port } = new URL(secured.url);
+    const proxy = await faultProxy({ port: Number(port) });
+    onTestFinished(() => proxy.close());
+    let current: { readonly ca?: string } = { ca: secured.ca };
+    let asked = 0;
+    const trusting = amqpLink({
+      url: secured.url.replace(`:${port}`, `:${proxy.port}`),
+      async tls() {
+        asked += 1;
+        return { servername: 'localhost', ...current };
+      },
+      topology: { queues: [{ name: 'renewed', type: 'classic' }] },
+      reconnect,
+    });
+    const reader = read(trusting, 'renewed', {}, (message) => void message.ack());
+    const writer = write(amqpLink({ url: broker().url, reconnect }), { routingKey: 'renewed' });
+    await firstValueFrom(trusting.reading.status$.pipe(filter((status) => status === 'connected')));
+    writer.send('renewed', 'before');
+    await until(() => expect(texts(reader)).toEqual(['before']));
+    current = {};
+    writer.send('renewed', 'after');
+    await until(() => expect(texts(reader)).toEqual(['before', 'after']));
+    proxy.rst();
+    await until(() => expect(reader.errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]));
+    expect(asked).toBe(2);
   });
 
   it('asks for the password before each connection, and anew where it is refused what it was allowed before (S21)', async (context) => {

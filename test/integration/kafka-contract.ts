@@ -55,6 +55,7 @@ const features: Features = {
   transactional: true,
   tokenRefresh: true,
   tls: true,
+  mtls: true,
 };
 
 const PARTITIONS = 2;

@@ -6,7 +6,8 @@ import { CompressionTypes, Kafka, logLevel, type Producer, type Transaction } fr
 import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
-import { collect } from '../helpers/collect.js';
+import { makeCertificate, type Certificate } from '../helpers/certificate.js';
+import { collect, type Collected } from '../helpers/collect.js';
 import { kafkaHands, reconnect, text, timing } from '../helpers/kafka-hands.js';
 import { lasts } from '../helpers/lasts.js';
 import { recorder } from '../helpers/message.js';
@@ -310,6 +311,43 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
         for (const { subscription } of [reader, later]) subscription.unsubscribe();
       },
     );
+
+    it('shows the certificate that is there when a client begins, leaves those that are open, and ends with one that is not trusted (S14, REC-12)', async (context) => {
+      if (broker().secured === undefined)
+        context.skip('no broker of this test, or no openssl to make certificates with');
+      const { url, ca, username, password, clients } = broker().secured as KafkaLogin;
+      const name = await topic(1);
+      let current = clients[0];
+      let asked = 0;
+      const link = linkOf({
+        brokers: [url],
+        async tls() {
+          asked += 1;
+          return { ca, cert: current.cert, key: current.key };
+        },
+        sasl: { mechanism: 'plain', username, password },
+      });
+      const reading = (group: string): Collected<Uint8Array> =>
+        collect(kafkaSource(link, { topics: [name], group: `${name}-${group}`, ...timing, reconnect }), (message) => {
+          message.ack();
+        });
+      const first = reading('first');
+      await write(name, [{ partition: 0, value: 'a' }]);
+      await until(() => expect(first.payloads.map(text)).toEqual(['a']));
+      current = clients[1];
+      const before = asked;
+      const second = reading('second');
+      await until(() => expect(second.payloads.map(text)).toEqual(['a']));
+      expect(asked).toBeGreaterThan(before);
+      current = makeCertificate('unknown.example') as Certificate;
+      const third = reading('third');
+      await until(() => expect(third.errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]));
+      await write(name, [{ partition: 0, value: 'b' }]);
+      for (const one of [first, second]) {
+        await until(() => expect(one.payloads.map(text)).toEqual(['a', 'b']));
+        one.subscription.unsubscribe();
+      }
+    });
 
     it('finds a peer that is gone without a word within 15 s at default options, idle and busy (G8)', async (context) => {
       const behind = broker().behindProxy;

@@ -44,6 +44,7 @@ const common: Features = {
   reconnects: true,
   sessionResume: true,
   tls: true,
+  mtls: true,
   tokenRefresh: true,
 };
 const features: Readonly<Record<Version, Features>> = {

@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
-import { deadLetter, each, fromAsyncIterable, headerText, observe, run, type SluiceEvent } from 'sluice';
+import { backoff, deadLetter, each, fromAsyncIterable, headerText, observe, run, type SluiceEvent } from 'sluice';
 import { mqttLink, mqttSink, mqttSource, type MqttLinkOptions, type MqttMeta } from 'sluice/mqtt';
+import { faultProxy } from 'sluice/testing-node';
 import type { Broker } from '../brokers/broker.js';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { freePort } from '../brokers/free-port.js';
 import { mosquitto } from '../brokers/mosquitto.js';
-import { makeCertificate } from '../helpers/certificate.js';
+import { makeCertificate, type Certificate } from '../helpers/certificate.js';
 import { consume, texts } from '../helpers/consume.js';
 import { mqttPasswords } from '../helpers/mqtt-passwords.js';
 import { recorder } from '../helpers/message.js';
@@ -20,6 +21,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const ports = { websocket: 0, tls: 0, mutual: 0 };
 const certificate = makeCertificate();
+/** Trusted by the broker as well. */
+const renewed = makeCertificate('renewed.example') as Certificate;
+const reconnect = backoff({ initialMs: 20, maxMs: 100, minMs: 5 });
 let names = 0;
 const fresh = (hint: string): string => `${hint}-${process.pid}-${(names += 1)}`;
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -38,7 +42,8 @@ async function withEverything(): Promise<Broker> {
     for (const kind of ['cert', 'key'] as const) writeFileSync(join(folder, `${kind}.pem`), certificate[kind]);
     for (const port of [ports.tls, ports.mutual])
       settings.push(`listener ${port} 127.0.0.1`, `certfile ${folder}/cert.pem`, `keyfile ${folder}/key.pem`);
-    settings.push(`cafile ${folder}/cert.pem`, 'require_certificate true');
+    writeFileSync(join(folder, 'clients.pem'), certificate.cert + renewed.cert);
+    settings.push(`cafile ${folder}/clients.pem`, 'require_certificate true');
   }
   return mosquitto(settings);
 }
@@ -103,6 +108,47 @@ brokerSuite('MQTT on Mosquitto, feature by feature', withEverything, (broker) =>
       const reader = consume(mqttSource(mqttLink({ url, tls: { ...tls, ...wrong } }), { topics: 'x' }));
       await until(() => expect(reader.error).toMatchObject({ code: 'AUTH_FAILED' }));
     }
+  });
+
+  it('shows the certificate that is there when it connects again, and ends with one that is not trusted (S14, REC-12)', async (context) => {
+    if (typeof certificate === 'string') return context.skip(`no certificate was made: ${certificate}`);
+    const proxy = await faultProxy({ port: ports.mutual });
+    const files = { ca: certificate.cert, servername: 'localhost' };
+    let asked = 0;
+    let current: object = certificate;
+    const tls = async (): Promise<object> => {
+      asked += 1;
+      return { ...files, ...current };
+    };
+    const link = mqttLink({ url: `mqtts://127.0.0.1:${proxy.port}`, tls, reconnect });
+    const topic = fresh('renewed');
+    const reader = consume(mqttSource(link, { topics: topic }));
+    const send = (text: string): void => void run(fromAsyncIterable([bytes(text)]), mqttSink(plain, { topic }));
+    const plain = mqttLink({ url: broker().url });
+    await until(() => expect(asked).toBe(1));
+    await until(() => {
+      send('a');
+      expect(reader.messages.length).toBeGreaterThan(0);
+    });
+    // What is open stays, whatever is there by now.
+    current = renewed;
+    const before = reader.messages.length;
+    await until(() => {
+      send('b');
+      expect(reader.messages.length).toBeGreaterThan(before);
+    });
+    expect(asked).toBe(1);
+    proxy.rst();
+    await until(() => {
+      send('c');
+      expect(texts(reader.messages)).toContain('c');
+    });
+    expect(asked).toBe(2);
+    current = makeCertificate('unknown.example') as object;
+    proxy.rst();
+    await until(() => expect(reader.error).toMatchObject({ code: 'AUTH_FAILED' }));
+    expect(asked).toBe(3);
+    await proxy.close();
   });
 
   it('is let in with the right password, and ends with a wrong one at the first try (REC-12)', async () => {

@@ -1,7 +1,10 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { kafkaLink } from 'sluice/kafka';
+import { backoff } from 'sluice';
+import { kafkaLink, kafkaSource } from 'sluice/kafka';
 import { checkSecurity } from '../../src/links/kafka-security.js';
+import { collect } from '../helpers/collect.js';
+import { until } from '../helpers/until.js';
 
 function refusal(tls: unknown, sasl?: unknown): string {
   try {
@@ -34,6 +37,27 @@ describe('the security of a link', () => {
   ])('is refused: %j %j', (tls, sasl, text) => {
     expect(refusal(tls, sasl)).toContain(text);
   });
+
+  it.each(['kafkajs', '@platformatic/kafka'] as const)(
+    'is asked for before it connects over %s, tried again where it cannot be told, and ends with what is none (S14)',
+    async (driver) => {
+      let asked = 0;
+      const link = kafkaLink({
+        driver,
+        brokers: ['127.0.0.1:1'],
+        tls() {
+          asked += 1;
+          if (asked === 1) throw new Error('The vault is sealed.');
+          return { key: 'hidden' };
+        },
+        reconnect: backoff({ initialMs: 5, maxMs: 10, minMs: 1 }),
+      });
+      const { errors } = collect(kafkaSource(link, { topics: ['a'], group: 'g' }));
+      await until(() => expect(errors).toMatchObject([{ code: 'CONFIG_INVALID' }]));
+      expect(asked).toBe(2);
+      expect(inspect(errors, { depth: 10 })).not.toContain('hidden');
+    },
+  );
 
   it('shows no secret when it is refused (SEC-02, S21)', () => {
     const sasl = { mechanism: 'plain', username: 7, password: ['hidden'], passwort: 'hidden' };

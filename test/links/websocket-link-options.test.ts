@@ -95,7 +95,7 @@ describe('options of webSocketLink', () => {
 
 describe('what the package ws is given', () => {
   it('checks certificates, compresses nothing, follows nowhere and takes 1 MiB at most (S03, S04, S13)', () => {
-    expect(wsOptions({ url: 'wss://x' }, undefined, 1_048_576)).toEqual({
+    expect(wsOptions({ url: 'wss://x' }, undefined, {}, 1_048_576)).toEqual({
       minVersion: 'TLSv1.2',
       rejectUnauthorized: true,
       headers: {},
@@ -109,7 +109,7 @@ describe('what the package ws is given', () => {
 
   it('skips the check only when that is written out', () => {
     const tls = { ca: 'pem', dangerouslySkipVerify: true };
-    expect(wsOptions({ url: 'wss://x', tls }, { a: 'b' }, 5)).toMatchObject({
+    expect(wsOptions({ url: 'wss://x' }, { a: 'b' }, tls, 5)).toMatchObject({
       ca: 'pem',
       rejectUnauthorized: false,
       headers: { a: 'b' },

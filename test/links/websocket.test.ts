@@ -9,7 +9,7 @@ import { backoff, observe, type Flow, type Message, type SluiceEvent } from 'slu
 import { faultProxy } from 'sluice/testing-node';
 import { webSocketLink, webSocketSink, webSocketSource, type NodeWebSocketLinkOptions } from 'sluice/websocket';
 import { webSocketServer } from 'sluice/websocket-server';
-import { makeCertificate } from '../helpers/certificate.js';
+import { makeCertificate, type Certificate } from '../helpers/certificate.js';
 import { collect, type Collected } from '../helpers/collect.js';
 import { until } from '../helpers/until.js';
 import { bareServer, give } from '../helpers/websocket.js';
@@ -373,6 +373,38 @@ describe('TLS (S13)', () => {
     const skipped = read(webSocketSource(link({ url, tls: { dangerouslySkipVerify: true } })));
     await until(() => expect(skipped.payloads).toEqual(['over TLS']));
     skipped.subscription.unsubscribe();
+  });
+
+  it('shows the certificate that is there at each try, and ends where there is none any more (S14, REC-12)', async ({
+    skip,
+  }) => {
+    const [server, first, renewed] = ['localhost', 'first.example', 'renewed.example'].map((name) =>
+      makeCertificate(name),
+    ) as [Certificate | string, Certificate, Certificate];
+    if (typeof server === 'string') return skip(`no certificate: ${server}`);
+    const shown: (string | undefined)[] = [];
+    await using listening = await webSocketServer({
+      port: 0,
+      tls: { ...server, ca: first.cert + renewed.cert },
+      authenticate({ certificate }) {
+        shown.push(certificate);
+        return { principal: certificate };
+      },
+    });
+    listening.clients$.subscribe((client) => give(client.sink, 'over TLS'));
+    const url = `wss://localhost:${listening.address.port}/`;
+    let current: Partial<Certificate> = first;
+    const shared = link({ url, tls: async () => ({ ca: server.cert, ...current }) });
+    const { payloads, errors } = read(webSocketSource(shared));
+    await until(() => expect(payloads).toHaveLength(1));
+    current = renewed;
+    for (const client of listening.clients) void client.close(1012);
+    await until(() => expect(payloads).toHaveLength(2));
+    expect(shown).toEqual(['DNS:first.example', 'DNS:renewed.example']);
+    current = {};
+    for (const client of listening.clients) void client.close(1012);
+    await until(() => expect(errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]));
+    expect(shown).toHaveLength(2);
   });
 
   it('ends where the server wants a certificate of the client and gets none (REC-12)', async ({ skip }) => {
