@@ -1,9 +1,9 @@
 import { Observable, ReplaySubject, type Subscription } from 'rxjs';
 import { currentClock } from '../clock.js';
 import { attachable, subscribeTo } from '../connection/attach.js';
-import { defineSource, type ReaderContext, type SourceOptions } from '../connection/define-source.js';
+import { defineSource, SOURCE_RULES, type ReaderContext, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
-import { called, checkArgument } from '../connection/options.js';
+import { callable, called, checkOptions, either, text } from '../connection/options.js';
 import type { Envelope } from '../message/envelope.js';
 import type { MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
@@ -102,11 +102,18 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  *   m.expect(source.acks$).toBeObservable('--abc');
  *   m.expect(source.credit$).toBeObservable('10-12', { 0: 0, 1: 1, 2: 2 });
  * }));
- * @throws SluiceError `CONFIG_INVALID` for an option of the source out of range
+ * @throws SluiceError `CONFIG_INVALID` for an option that is unknown or out of range
  * @see flowTest
  */
 export function testSource<T>(options: TestSourceOptions<T> = {}): TestSource<T> {
-  checkArgument('testSource', 'options', options, called('an object with options'));
+  checkOptions<TestSourceOptions<T>>('testSource', options, {
+    ...SOURCE_RULES,
+    values: called('an Observable', 'subscribe'),
+    topic: either(text, callable),
+    key: callable,
+    headers: callable,
+    connector: text,
+  });
   const { values, topic = 'test', key, headers, connector = 'test source', ...sourceOptions } = options;
   const queue: Mutable<TestRecord<T>>[] = [];
   const held = new Set<Mutable<TestRecord<T>>>();
