@@ -25,6 +25,7 @@ import {
   where,
   type Flow,
   type Message,
+  type Rule,
   type Sink,
   type Stage,
 } from 'sluice';
@@ -227,5 +228,38 @@ describe('flow', () => {
     const length = payload((value: string) => value.length);
     // @ts-expect-error -- orders are no texts
     void flow(orders, length);
+  });
+});
+
+describe('what an application puts together itself', () => {
+  it('is inferred where rules are made from data, or kept in a variable', () => {
+    const bill = (order: Order): number => order.id;
+    const made = ['a', 'b'].map((name) => ({ name, when: topic(name), to: each(bill) }));
+    expectTypeOf(orders.pipe(route(made))).toEqualTypeOf<Flow<number>>();
+    const rules = [
+      { name: 'a', when: topic('a'), to: payload((order: Order) => order.symbol) },
+      { name: 'b', when: topic('b'), to: sink },
+    ] satisfies Rule<Order>[];
+    expectTypeOf(orders.pipe(route(rules))).toEqualTypeOf<Flow<string>>();
+  });
+
+  it('is inferred in stages of its own, whatever the payload', () => {
+    const stored =
+      <T>(to: Sink<T>): Stage<T, T> =>
+      (source) =>
+        source.pipe(deliver(to));
+    expectTypeOf(orders.pipe(stored(sink))).toEqualTypeOf<Flow<Order>>();
+    const marked = <T extends { readonly id: number }>(): Stage<T, T & { readonly isMarked: true }> =>
+      payload((value) => ({ ...value, isMarked: true as const }));
+    expectTypeOf(orders.pipe(marked())).toEqualTypeOf<Flow<Order & { readonly isMarked: true }>>();
+  });
+
+  it('needs no types written out in a chain, nor a guard where the compiler sees one', () => {
+    expectTypeOf(orders.pipe(through(pipe(map((order) => order.id))))).toEqualTypeOf<Flow<number>>();
+    const known = orders.pipe(
+      payload((order) => (order.id > 0 ? order.symbol : undefined)),
+      where((symbol) => symbol !== undefined),
+    );
+    expectTypeOf(known).toEqualTypeOf<Flow<string>>();
   });
 });
