@@ -67,13 +67,7 @@ export function framesIn(
   options: WebSocketSourceOptions = {},
   selection?: Selection,
 ): Flow<WebSocketData> {
-  if (selection === undefined)
-    checkOptions<WebSocketSourceOptions>(
-      'webSocketSource',
-      options,
-      { ...SOURCE_RULES, topic: text },
-      SOURCE_ELSEWHERE,
-    );
+  if (selection === undefined) checkFramesIn(options);
   const { overflow, credit } = options;
   const limits = 'link' in way ? way.link.limits : way.limits;
   const pauses = 'link' in way ? way.link.pauses : way.connection.canPause;
@@ -105,7 +99,7 @@ export function framesIn(
 
 /** The sink of what goes this way. @internal */
 export function framesOut(way: FrameWay, options: SinkOptions = {}): Sink<WebSocketData> {
-  checkOptions<SinkOptions>('webSocketSink', options, SINK_RULES);
+  checkFramesOut(options);
   const { maxBytes } = 'link' in way ? way.link.limits : way.limits;
   const writing = { maxBytes, endsWithConnection: !('link' in way) };
   return defineSink<WebSocketData, WebSocketConnection | undefined>(
@@ -117,6 +111,16 @@ export function framesOut(way: FrameWay, options: SinkOptions = {}): Sink<WebSoc
     },
     { ...options, confirmTimeoutMs: options.confirmTimeoutMs ?? NO_DEADLINE },
   );
+}
+
+/** Refuses bad options of a source, of whatever they were given to. @internal */
+export function checkFramesIn(options: WebSocketSourceOptions, to: string = 'webSocketSource'): void {
+  checkOptions<WebSocketSourceOptions>(to, options, { ...SOURCE_RULES, topic: text }, SOURCE_ELSEWHERE);
+}
+
+/** The same of a sink. @internal */
+export function checkFramesOut(options: SinkOptions, to: string = 'webSocketSink'): void {
+  checkOptions<SinkOptions>(to, options, SINK_RULES);
 }
 
 function connectionOf(way: FrameWay): WebSocketConnection {

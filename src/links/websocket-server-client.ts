@@ -1,9 +1,10 @@
 import { StatusCell } from '../connection/status-cell.js';
+import type { SinkOptions } from '../connection/define-sink.js';
 import type { Duplex } from '../connection/duplex.js';
 import { checkArgument, type OptionRule } from '../connection/options.js';
 import type { Cancel, Clock } from '../clock.js';
 import { WebSocketConnection, type FrameReceiver } from './websocket-connection.js';
-import { framesIn, framesOut } from './websocket-flow.js';
+import { framesIn, framesOut, type WebSocketSourceOptions } from './websocket-flow.js';
 import type { WebSocketRequest } from './websocket-request.js';
 import type { WebSocketAccepted } from './websocket-server-options.js';
 import type { WebSocketLimits } from './websocket.js';
@@ -48,6 +49,8 @@ export interface ServeClient<P> {
   readonly clock: Clock;
   readonly keepAliveMs: number;
   readonly closeTimeoutMs: number;
+  readonly source?: WebSocketSourceOptions | undefined;
+  readonly sink?: SinkOptions | undefined;
   closed(): void;
 }
 
@@ -108,8 +111,8 @@ export function serveClient<P>(options: ServeClient<P>): ServedClient<P> {
     id: `${randomText(clock)}${randomText(clock)}`,
     principal: accepted.principal,
     request,
-    source: framesIn(way, { clock }),
-    sink: framesOut(way, { clock }),
+    source: framesIn(way, { clock, ...options.source }),
+    sink: framesOut(way, { clock, ...options.sink }),
     status$: status.status$,
     close,
   });

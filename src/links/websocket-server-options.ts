@@ -3,6 +3,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.js';
 import { checkTls } from '../connection/check-tls.js';
+import type { SinkOptions } from '../connection/define-sink.js';
 import { isLoopback } from '../connection/loopback.js';
 import {
   callable,
@@ -16,6 +17,7 @@ import {
   numeric,
   text,
 } from '../connection/options.js';
+import { checkFramesIn, checkFramesOut, type WebSocketSourceOptions } from './websocket-flow.js';
 import type { WebSocketRequest } from './websocket-request.js';
 
 /**
@@ -87,6 +89,10 @@ export interface WebSocketServerOptions<P> {
   readonly maxBytes?: number;
   /** How much may wait for one client, read ahead of its credit and written ahead of its network, each. Default 1 MiB. */
   readonly maxBufferedBytes?: number;
+  /** What the source of each client is made with, its credit for one. Default: nothing, so that of every WebSocket source. */
+  readonly source?: WebSocketSourceOptions;
+  /** The same of its sink. Default: nothing. */
+  readonly sink?: SinkOptions;
   /** A client is asked for a sign of life this often, 10 ms or more, and cut after two misses. Default 5,000 ms. */
   readonly heartbeatMs?: number;
   /** Longest the headers and `authenticate` may take. Default 10,000 ms. */
@@ -132,6 +138,8 @@ export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void 
       maxConnectionsPerAddress: integer(1),
       maxBytes: integer(1),
       maxBufferedBytes: integer(1),
+      source: having(),
+      sink: having(),
       heartbeatMs: numeric(10),
       handshakeTimeoutMs: numeric(1),
       closeTimeoutMs: numeric(0, 5_000),
@@ -140,6 +148,8 @@ export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void 
     ELSEWHERE,
   );
   checkTls('webSocketServer tls', options.tls, {});
+  checkFramesIn(options.source ?? {}, 'webSocketServer source');
+  checkFramesOut(options.sink ?? {}, 'webSocketServer sink');
   const { port, server, host = '127.0.0.1' } = options;
   const faults: string[] = [];
   if ((port === undefined) === (server === undefined)) faults.push(`exactly one of 'port' and 'server' is needed`);

@@ -182,6 +182,8 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
       clock,
       keepAliveMs: heartbeatMs / KEEP_ALIVE_SHARE,
       closeTimeoutMs,
+      source: options.source,
+      sink: options.sink,
       closed: () => void served.delete(one),
     });
     served.add(one);

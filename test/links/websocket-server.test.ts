@@ -3,11 +3,11 @@ import { connect, Server as NetServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { observe, type SluiceEvent } from 'sluice';
-import { webSocketLink, webSocketSource } from 'sluice/websocket';
+import { webSocketLink, webSocketSource, type WebSocketData } from 'sluice/websocket';
 import type { WebSocketClient, WebSocketServer, WebSocketServerOptions } from 'sluice/websocket-server';
 import { webSocketServer } from 'sluice/websocket-server';
 import { makeCertificate } from '../helpers/certificate.js';
-import { collect } from '../helpers/collect.js';
+import { collect, type Collected } from '../helpers/collect.js';
 import { until } from '../helpers/until.js';
 import { bareClient, give, upgradeStatus } from '../helpers/websocket.js';
 
@@ -484,6 +484,34 @@ describe('a client of the server', () => {
     await clients[0]!.close(1000, 'done');
     expect(await client.closed).toBe(1000);
     expect(seen).toEqual(['connected', 'closing', 'closed']);
+  });
+});
+
+describe('what each client is read and written with', () => {
+  it('is what the server was told: one message at a time of each, and each by its topic', async () => {
+    const { server, url } = await serve({ source: { credit: 1, topic: 'orders' } });
+    const seen: Collected<WebSocketData>[] = [];
+    server.clients$.subscribe(({ source }) => void seen.push(collect(source)));
+    const sockets = [await bareClient(url), await bareClient(url)];
+    for (const { socket } of sockets) for (const text of ['a', 'b']) socket.send(text);
+    const counts = (): string => seen.map(({ messages }) => messages.length).join();
+    await until(() => expect(counts()).toBe('1,1'));
+    for (const { messages } of seen) messages[0]?.ack();
+    await until(() => expect(counts()).toBe('2,2'));
+    expect(seen.flatMap(({ messages }) => messages.map(({ topic, payload }) => `${topic} ${String(payload)}`))).toEqual(
+      Array.from({ length: 2 }, () => ['orders a', 'orders b']).flat(),
+    );
+  });
+
+  it('is refused before there is a client', async () => {
+    await expect(webSocketServer({ port: 0, source: { credit: -1 } })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/webSocketServer source.*credit/),
+    });
+    await expect(webSocketServer({ port: 0, sink: { maxUnconfirmed: 0 } })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/webSocketServer sink.*maxUnconfirmed/),
+    });
   });
 });
 
