@@ -1,5 +1,5 @@
 import type { Flow, Stage } from '../connection/flow.js';
-import { withScope, type SourceHandle } from '../connection/scope.js';
+import { withScope, type Scope, type SourceHandle } from '../connection/scope.js';
 import { isLegalStep, type Status } from '../observability/status.js';
 import { isOpen } from '../message/envelope.js';
 import type { Message, NackThen } from '../message/message.js';
@@ -37,10 +37,10 @@ export class CaseConsumer {
   error: unknown = undefined;
   /** Deepest nesting of `next` seen. */
   depth = 0;
-  /** The source behind the flow, if it makes itself known to the runtime. */
+  /** The source behind the flow, if it makes itself known to the runtime; of several the newest. */
   handle: SourceHandle | undefined;
-  /** Every status of the source so far. */
-  readonly walk: Status[] = [];
+  /** Every status of that source so far. */
+  walk: Status[] = [];
   /** Settlements that took effect, by what they were. */
   readonly took: { ack: number; requeue: number; dead: number; drop: number } = {
     ack: 0,
@@ -53,12 +53,22 @@ export class CaseConsumer {
   private readonly subscription: Subscription;
   private nested = 0;
   private unsubscribed = false;
-  private endWalk: Subscription | undefined;
+  private readonly walks: Subscription[] = [];
+  /** What the flow is made of, each with its walk, and what brings more of it. */
+  private readonly sources = new Map<SourceHandle, readonly Status[]>();
+  private readonly intakes = new Set<() => void>();
 
   constructor(flow: Flow<Uint8Array>, plan: ConsumerPlan) {
     this.plan = plan;
     const staged = plan.stage === undefined ? flow : plan.stage(flow);
-    this.subscription = withScope({ addSource: (source) => this.watch(source) }, () =>
+    const scope: Scope = {
+      addSource: (source) => this.watch(source),
+      addIntake: (end) => {
+        this.intakes.add(end);
+        return () => void this.intakes.delete(end);
+      },
+    };
+    this.subscription = withScope(scope, () =>
       staged.subscribe({
         next: (message) => this.next(message),
         error: (error: unknown) => {
@@ -117,29 +127,43 @@ export class CaseConsumer {
     return this.walk.filter((status, at) => status === 'reconnecting' && this.walk[at - 1] !== 'connecting').length;
   }
 
-  /** What its source counts and what it saw itself, where they differ. */
+  /** Takes nothing new, and lets the flow complete once everything emitted was settled. */
+  drain(): void {
+    for (const end of [...this.intakes]) end();
+    for (const source of this.sources.keys()) source.drain();
+  }
+
+  /** What its sources count and what it saw itself, where they differ. */
   audit(): void {
-    const { plan, handle, walk } = this;
-    for (const [at, status] of walk.entries()) {
-      const before = walk[at - 1];
-      if (before !== undefined && !isLegalStep(before, status)) plan.violated(`a status ${before} before ${status}`);
+    const { plan, sources } = this;
+    for (const walk of sources.values()) {
+      for (const [at, status] of walk.entries()) {
+        const before = walk[at - 1];
+        if (before !== undefined && !isLegalStep(before, status)) plan.violated(`a status ${before} before ${status}`);
+      }
     }
-    if (handle === undefined || plan.stage !== undefined) return;
-    const { emitted, acked } = handle.counts;
-    if (emitted !== this.count) plan.violated(`counted ${emitted} emitted messages where ${this.count} came`);
-    if (acked < this.took.ack) plan.violated(`counted ${acked} acked messages of ${this.took.ack}`);
+    if (sources.size === 0 || plan.stage !== undefined) return;
+    const sum = (name: 'emitted' | 'acked'): number =>
+      [...sources.keys()].reduce((total, { counts }) => total + counts[name], 0);
+    if (sum('emitted') !== this.count) {
+      plan.violated(`counted ${sum('emitted')} emitted messages where ${this.count} came`);
+    }
+    if (sum('acked') < this.took.ack) plan.violated(`counted ${sum('acked')} acked messages of ${this.took.ack}`);
   }
 
   /** Unsubscribes and takes back what it holds, so that its source does not wait for it with nobody left to answer. */
   end(): void {
     this.unsubscribe();
-    this.handle?.release(new Error('The case is over.'));
-    this.endWalk?.unsubscribe();
+    for (const source of this.sources.keys()) source.release(new Error('The case is over.'));
+    for (const walk of this.walks) walk.unsubscribe();
   }
 
   private watch(source: SourceHandle): void {
+    const walk: Status[] = [];
     this.handle = source;
-    this.endWalk = source.status$.subscribe((status) => void this.walk.push(status));
+    this.walk = walk;
+    this.sources.set(source, walk);
+    this.walks.push(source.status$.subscribe((status) => void walk.push(status)));
   }
 
   private next(message: Message<Uint8Array>): void {
@@ -157,8 +181,10 @@ export class CaseConsumer {
       this.distinct.add(id);
       plan.history.delivered(id, { attempt: message.attempt, bytes: message.payload.length });
     }
-    if (this.open.size > plan.credit && this.openNow() > plan.credit) {
-      plan.violated(`emitted ${this.open.size} unsettled messages with a credit of ${plan.credit}`);
+    // Each source has its own.
+    const credit = plan.credit * Math.max(1, this.sources.size);
+    if (this.open.size > credit && this.openNow() > credit) {
+      plan.violated(`emitted ${this.open.size} unsettled messages with a credit of ${credit}`);
     }
     try {
       plan.handler(message, this);

@@ -88,8 +88,8 @@ export interface PeekVerbs {
   opened(): number | Promise<number>;
   /** Connections, readers or files that are open now. */
   open(): number | Promise<number>;
-  /** Bytes that the network passed on so far in this direction, see `faultProxy`. */
-  passed(direction: Direction): number | Promise<number>;
+  /** Bytes that the network passed on so far to readers of the channel, see `passed` of a `faultProxy`. */
+  passed(channel: string): number | Promise<number>;
   /** Readers of the channel that the far side knows of. */
   consumers(channel: string): number | Promise<number>;
 }

@@ -1,4 +1,4 @@
 import { proven } from '../helpers/connector-record.js';
-import { webSocketOwnServer } from '../helpers/websocket-bench.js';
+import { webSocketOwnServer, webSocketReader } from '../helpers/websocket-bench.js';
 
-proven(webSocketOwnServer);
+for (const harness of [webSocketOwnServer, webSocketReader]) proven(harness);

@@ -1,11 +1,12 @@
 import { Server as HttpServer, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { WebSocket, WebSocketServer } from 'ws';
+import { defer, mergeMap } from 'rxjs';
+import { WebSocket, WebSocketServer as BareServer } from 'ws';
 import { backoff, fork, payload } from 'sluice';
-import type { Bench, Harness } from 'sluice/testing';
-import { faultProxy } from 'sluice/testing-node';
+import type { Bench, BenchSourceOptions, Harness } from 'sluice/testing';
+import { faultProxy, type FaultProxy } from 'sluice/testing-node';
 import { webSocketLink, webSocketSink, webSocketSource, type PausingWebSocketLink } from 'sluice/websocket';
-import { webSocketServer, type WebSocketClient } from 'sluice/websocket-server';
+import { webSocketServer, type WebSocketClient, type WebSocketServer } from 'sluice/websocket-server';
 import { expectIn, refusal } from './secure-defaults.js';
 import { CASE_IDS } from './case-ids.js';
 import { bareClient, bareServer, give, upgradeStatus } from './websocket.js';
@@ -45,7 +46,7 @@ interface Relay {
  * read, it does not read from the others either.
  */
 async function relay(door: Door): Promise<Relay> {
-  const server = new WebSocketServer({
+  const server = new BareServer({
     port: 0,
     host: '127.0.0.1',
     perMessageDeflate: false,
@@ -144,7 +145,7 @@ async function open(makeRelay: (door: Door) => Promise<Relay>): Promise<Bench> {
     },
     raw: (bytes) => nonsense(server.port, bytes, door.token),
     defaults,
-    peek: { opened: () => proxy.accepted, open: () => proxy.open, passed: (direction) => proxy.passed[direction] },
+    peek: { opened: () => proxy.accepted, open: () => proxy.open, passed: () => proxy.passed.down },
     async close() {
       await proxy.close();
       await server.close();
@@ -332,4 +333,78 @@ export const webSocketOwnServer: Harness = {
   can: [...webSocketFrames.can, 'raw'],
   skips: Object.fromEntries(CASE_IDS.filter((id) => !OF_SERVER.test(id)).map((id) => [id, ofClient])),
   open: () => open(ownRelay),
+};
+
+/**
+ * The server of this library as a source: what its clients send. Each channel that is read is a server of its own, as the
+ * options of a source are those of its server; sinks to any other one end at a server that listens to nobody.
+ */
+async function openReaders(): Promise<Bench> {
+  const proxies = new Map<string, FaultProxy | undefined>();
+  const servers: WebSocketServer<undefined>[] = [];
+  const deaf = await bareServer();
+  let channels = 0;
+  const serve = async (channel: string, source: BenchSourceOptions): Promise<WebSocketServer<undefined>> => {
+    const server = await webSocketServer({ port: 0, heartbeatMs: 250, maxConnectionsPerAddress: 500, source });
+    servers.push(server);
+    proxies.set(channel, await faultProxy({ port: server.address.port }));
+    return server;
+  };
+  /** Of a server that is about to listen: nothing listens there. */
+  const portOf = (channel: string): number => (proxies.has(channel) ? (proxies.get(channel)?.port ?? 1) : deaf.port);
+  return {
+    channel: (hint = 'topic') => `${hint} ${(channels += 1)}`,
+    source(channel, options) {
+      proxies.set(channel, proxies.get(channel));
+      return defer(() => serve(channel, options)).pipe(
+        mergeMap((server) => server.clients$),
+        mergeMap((client) => client.source),
+        payload((frame) => frame as Uint8Array),
+      );
+    },
+    sink(channel, options) {
+      const link = webSocketLink({
+        url: () => `ws://127.0.0.1:${portOf(channel)}/${encodeURIComponent(channel)}`,
+        client: 'ws',
+        heartbeatMs: 1_000,
+        connectTimeoutMs: 2_000,
+        reconnect: backoff({ initialMs: 20, maxMs: 100, minMs: 5 }),
+      });
+      return webSocketSink(link, options);
+    },
+    peek: { passed: (channel) => proxies.get(channel)?.passed.up ?? 0 },
+    async close() {
+      for (const proxy of proxies.values()) await proxy?.close();
+      for (const server of servers) await server.close();
+      await deaf.close();
+    },
+  };
+}
+
+const ofServer = 'the options of a source are those of its server, which refuses them when it is made';
+
+/** The server of this library, as who reads what clients of it send. */
+export const webSocketReader: Harness = {
+  ...webSocketFrames,
+  name: 'WebSocket, server as a source',
+  features: {
+    ack: 'none',
+    confirms: 'local',
+    flowControl: 'pause',
+    headers: 'none',
+    binary: true,
+    byteCredit: true,
+    deliveryCount: true,
+    fanOut: true,
+    maxMessageBytes: MAX_BYTES,
+    nackRequeue: true,
+    ordered: true,
+  },
+  can: ['sink', 'peek.passed'],
+  skips: {
+    'SRC-05': ofServer,
+    'CRD-05': ofServer,
+    'CRD-12': 'there is no credit to compare with before a client comes',
+  },
+  open: openReaders,
 };

@@ -88,7 +88,7 @@ export const LOAD_CASES: readonly ConformanceCase[] = [
 
 /** What the producer is made to feel while the consumer is far behind. */
 async function isTold(t: CaseContext, channel: string, total: number, bytes: number, slow: Slow): Promise<void> {
-  const passed = async (): Promise<number> => (await t.bench.peek?.passed?.('down')) ?? 0;
+  const passed = async (): Promise<number> => (await t.bench.peek?.passed?.(channel)) ?? 0;
   const before = await passed();
   const publisher = t.publish(channel, total, { bytes, sink: { maxUnconfirmed: CREDIT } });
   await t.until('the consumer began', () => slow.done() >= total / 20);
