@@ -322,7 +322,7 @@ const each: Consume = (from, groupId, handle) => {
 };
 
 const sluice =
-  (options: Partial<KafkaSourceOptions>): Consume =>
+  (options: Partial<KafkaSourceOptions> & { readonly tombstones?: false }): Consume =>
   (from, group, handle) => {
     const link = kafkaLink({ brokers });
     const flow: Flow<Uint8Array> = kafkaSource(link, { topics: [from], group, ...options });
