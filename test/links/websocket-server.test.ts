@@ -65,6 +65,20 @@ describe('who comes in', () => {
     expect(await upgradeStatus(url)).toBe(101);
   });
 
+  it('keeps the headers of the upgrade to the request: no message has them, and so no other system (S17)', async () => {
+    const { url, clients } = await serve();
+    const headers = { authorization: 'Bearer good', cookie: 'session=good', 'x-trace': 'good' };
+    const { socket } = await bareClient(url, { headers });
+    await until(() => expect(clients).toHaveLength(1));
+    const [client] = clients as [WebSocketClient<undefined>];
+    const { messages } = collect(client.source);
+    socket.send('a');
+    await until(() => expect(messages).toHaveLength(1));
+    expect(client.request.headers).toMatchObject(headers);
+    expect(messages[0]?.headers).toEqual({});
+    socket.close();
+  });
+
   it('decides at the upgrade: 401, 403, or in with a principal (S09, S3.93)', async () => {
     const { url, clients } = await serve<string>({
       authenticate: async ({ headers }) => {
