@@ -9,34 +9,39 @@ const openShelf = async (...items: string[]) => ({
 });
 type Shelf = Awaited<ReturnType<typeof openShelf>>;
 
-function shelfLink(...items: string[]): Link<Shelf> {
-  return defineLink({ connector: 'shelf', connect: () => openShelf(...items), disconnect: (shelf) => shelf.close() });
-}
+const shelfLink = (...items: string[]): Link<Shelf> =>
+  defineLink({ connector: 'shelf', connect: () => openShelf(...items), disconnect: (shelf) => shelf.close() });
 
-function shelfSource(link: Link<Shelf>, options: SourceOptions = {}): Flow<string> {
-  return defineSource<string, Shelf>(
+const shelfSource = (link: Link<Shelf>, options: SourceOptions = {}): Flow<string> =>
+  defineSource<string, Shelf>(
     {
       connector: 'shelf',
       link,
       credit: 16, // when the user names none
-      open: (context, shelf) => ({
-        resume() {
-          while (context.ready) {
-            const item = shelf.take();
-            if (item === undefined) context.end();
-            else context.offer({ payload: item, topic: 'shelf', position: item });
-          }
-        },
-        settle: (position, outcome) => void (outcome === 'ack' || shelf.put(position as string)),
-        close: () => undefined,
-      }),
+      open(context, shelf) {
+        const out: string[] = []; // taken from the shelf and not settled
+        return {
+          resume() {
+            while (context.ready) {
+              const item = shelf.take();
+              if (item === undefined) return context.end();
+              out.push(item);
+              context.offer({ payload: item, topic: 'shelf', position: item });
+            }
+          },
+          settle(position, outcome) {
+            const [item = ''] = out.splice(out.indexOf(position as string), 1);
+            if (outcome === 'requeue' || outcome === 'release') void shelf.put(item);
+          },
+          close: () => out.splice(0).forEach((item) => void shelf.put(item)),
+        };
+      },
     },
     options,
   );
-}
 
-function shelfSink(link: Link<Shelf>): Sink<string> {
-  return defineSink<string, Shelf>({
+const shelfSink = (link: Link<Shelf>): Sink<string> =>
+  defineSink<string, Shelf>({
     connector: 'shelf',
     link,
     maxUnconfirmed: 16,
@@ -45,7 +50,6 @@ function shelfSink(link: Link<Shelf>): Sink<string> {
       close: () => undefined,
     }),
   });
-}
 
 const labelled = shelfSource(shelfLink('tea', 'rice')).pipe(each(async (item) => `${item}!`));
 await run(labelled, shelfSink(shelfLink())).done;
