@@ -1,5 +1,6 @@
 import { Committer } from '../connection/committer.js';
 import type { Delivery, Reader, ReaderContext } from '../connection/define-source.js';
+import { KEPT_BYTES } from '../connection/oversized.js';
 import { Prefix } from '../connection/prefix.js';
 import { isSluiceError, type SluiceError } from '../errors.js';
 import type { SplitRecord, Splitter } from '../mappers/codec.js';
@@ -148,7 +149,7 @@ export class FileReader<T> implements Reader {
     if (record.error === undefined) {
       context.offer({ payload: this.unpinned(record.value), topic, bytes: meta.bytes, meta, position });
     } else {
-      const payload = record.bytes;
+      const payload = keptOf(record.bytes, record.error);
       this.refusals.set(position, record.error);
       context.refuse({ payload, topic, bytes: payload.length, meta, position }, record.error);
     }
@@ -195,6 +196,11 @@ export class FileReader<T> implements Reader {
     const { offset, line } = this.prefix.first ?? this.walk.place;
     return { file: (this.stretches[0] as Stretch).file.identity, offset, line };
   }
+}
+
+/** What no sink has to take is left where it is: the file has it. */
+function keptOf(bytes: Uint8Array, { code }: SluiceError): Uint8Array {
+  return code === 'PAYLOAD_TOO_LARGE' ? bytes.subarray(0, KEPT_BYTES) : bytes;
 }
 
 function tellUnsaved(reason: unknown): void {

@@ -32,6 +32,7 @@ import {
   systemClock,
   type Flow,
   type Message,
+  type Sink,
   type SluiceEvent,
 } from 'sluice';
 import { csv } from 'sluice/csv';
@@ -375,6 +376,22 @@ describe('fileSource', () => {
       ]);
       expect(good).toEqual([1, 3]);
       expect(await acked(fileSource({ path, offsets }))).toEqual([]);
+    });
+
+    it('is a dead letter of no more than any sink takes when it is too large (S03)', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', `${'x'.repeat(1_100_000)}\nb\n`);
+      const kept: number[] = [];
+      const letters: Sink<Uint8Array> = {
+        next(message) {
+          kept.push(message.payload.length);
+          message.ack();
+        },
+        error: () => undefined,
+        complete: () => undefined,
+      };
+      expect(texts(await acked(fileSource({ path }).pipe(deadLetter(letters))))).toEqual(['b']);
+      expect(kept).toEqual([65_536]);
     });
 
     it('of CSV is one dead letter with its bytes, line and column, and the other rows flow (B13)', async () => {
