@@ -76,8 +76,9 @@ async function open(broker: Broker, protocolVersion: Version): Promise<Bench> {
   let isDenied = false;
   /** Mosquitto reads its passwords when it starts. */
   const setPassword = async (next: string): Promise<void> => {
-    await broker.stop();
+    // Before anybody is cut off: a try that is on its way with the old one may come through when the broker is there again.
     password = next;
+    await broker.stop();
     mqttPasswords(join(folder, 'passwords'), 'user', next);
     await broker.start();
   };
