@@ -8,7 +8,6 @@ const openShelf = async (...items: string[]) => ({
   close: async () => console.log(`closed a shelf with ${items.join(', ') || 'nothing'}`),
 });
 type Shelf = Awaited<ReturnType<typeof openShelf>>;
-
 const shelfLink = (...items: string[]): Link<Shelf> =>
   defineLink({ connector: 'shelf', connect: () => openShelf(...items), disconnect: (shelf) => shelf.close() });
 
@@ -24,9 +23,11 @@ const shelfSource = (link: Link<Shelf>, options: SourceOptions = {}): Flow<strin
           resume() {
             while (context.ready) {
               const item = shelf.take();
-              if (item === undefined) return context.end();
-              out.push(item);
-              context.offer({ payload: item, topic: 'shelf', position: item });
+              if (item === undefined) context.end();
+              else {
+                out.push(item);
+                context.offer({ payload: item, topic: 'shelf', position: item });
+              }
             }
           },
           settle(position, outcome) {
@@ -51,8 +52,7 @@ const shelfSink = (link: Link<Shelf>): Sink<string> =>
     }),
   });
 
-const labelled = shelfSource(shelfLink('tea', 'rice')).pipe(each(async (item) => `${item}!`));
-await run(labelled, shelfSink(shelfLink())).done;
+await run(shelfSource(shelfLink('tea', 'rice')).pipe(each(async (item) => `${item}!`)), shelfSink(shelfLink())).done;
 
 // Output:
 // closed a shelf with nothing
