@@ -23,7 +23,7 @@ export default defineConfig({
     restoreMocks: true,
     unstubGlobals: true,
     // More than there are cores: half of the time of a suite is waiting, for heartbeats, deadlines and other processes.
-    maxWorkers: availableParallelism() + 3,
+    maxWorkers: availableParallelism() + 4,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
