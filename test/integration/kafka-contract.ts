@@ -200,15 +200,6 @@ const { can, lacks } = kafkaVerbs(how, isOwn, findCommand('openssl') !== undefin
 const manyMembers = 'the mock cluster does not get ten members of a group settled within a minute';
 
 /**
- * Starting a broker again and again takes most of the time. What the default driver shows anyway of killed brokers is left to
- * the long runs for the other one, which keeps the kill under load, the absent broker and the lost confirmation.
- */
-const isLong = process.env['CHAOS_ROUNDS'] !== undefined;
-const onlyLong = 'a broker is killed again and again: with this driver in npm run chaos only';
-
-const killedLong = 'a client is killed again and again: with this driver in npm run chaos only';
-
-/**
  * Everything that a driver has to hold, on a broker of its own: an implementation of Kafka (S0.15) that reads with the source
  * (S2.43) and writes with the sink (S2.44).
  */
@@ -218,13 +209,10 @@ export function kafkaContract(driver: KafkaDriverName): void {
     beforeEach((context) => {
       if (isMock && driver !== 'kafkajs') context.skip(`${how}: it does not speak to ${driver}`);
     });
-    const isShort = driver !== 'kafkajs' && !isLong;
     const skips: NonNullable<Harness['skips']> = {
       'REC-11': 'a login is renewed without a loss: see Kafka with tokens',
-      'SNK-07':
-        'one node never lacks copies, and one that is out of disk ends: see the cluster of three nodes in npm run chaos',
+      'SNK-07': 'one node never lacks copies, and one that is out of disk ends: see the cluster of three nodes',
       ...(isMock ? { 'DEL-03': manyMembers, 'DEL-05': manyMembers } : {}),
-      ...(isShort ? { 'DEL-08': onlyLong, 'REC-02': onlyLong, 'SNK-01': onlyLong, 'SHU-08': killedLong } : {}),
     };
     const harness: Harness = {
       name: `Kafka over ${driver}${isMock ? ', the mock cluster' : ''}`,
@@ -241,7 +229,7 @@ export function kafkaContract(driver: KafkaDriverName): void {
       skips,
       open: () => open(broker(), driver),
     };
-    proven(harness, { isRecorded: lacks === undefined && !isLong });
+    proven(harness, { isRecorded: lacks === undefined });
     kafkaBehaviour(broker, driver);
     kafkaRecords(broker, driver);
   });
