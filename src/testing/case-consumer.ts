@@ -158,6 +158,12 @@ export class CaseConsumer {
     for (const walk of this.walks) walk.unsubscribe();
   }
 
+  /** Each source has its own; one that has closed has none. */
+  private credit(): number {
+    const open = [...this.sources.keys()].filter(({ status }) => status !== 'closed');
+    return this.plan.credit * Math.max(1, open.length);
+  }
+
   private watch(source: SourceHandle): void {
     const walk: Status[] = [];
     this.handle = source;
@@ -181,10 +187,8 @@ export class CaseConsumer {
       this.distinct.add(id);
       plan.history.delivered(id, { attempt: message.attempt, bytes: message.payload.length });
     }
-    // Each source has its own.
-    const credit = plan.credit * Math.max(1, this.sources.size);
-    if (this.open.size > credit && this.openNow() > credit) {
-      plan.violated(`emitted ${this.open.size} unsettled messages with a credit of ${credit}`);
+    if (this.open.size > plan.credit && this.openNow() > this.credit()) {
+      plan.violated(`emitted ${this.open.size} unsettled messages with a credit of ${this.credit()}`);
     }
     try {
       plan.handler(message, this);

@@ -83,7 +83,12 @@ export const OBSERVATION_CASES: readonly ConformanceCase[] = [
       const told = t.events.slice(from).filter((event) => event.type === 'status.changed');
       const illegal = told.filter((event) => !isLegalStep(event.from, event.to));
       t.same(illegal.length, 0, 'reports of steps off the walk');
-      const untold = steps.filter(([before, after]) => !told.some((one) => one.from === before && one.to === after));
+      // Of a step that was taken twice there are two reports; those of a link are of others.
+      const left = told.filter(({ connector }) => connector === consumer.handle?.connector);
+      const untold = steps.filter(([before, after]) => {
+        const at = left.findIndex((one) => one.from === before && one.to === after);
+        return at === -1 || left.splice(at, 1).length === 0;
+      });
       t.same(untold.join(' '), '', 'steps not reported');
     },
   },
