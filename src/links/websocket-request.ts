@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { TLSSocket } from 'node:tls';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 
 /**
  * Who asks for a connection, as {@link WebSocketServerOptions.authenticate} sees it.
@@ -31,7 +31,6 @@ export function requestOf(message: IncomingMessage): WebSocketRequest {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
   }
   const socket = message.socket as Partial<TLSSocket> & { readonly remoteAddress?: string };
-  const certificate = socket.authorized === true ? socket.getPeerCertificate?.().subjectaltname : undefined;
   return {
     path: url.pathname,
     query: url.searchParams,
@@ -43,8 +42,21 @@ export function requestOf(message: IncomingMessage): WebSocketRequest {
     origin: headers['origin'],
     address: socket.remoteAddress ?? '',
     isEncrypted: socket.encrypted === true,
-    certificate,
+    certificate: certificateOf(socket)?.subjectaltname,
   };
+}
+
+/**
+ * The certificate of a client that was verified. That alone is asked for, not `authorized`: Node says that too of a client that showed
+ * none and resumed a session of TLS 1.3.
+ *
+ * @internal
+ */
+export function certificateOf(socket: Partial<TLSSocket>): Partial<PeerCertificate> | undefined {
+  if (socket.authorized !== true) return undefined;
+  // Null once the socket is destroyed, and empty where nothing was shown.
+  const shown = socket.getPeerCertificate?.() as Partial<PeerCertificate> | null | undefined;
+  return shown?.raw === undefined ? undefined : shown;
 }
 
 /**

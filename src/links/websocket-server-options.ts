@@ -50,7 +50,7 @@ export interface WebSocketServerTls {
   readonly key: string | Uint8Array;
   /** Of the key. Default: it has none. */
   readonly passphrase?: string;
-  /** Who may have signed a client's certificate. With it every client has to show one. */
+  /** Who may have signed a client's certificate. With it every client has to show one: others get 403, and `authenticate` never sees them. */
   readonly ca?: string | Uint8Array;
 }
 

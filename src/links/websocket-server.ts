@@ -1,8 +1,15 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
+import { constants } from 'node:crypto';
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer, type Server as HttpsServer, type ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex as NodeDuplex } from 'node:stream';
-import type { TlsOptions } from 'node:tls';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import { Observable, type Subscriber } from 'rxjs';
 import { currentClock } from '../clock.js';
 import { scopeOf } from '../connection/attach.js';
@@ -13,7 +20,7 @@ import { SluiceError } from '../errors.js';
 import { report } from '../observability/observe.js';
 import { broadcastSink, type WebSocketBroadcastOptions } from './websocket-broadcast.js';
 import { WEBSOCKET_PEER } from './websocket-client.js';
-import { isOriginAllowed, requestOf, type WebSocketRequest } from './websocket-request.js';
+import { certificateOf, isOriginAllowed, requestOf, type WebSocketRequest } from './websocket-request.js';
 import { serveClient, type ServedClient, type WebSocketClient } from './websocket-server-client.js';
 import { checkServerOptions, type WebSocketAccepted, type WebSocketServerOptions } from './websocket-server-options.js';
 import { WsWire, type WebSocketData, type WsSocket } from './websocket-wire.js';
@@ -41,6 +48,11 @@ const MISSED_BEATS = 2;
 const KEEP_ALIVE_SHARE = 8;
 /** Connections that are no clients yet: they get an answer, and the rest of a flood is dropped by the kernel. */
 const HANDSHAKES = 256;
+/**
+ * How clients are asked for certificates. Node would cut one that it does not trust without a word, and the client would try again
+ * for ever: so each is let through to {@link isStranger}, which tells it. No session is resumed: each connection shows what it has.
+ */
+const CERTIFIED = { requestCert: true, rejectUnauthorized: false, secureOptions: constants.SSL_OP_NO_TICKET };
 /** Clients that are late with their headers are looked for at most so often. */
 const MIN_LOOK_MS = 50;
 /** Those whose answer is up to one of the servers here, however many share an HTTP server and however long that takes. */
@@ -49,8 +61,8 @@ const taken = new WeakSet<object>();
 /**
  * Serves WebSocket clients, each as a {@link WebSocketClient} with a source and a sink; resolves once it listens.
  *
- * Everything dubious is refused before a connection exists: other paths (404), pages of origins that are not listed and
- * whom `authenticate` says (403), missing credentials (401), too many (503, 429 for one address). It listens on this
+ * Everything dubious is refused before a connection exists: other paths (404), certificates that are not trusted, pages of origins
+ * that are not listed and whom `authenticate` says (403), missing credentials (401), too many (503, 429 for one address). It listens on this
  * machine alone unless `host` says otherwise, and then not without `authenticate` or `allowAnonymous`. Messages are at
  * most 1 MiB, compression is off, a silent client is cut within 15 s, expired credentials close with 4401.
  *
@@ -110,6 +122,11 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
 
   function upgrade(message: IncomingMessage, socket: NodeDuplex, head: Uint8Array): void {
     socket.on('error', () => socket.destroy());
+    // Before anything of the request is looked at.
+    if (isStranger(options, message)) {
+      refuse(socket, 403);
+      return;
+    }
     const request = parsed(message);
     if (request === undefined) refuse(socket, 400);
     else if (path !== undefined && request.path !== path) {
@@ -267,13 +284,19 @@ function listener<P>(
           ...(tls as TlsOptions),
           handshakeTimeout: headersTimeout,
           minVersion: 'TLSv1.2',
-          requestCert: tls.ca !== undefined,
+          ...(tls.ca === undefined ? {} : CERTIFIED),
         });
-  server.on('request', (_: unknown, response: { writeHead(status: number, headers: object): { end(): void } }) => {
-    response.writeHead(426, { connection: 'close', upgrade: 'websocket', 'content-length': 0 }).end();
+  server.on('request', (message: IncomingMessage, response: ServerResponse) => {
+    const [status, more] = isStranger(options, message) ? [403, {}] : [426, { upgrade: 'websocket' }];
+    response.writeHead(status, { connection: 'close', ...more, 'content-length': 0 }).end();
   });
   server.maxConnections = maxConnections + HANDSHAKES;
   return server;
+}
+
+/** Whether a client of a server that asks for certificates showed none that it trusts. */
+function isStranger<P>({ tls }: WebSocketServerOptions<P>, { socket }: IncomingMessage): boolean {
+  return tls?.ca !== undefined && certificateOf(socket as Partial<TLSSocket>) === undefined;
 }
 
 function secureListener(options: ServerOptions): HttpsServer {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { isOriginAllowed, requestOf } from '../../src/links/websocket-request.js';
+import { certificateOf, isOriginAllowed, requestOf } from '../../src/links/websocket-request.js';
 
 const message = (fields: object): IncomingMessage =>
   ({ url: '/', headers: {}, socket: { remoteAddress: '10.1.2.3' }, ...fields }) as unknown as IncomingMessage;
@@ -25,10 +25,21 @@ describe('requestOf', () => {
     expect(request.headers['x-many']).toBe('a, b');
   });
 
+  const shown = { raw: Buffer.of(1), subjectaltname: 'DNS:desk' };
+
   it('names a client by a certificate only when that was verified (S14)', () => {
-    const socket = { encrypted: true, getPeerCertificate: () => ({ subjectaltname: 'DNS:desk' }) };
+    const socket = { encrypted: true, getPeerCertificate: () => shown };
     expect(requestOf(message({ socket: { ...socket, authorized: true } })).certificate).toBe('DNS:desk');
     expect(requestOf(message({ socket: { ...socket, authorized: false } })).certificate).toBeUndefined();
+  });
+
+  it('takes for verified only what was shown, whatever Node says of a resumed session (S14)', () => {
+    const certificate = (given: unknown): unknown =>
+      certificateOf({ authorized: true, getPeerCertificate: () => given as never });
+    // Empty where nothing was shown, null once the socket is destroyed.
+    expect([{}, null, shown].map(certificate)).toEqual([undefined, undefined, shown]);
+    expect(certificateOf({ authorized: true })).toBeUndefined();
+    expect(certificateOf({})).toBeUndefined();
   });
 
   it.each([

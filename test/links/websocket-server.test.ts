@@ -1,12 +1,14 @@
 import { createServer, request as httpRequest, Server as HttpServer } from 'node:http';
 import { connect, Server as NetServer, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as HttpsServer } from 'node:https';
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { observe, type SluiceEvent } from 'sluice';
 import { webSocketLink, webSocketSource, type WebSocketData } from 'sluice/websocket';
 import type { WebSocketClient, WebSocketServer, WebSocketServerOptions } from 'sluice/websocket-server';
 import { webSocketServer } from 'sluice/websocket-server';
-import { makeCertificate } from '../helpers/certificate.js';
+import { makeCertificate, type Certificate } from '../helpers/certificate.js';
 import { collect, type Collected } from '../helpers/collect.js';
 import { until } from '../helpers/until.js';
 import { bareClient, give, upgradeStatus } from '../helpers/websocket.js';
@@ -366,6 +368,91 @@ describe('who comes in', () => {
     expect(mutual.clients.map(({ request }) => request.certificate)).toEqual(['DNS:localhost']);
   });
 
+  it('lets no code see a client whose certificate it does not trust, whatever it asks for and however often (S09, S14)', async ({
+    skip,
+  }) => {
+    const [made, trusted, unknown] = ['localhost', 'trusted', 'unknown'].map((name) => makeCertificate(name)) as [
+      Certificate | string,
+      Certificate,
+      Certificate,
+    ];
+    if (typeof made === 'string') return skip(`no certificate: ${made}`);
+    const authenticate = vi.fn(() => ({ principal: 'x' }));
+    const protocol = vi.fn(() => 'v1');
+    const { server, clients } = await serve({ tls: { ...made, ca: trusted.cert }, authenticate, protocol });
+    const asking = { upgrade: UPGRADE, page: 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' };
+    const expecting = 'POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n';
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const ask = (says: string, more: ConnectionOptions): Promise<{ status: string; session: Buffer | undefined }> =>
+        new Promise((resolve) => {
+          let [answer, session] = ['', undefined as Buffer | undefined];
+          const socket = connectTls({
+            port: server.address.port,
+            host: '127.0.0.1',
+            servername: 'localhost',
+            ca: made.cert,
+            maxVersion,
+            ...more,
+          });
+          socket.once('secureConnect', () => void socket.write(says));
+          socket.on('session', (given) => (session = given));
+          socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+          socket.on('error', () => undefined);
+          socket.once('close', () => resolve({ status: answer.split(' ')[1] ?? '', session }));
+          socket.setTimeout(10_000, () => socket.destroy());
+        });
+      for (const shown of [{}, unknown]) {
+        // What comes with one request is not looked at either, as the connection ends with the answer.
+        const first = await ask(asking.upgrade + asking.upgrade, shown);
+        expect(first.status, maxVersion).toBe('403');
+        // Node takes a resumed session of TLS 1.3 for verified, whatever was shown when it began.
+        const session = first.session;
+        for (const again of [{ session }, { session, ...shown }, shown]) {
+          for (const says of Object.values(asking)) expect((await ask(says, again)).status, maxVersion).toBe('403');
+        }
+        expect((await ask(expecting, shown)).status).not.toMatch(/^(101|2..|426)$/);
+      }
+      expect((await ask(asking.page, trusted)).status).toBe('426');
+    }
+    expect([clients, authenticate.mock.calls, protocol.mock.calls]).toEqual([[], [], []]);
+    const url = `wss://localhost:${server.address.port}`;
+    expect(await upgradeStatus(url, { ca: made.cert, ...trusted }, ['v1'])).toBe(101);
+    expect(authenticate).toHaveBeenCalledTimes(1);
+  });
+
+  it('asks every client for its certificate anew: no session of such a server is resumed (S14)', async ({ skip }) => {
+    const made = makeCertificate();
+    if (typeof made === 'string') return skip(`no certificate: ${made}`);
+    const { server } = await serve({ tls: { ...made, ca: made.cert } });
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      let session: Buffer | undefined;
+      for (let at = 0; at < 2; at += 1) {
+        const { port } = server.address;
+        const options = { port, host: '127.0.0.1', servername: 'localhost', ca: made.cert, maxVersion };
+        const socket = connectTls({ ...options, ...made, ...(session === undefined ? {} : { session }) });
+        await new Promise((resolve) => socket.once('secureConnect', resolve));
+        expect(socket.isSessionReused(), maxVersion).toBe(false);
+        // With TLS 1.3 it comes after the handshake.
+        session = maxVersion === 'TLSv1.2' ? socket.getSession() : await ticketOf(socket);
+        socket.destroy();
+      }
+    }
+  });
+
+  it('names no client of a given server by a certificate that this did not verify (S14)', async ({ skip }) => {
+    const [made, unknown] = [makeCertificate(), makeCertificate('unknown')];
+    if (typeof made === 'string') return skip(`no certificate: ${made}`);
+    const given = createTlsServer({ ...made, ca: made.cert, requestCert: true, rejectUnauthorized: false });
+    await new Promise<void>((resolve) => given.listen(0, '127.0.0.1', resolve));
+    const { url, clients } = await serve({ port: undefined, server: given } as never);
+    const secure = url.replace('ws:', 'wss:').replace('127.0.0.1', 'localhost');
+    for (const shown of [{}, unknown as Certificate, made]) {
+      expect(await upgradeStatus(secure, { ca: made.cert, ...shown })).toBe(101);
+    }
+    expect(clients.map(({ request }) => request.certificate)).toEqual([undefined, undefined, 'DNS:localhost']);
+    await stop(given);
+  });
+
   it('says which option to correct where certificate and key do not fit, or cannot be read', async ({ skip }) => {
     const made = makeCertificate();
     const other = makeCertificate();
@@ -642,10 +729,21 @@ describe('bad input (B25)', () => {
   });
 });
 
-function stop(http: HttpServer): Promise<void> {
+function stop(http: HttpServer | HttpsServer): Promise<void> {
   return new Promise((resolve) => {
     http.close(() => resolve());
     http.closeAllConnections();
+  });
+}
+
+/** What a server gives to resume its session with, asked with a page. */
+function ticketOf(socket: TLSSocket): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    socket.once('session', resolve);
+    socket.once('close', () => resolve(undefined));
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
   });
 }
 

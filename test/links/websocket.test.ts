@@ -407,13 +407,17 @@ describe('TLS (S13)', () => {
     expect(shown).toHaveLength(2);
   });
 
-  it('ends where the server wants a certificate of the client and gets none (REC-12)', async ({ skip }) => {
-    const made = makeCertificate();
+  it('ends where the server wants a certificate of the client and gets none, or one that it does not trust (REC-12)', async ({
+    skip,
+  }) => {
+    const [made, unknown] = [makeCertificate(), makeCertificate('unknown')];
     if (typeof made === 'string') return skip(`no certificate: ${made}`);
     await using server = await webSocketServer({ port: 0, tls: { ...made, ca: made.cert } });
     const url = `wss://localhost:${server.address.port}/`;
-    const { errors } = read(webSocketSource(link({ url, tls: { ca: made.cert } })));
-    await until(() => expect(errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]));
+    for (const shown of [{}, unknown as Certificate]) {
+      const { errors } = read(webSocketSource(link({ url, tls: { ca: made.cert, ...shown } })));
+      await until(() => expect(errors).toMatchObject([{ code: 'AUTH_FAILED', retriable: false }]));
+    }
   });
 });
 
