@@ -4,6 +4,7 @@ import type { KafkaHeaders, KafkaRecord } from './kafka-driver.js';
 import { AT, ATTRIBUTES, MAGIC } from './kafka-record-batch.js';
 import { refusedBatch } from './kafka-refused-batch.js';
 
+const CUT_OFF = 'A record is cut off.';
 /** What a control record says. */
 const ABORT = 0;
 /** So many times what may come out of one batch may come out of an answer. @internal */
@@ -35,12 +36,12 @@ export interface KafkaUnpacking {
 /**
  * What is for readers in the batches of an answer: without what lies before the offset that was asked for, as brokers give
  * whole batches, without control records, and without what was written in transactions that were aborted. A batch that
- * cannot be unpacked is one record that is refused; once as much was unpacked as may be, the rest is left for the next answer.
+ * cannot be unpacked or read is one record that is refused; once as much was unpacked as may be, the rest is left for the next answer.
  *
  * Source: Apache Kafka, «Record Batch»; `CompletedFetch` of 4.1; KIP-98.
  *
  * @param unpacking undoes compressions, and knows how much may still be unpacked
- * @throws SluiceError `PROTOCOL_ERROR` for a compression that is not known; Error for what are no records
+ * @throws SluiceError `PROTOCOL_ERROR` for a compression that is not known; Error for what are no batches
  * @internal
  */
 export function recordsOf(
@@ -67,31 +68,22 @@ export function recordsOf(
     const isControl = (attributes & ATTRIBUTES.control) !== 0;
     const isAborted = (attributes & ATTRIBUTES.transactional) !== 0 && aborting.has(producerId);
     if (lastOffset < from || (isAborted && !isControl)) continue;
-    let bytes = batch.subarray(AT.records);
-    if (compression !== 0) {
-      try {
-        bytes = unpacking.decompress(compression, bytes);
-      } catch (error) {
-        if (isSluiceError(error)) throw error;
-        records.push(refusedBatch(batch, error, unpacking.maxBytes));
-        continue;
-      }
-      unpacking.leftBytes -= bytes.length;
-    }
-    const cursor = new Cursor(bytes);
+    const packed = batch.subarray(AT.records);
     if (isControl) {
-      const { key } = cursor.record(firstOffset, 0);
+      const { key } = new Cursor(packed).record(firstOffset, 0);
       // Its version comes first.
       if (key?.[3] === ABORT) aborting.delete(producerId);
       continue;
     }
-    const firstMs = Number(batch.readBigInt64BE(AT.firstTime));
-    const stampedMs =
-      (attributes & ATTRIBUTES.logAppendTime) === 0 ? undefined : Number(batch.readBigInt64BE(AT.maxTime));
-    for (let left = batch.readInt32BE(AT.count); left > 0; left -= 1) {
-      const record = cursor.record(firstOffset, firstMs);
-      if (record.offset < from) continue;
-      records.push(stampedMs === undefined ? record : { ...record, timeMs: stampedMs });
+    const good = records.length;
+    try {
+      const bytes = compression === 0 ? packed : unpacking.decompress(compression, packed);
+      if (compression !== 0) unpacking.leftBytes -= bytes.length;
+      addRecords(records, batch, bytes, from);
+    } catch (error) {
+      if (isSluiceError(error)) throw error;
+      records.length = good;
+      records.push(refusedBatch(batch, error, unpacking.maxBytes));
     }
   }
   return { records, nextOffset };
@@ -112,6 +104,31 @@ export function* batchesOf(bytes: Buffer): Generator<Buffer> {
   }
 }
 
+/**
+ * Whether all records of a batch are there, each as long as it says.
+ *
+ * @param bytes what is behind its head, unpacked
+ * @throws Error where one is not
+ * @internal
+ */
+export function checkRecords(batch: Buffer, bytes: Buffer): void {
+  const cursor = new Cursor(bytes);
+  for (let left = batch.readInt32BE(AT.count); left > 0; left -= 1) cursor.skip();
+}
+
+function addRecords(to: KafkaRecord[], batch: Buffer, bytes: Buffer, from: number): void {
+  const cursor = new Cursor(bytes);
+  const firstOffset = Number(batch.readBigInt64BE());
+  const firstMs = Number(batch.readBigInt64BE(AT.firstTime));
+  const isStamped = (batch.readInt16BE(AT.attributes) & ATTRIBUTES.logAppendTime) !== 0;
+  const stampedMs = isStamped ? Number(batch.readBigInt64BE(AT.maxTime)) : undefined;
+  for (let left = batch.readInt32BE(AT.count); left > 0; left -= 1) {
+    const record = cursor.record(firstOffset, firstMs);
+    if (record.offset < from) continue;
+    to.push(stampedMs === undefined ? record : { ...record, timeMs: stampedMs });
+  }
+}
+
 class Cursor {
   private readonly bytes: Buffer;
   private at = 0;
@@ -121,9 +138,7 @@ class Cursor {
   }
 
   record(firstOffset: number, firstMs: number): KafkaRecord {
-    const length = this.int();
-    if (!(length > 0 && this.at + length <= this.bytes.length)) throw new Error('A record is cut off.');
-    this.at += 1; // attributes, of which there are none
+    const end = this.begin();
     const timeMs = firstMs + this.int();
     const offset = firstOffset + this.int();
     const from = this.at;
@@ -131,8 +146,35 @@ class Cursor {
     const value = this.field();
     const count = this.int();
     const headers = count === 0 ? undefined : this.headers(count);
+    this.over(end);
     // With the few bytes that say how long each of them is: to look at the headers once more would take longer.
     return { offset, timeMs, key, value, headers, bytes: this.at - from };
+  }
+
+  /** Takes nothing out of it. */
+  skip(): void {
+    const end = this.begin();
+    this.int(); // time
+    this.int(); // offset
+    this.length(); // key
+    this.length(); // value
+    for (let left = this.int(); left > 0; left -= 1) {
+      this.length();
+      this.length();
+    }
+    this.over(end);
+  }
+
+  private begin(): number {
+    const length = this.int();
+    if (!(length > 0 && this.at + length <= this.bytes.length)) throw new Error(CUT_OFF);
+    const end = this.at + length;
+    this.at += 1; // attributes, of which there are none
+    return end;
+  }
+
+  private over(end: number): void {
+    if (this.at !== end) throw new Error('A record is not as long as it says.');
   }
 
   private headers(count: number): KafkaHeaders {
@@ -151,8 +193,17 @@ class Cursor {
   }
 
   private field(): Buffer | null {
+    const length = this.length();
+    return length < 0 ? null : this.bytes.subarray(this.at - length, this.at);
+  }
+
+  /** How long the next field is, behind which it goes on; none is below 0. */
+  private length(): number {
     const length = this.int();
-    return length < 0 ? null : this.bytes.subarray(this.at, (this.at += length));
+    if (length < 0) return length;
+    this.at += length;
+    if (!(this.at <= this.bytes.length)) throw new Error(CUT_OFF);
+    return length;
   }
 
   /** Not with bits, which end at 32. */
@@ -160,7 +211,8 @@ class Cursor {
     let value = 0;
     let place = 1;
     for (;;) {
-      const byte = this.bytes[this.at++] ?? 0;
+      const byte = this.bytes[this.at++];
+      if (byte === undefined) throw new Error(CUT_OFF);
       value += (byte & 0x7f) * place;
       if (byte < 0x80) break;
       place *= 0x80;

@@ -8,8 +8,8 @@ import { AT } from './kafka-record-batch.js';
 const TOO_LARGE = 'ERR_BUFFER_TOO_LARGE';
 
 /**
- * What stands for a batch that is not unpacked: one record at its last offset, with the first of the packed bytes, which no flow
- * gets. Its records are behind it once it is settled.
+ * What stands for a batch that is not unpacked, or cannot be read: one record at its last offset, with the first of its bytes, which
+ * no flow gets. Its records are behind it once it is settled.
  *
  * @param cause what was thrown instead
  * @param maxBytes how much may come out of a batch
@@ -25,7 +25,7 @@ export function refusedBatch(batch: Buffer, cause: unknown, maxBytes: number): K
   const refusal =
     code === TOO_LARGE
       ? new SluiceError('PAYLOAD_TOO_LARGE', `${what} unpacks to more than ${maxBytes} bytes.`, { details })
-      : new SluiceError('DECODE_FAILED', `${what} cannot be unpacked: ${message}`, { details, cause });
+      : new SluiceError('DECODE_FAILED', `${what} cannot be read: ${message}`, { details, cause });
   const timeMs = Number(batch.readBigInt64BE(AT.maxTime));
   return { offset, timeMs, key: null, value, headers: undefined, bytes: value.byteLength, refusal };
 }

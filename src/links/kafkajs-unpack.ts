@@ -1,9 +1,9 @@
 import { Buffer } from 'node:buffer';
 import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
-import type { SluiceError } from '../errors.js';
+import { isSluiceError, SluiceError } from '../errors.js';
 import { AT, ATTRIBUTES, GZIP, MAGIC, recordBatch } from './kafka-record-batch.js';
-import { batchesOf, UNPACKED_FACTOR } from './kafka-record-reader.js';
+import { batchesOf, checkRecords, UNPACKED_FACTOR } from './kafka-record-reader.js';
 import { refusedBatch } from './kafka-refused-batch.js';
 
 /** The number of the request. */
@@ -36,7 +36,7 @@ interface Source {
   lookupRequest: Lookup;
 }
 
-/** An answer in which nothing is packed any more. */
+/** An answer in which nothing is packed any more, and everything can be read. */
 interface Unpacked {
   readonly bytes: Buffer;
   /** Why a record is none, by topic, partition and offset. */
@@ -49,7 +49,8 @@ const unzipped = promisify(unzip) as (bytes: Buffer, options: { readonly maxOutp
 /**
  * Has a broker of kafkajs unpack no more than `maxBytes` of a batch, which it would without a bound. Its codecs could be replaced, but
  * those are the same for all that use the client in this process, and know nothing of a batch but its bytes: one that throws
- * would end the reading of all others. So answers are unpacked before the client reads them.
+ * would end the reading of all others. So answers are unpacked before the client reads them, and a batch whose records cannot be
+ * read is refused: the client would fail with the whole answer, again and again, or make something of it.
  *
  * Source: Apache Kafka protocol guide, `Fetch` in the versions 4 to 11.
  *
@@ -78,7 +79,7 @@ function boundedLookup(lookup: Lookup, maxBytes: number): Lookup {
       const { request, response } = exchange;
       const decode = async (raw: Buffer): Promise<Answer> => {
         if (request.apiVersion < FIRST_VERSION) return response.decode(raw);
-        const { bytes, refused } = await unpack(raw, request.apiVersion, maxBytes);
+        const { bytes, refused } = await unpack(raw, request.apiVersion, maxBytes).catch(unreadable);
         const answer = await response.decode(bytes);
         if (refused.size > 0) mark(answer, refused);
         return answer;
@@ -86,6 +87,12 @@ function boundedLookup(lookup: Lookup, maxBytes: number): Lookup {
       return { ...exchange, response: { ...response, decode } };
     };
   };
+}
+
+/** What is sent again would be the same. */
+function unreadable(cause: unknown): never {
+  if (isSluiceError(cause)) throw cause;
+  throw new SluiceError('PROTOCOL_ERROR', `kafka: an answer cannot be read: ${(cause as Error).message}`, { cause });
 }
 
 function mark({ responses }: Answer, refused: Unpacked['refused']): void {
@@ -102,11 +109,19 @@ async function unpack(raw: Buffer, version: number, maxBytes: number): Promise<U
   let at = version >= 7 ? 10 : 4;
   const int32 = (): number => raw.readInt32BE((at += 4) - 4);
 
-  async function unpackBatch(batch: Buffer, name: string): Promise<void> {
+  async function take(batch: Buffer, name: string): Promise<void> {
+    // Without it nobody would know what of its transaction is to be read.
+    if (isControl(batch)) checkPlain(batch);
     try {
-      const records = await unzipped(batch.subarray(AT.records), { maxOutputLength: maxBytes });
-      leftBytes -= records.length;
-      pieces.push(plainHead(batch, records.length), records);
+      if (isPacked(batch)) {
+        const records = await unzipped(batch.subarray(AT.records), { maxOutputLength: maxBytes });
+        leftBytes -= records.length;
+        checkRecords(batch, records);
+        pieces.push(plainHead(batch, records.length), records);
+      } else {
+        checkPlain(batch);
+        pieces.push(batch);
+      }
     } catch (cause) {
       const { offset, timeMs, value, refusal } = refusedBatch(batch, cause, maxBytes);
       refused.set(`${name}/${offset}`, refusal);
@@ -127,15 +142,14 @@ async function unpack(raw: Buffer, version: number, maxBytes: number): Promise<U
       const sizeAt = at;
       const size = Math.max(0, int32());
       const records = raw.subarray(at, (at += size));
-      if (!isPacked(records)) continue;
+      if (isAsItIs(records)) continue;
       const length = Buffer.alloc(4);
       pieces.push(raw.subarray(copied, sizeAt), length);
       const from = pieces.length;
       for (const batch of batchesOf(records)) {
-        if (compressionOf(batch) !== GZIP) pieces.push(batch);
         // The rest is asked for again.
-        else if (leftBytes <= 0) break;
-        else await unpackBatch(batch, name);
+        if (isPacked(batch) && leftBytes <= 0) break;
+        await take(batch, name);
       }
       length.writeInt32BE(pieces.slice(from).reduce((sum, piece) => sum + piece.length, 0));
       copied = at;
@@ -144,10 +158,31 @@ async function unpack(raw: Buffer, version: number, maxBytes: number): Promise<U
   return { bytes: copied === 0 ? raw : Buffer.concat([...pieces, raw.subarray(copied)]), refused };
 }
 
-function isPacked(records: Buffer): boolean {
-  if (records[AT.magic] !== MAGIC) return false;
-  for (const batch of batchesOf(records)) if (compressionOf(batch) === GZIP) return true;
-  return false;
+/** The client may have it: nothing of it is packed, and it can read everything. */
+function isAsItIs(records: Buffer): boolean {
+  if (records[AT.magic] !== MAGIC) return true;
+  for (const batch of batchesOf(records)) {
+    if (isPacked(batch)) return false;
+    try {
+      checkPlain(batch);
+    } catch {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** The client itself takes a value that is cut off for a shorter one. What is packed in another way it knows nothing of. */
+function checkPlain(batch: Buffer): void {
+  if (compressionOf(batch) === 0) checkRecords(batch, batch.subarray(AT.records));
+}
+
+function isPacked(batch: Buffer): boolean {
+  return compressionOf(batch) === GZIP;
+}
+
+function isControl(batch: Buffer): boolean {
+  return (batch.readInt16BE(AT.attributes) & ATTRIBUTES.control) !== 0;
 }
 
 function compressionOf(batch: Buffer): number {

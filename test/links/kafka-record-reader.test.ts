@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { KafkaOutgoing } from '../../src/links/kafka-driver.js';
 import { AT, recordBatch } from '../../src/links/kafka-record-batch.js';
+import { BROKEN, zipped } from '../helpers/kafka-broken.js';
 import {
   recordsOf,
   type KafkaAborted,
@@ -153,9 +154,26 @@ describe('recordsOf', () => {
     const old = texts(0, 'a');
     old[AT.magic] = 1;
     expect(() => read([old], 0)).toThrow('the form of version 1');
-    const short = texts(0, 'abc');
-    short.writeInt32BE(4, AT.count);
-    expect(() => read([short], 0)).toThrow('cut off');
+    const mark = marker(0, 'abort', 1n);
+    mark.writeInt8(40, AT.records);
+    expect(() => read([mark], 0)).toThrow('cut off');
+  });
+
+  it.each(BROKEN)('refuses alone a batch %s, packed or not (B11, F12)', (_, breakIt, reason) => {
+    const broken = texts(1, 'bcd');
+    breakIt(broken);
+    for (const bad of [broken, zipped(broken)]) {
+      const { records, nextOffset } = read([texts(0, 'a'), bad, texts(4, 'e')], 0);
+      expect([records.map(({ offset, refusal }) => [offset, refusal?.code]), nextOffset]).toEqual([
+        [
+          [0, undefined],
+          [3, 'DECODE_FAILED'],
+          [4, undefined],
+        ],
+        5,
+      ]);
+      expect(records[1]?.refusal?.message).toContain(reason);
+    }
   });
 
   it('refuses alone a batch that unpacks to more than it may, or to nothing (S04, B11, F12)', () => {

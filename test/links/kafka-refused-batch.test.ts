@@ -17,7 +17,7 @@ describe('refusedBatch', () => {
     ]);
     expect(record.refusal).toMatchObject({
       code: 'DECODE_FAILED',
-      message: 'kafka: the batch of offsets 10 to 10 cannot be unpacked: bad',
+      message: 'kafka: the batch of offsets 10 to 10 cannot be read: bad',
       details: { firstOffset: 10, lastOffset: 10 },
     });
   });

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { AT, recordBatch, type KafkaBatchHead } from '../../src/links/kafka-record-batch.js';
 import { boundUnpacking } from '../../src/links/kafkajs-unpack.js';
+import { BROKEN, zipped } from '../helpers/kafka-broken.js';
 
 interface Message {
   readonly offset: string;
@@ -39,7 +40,6 @@ function cut(batch: Buffer): Buffer {
   short.writeInt32BE(short.length - AT.leaderEpoch, AT.length);
   return short;
 }
-
 const int = (bytes: 2 | 4 | 8, value: number): Buffer => {
   const buffer = Buffer.alloc(bytes);
   buffer.writeIntBE(value, Math.max(0, bytes - 6), Math.min(6, bytes));
@@ -98,6 +98,27 @@ describe('boundUnpacking', () => {
       expect(parts[3]?.messages[0]?.value.length).toBe(2 * MAX_BYTES);
     },
   );
+
+  it.each(BROKEN)('refuses a batch %s, packed or not, and reads all others (B11, F12)', async (_, breakIt) => {
+    const broken = packed(1, ['b', 'c', 'd'], { compression: 'none' });
+    breakIt(broken);
+    const [first, second] = await read(11, [
+      [plain(0, 'a'), broken, plain(4, 'e')],
+      [packed(0, ['a']), zipped(broken), packed(4, ['e'])],
+    ]);
+    for (const part of [first!, second!]) expect(shown(part)).toBe('0 a, 3 DECODE_FAILED, 4 e');
+  });
+
+  it.each([
+    ['a mark of a transaction that cannot be read', (batch: Buffer) => batch.writeInt16BE(0b11_0000, AT.attributes)],
+    ['a batch that is shorter than its head', (batch: Buffer) => batch.writeInt32BE(2, AT.length)],
+    ['a batch that ends before it begins', (batch: Buffer) => batch.writeInt32BE(-100, AT.length)],
+  ])('ends with PROTOCOL_ERROR at %s', async (_, breakIt) => {
+    const batch = plain(0, 'a');
+    batch[AT.records] = 100;
+    breakIt(batch);
+    await expect(read(11, [[batch]])).rejects.toMatchObject({ code: 'PROTOCOL_ERROR', retriable: false });
+  });
 
   it('keeps whose a refused batch is, which may be of a transaction that was aborted', async () => {
     const producer = { id: 42n, epoch: 1, sequence: 7 };
