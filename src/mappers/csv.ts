@@ -116,6 +116,7 @@ function csvRules(options: CsvOptions): CsvRules {
 
 /** The names a file has without `columns` and `header`. */
 function namesOf(row: CsvObject): string[] {
+  checkRow(row);
   const names = Object.keys(row);
   if (names.length === 0) throw new SluiceError('ENCODE_FAILED', 'csv: the first row has no columns.');
   try {
@@ -124,6 +125,12 @@ function namesOf(row: CsvObject): string[] {
     throw new SluiceError('ENCODE_FAILED', `csv: ${toSluiceError(error, 'ENCODE_FAILED', 'names').message}`);
   }
   return names;
+}
+
+function checkRow(row: unknown): void {
+  if (typeof row === 'object' && row !== null) return;
+  const kind = row === null ? 'null' : typeof row;
+  throw new SluiceError('ENCODE_FAILED', `csv: a row is an object with its cells by column, got ${kind}.`);
 }
 
 function headerLine(names: readonly string[], rules: CsvRules): Uint8Array {
@@ -160,6 +167,7 @@ function rowWriter(names: readonly string[], rules: CsvRules): (row: CsvObject) 
   const isClosed = extra === 'error' || columns === undefined;
   const known = new Set(names);
   return (row) => {
+    checkRow(row);
     const cells = names.map((name) => {
       const isKnown = columns === undefined || Object.hasOwn(columns, name);
       const text = isKnown ? cellText(row[name], columns?.[name]) : '';

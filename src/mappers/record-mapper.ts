@@ -40,7 +40,16 @@ export function recordMapper<T>(format: RecordFormat<T>): RecordMapper<T> {
     take(splitter.end());
     return values;
   };
-  const all: Mapper<T[]> = { name, contentType, encode: write, decode: read };
+  const all: Mapper<T[]> = {
+    name,
+    contentType,
+    encode(values) {
+      // A copy has no holes, which would otherwise be left out.
+      if (Array.isArray(values)) return write([...values]);
+      throw new SluiceError('ENCODE_FAILED', `${name}: expected an array of records. For one record leave .all out.`);
+    },
+    decode: read,
+  };
   return {
     name,
     contentType,
