@@ -14,9 +14,10 @@ export class AmqpAttempts {
   of({ properties, fields }: ConsumeMessage): number {
     const { headers, messageId } = properties as { headers?: Record<string, unknown>; messageId?: string };
     const counted = headers?.['x-delivery-count'];
-    if (typeof counted === 'number') return counted + 1;
     const known = messageId === undefined || messageId === '' ? undefined : this.counts.get(messageId);
-    return known ?? (fields.redelivered ? 2 : 1);
+    const seen = known ?? (fields.redelivered ? 2 : 1);
+    // Where the queue does not count, this is a header like others: its sender's, of any number, and never more.
+    return typeof counted === 'number' && Number.isSafeInteger(counted) ? Math.max(counted + 1, seen) : seen;
   }
 
   failed(id: string, attempt: number): void {

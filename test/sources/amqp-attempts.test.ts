@@ -5,8 +5,19 @@ import { delivered } from '../helpers/amqp.js';
 describe('the attempts of a message', () => {
   it('are those that the queue counted, where it does', () => {
     const attempts = new AmqpAttempts();
-    attempts.failed('a', 7);
+    attempts.failed('a', 1);
     expect(attempts.of(delivered(1, { messageId: 'a', headers: { 'x-delivery-count': 2 } }))).toBe(3);
+  });
+
+  it('grow also where the sender wrote the count and the queue does not, whatever number it is (B24)', () => {
+    const attempts = new AmqpAttempts();
+    const of = (count: unknown): number =>
+      attempts.of(delivered(1, { messageId: 'a', headers: { 'x-delivery-count': count } }));
+    for (let attempt = 3; attempt < 7; attempt += 1) {
+      expect(of(2)).toBe(attempt);
+      attempts.failed('a', attempt);
+    }
+    expect([-5, NaN, Infinity, 0.5, 1e300, '9'].map(of)).toEqual([7, 7, 7, 7, 7, 7]);
   });
 
   it('are counted by id otherwise, until it is done', () => {
