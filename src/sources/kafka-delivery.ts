@@ -1,4 +1,5 @@
 import type { Delivery } from '../connection/define-source.js';
+import { isTime } from '../connection/is-time.js';
 import { oversized } from '../connection/oversized.js';
 import type { SluiceError } from '../errors.js';
 import type { KafkaRecord } from '../links/kafka-driver.js';
@@ -18,6 +19,8 @@ export interface KafkaReading {
 }
 
 const NO_BYTES = new Uint8Array();
+/** As Kafka says that a record has no time. */
+const NO_TIME = -1;
 
 /**
  * A record as a delivery, and its own position. What few flows look at is made when it is asked for.
@@ -37,7 +40,7 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
     this.ticket = ticket;
     this.record = record;
     this.reading = reading;
-    this.attempt = attempt ?? firstAttempt(record);
+    this.attempt = attempt ?? firstAttempt(log, record);
   }
 
   /** The same once more. */
@@ -60,9 +63,10 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
   get payload(): Uint8Array | null {
     return this.record.value ?? (this.reading.tombstones ? null : NO_BYTES);
   }
-  /** That of the first topic, for one that came by a retry topic. */
+  /** That of the first topic, for one that came by a retry topic: elsewhere any sender could write the headers that say so. */
   get topic(): string {
-    return headerOf(this.record.headers, RETRY.topic) ?? this.log.topic;
+    const { log, record } = this;
+    return (log.isRetry ? headerOf(record.headers, RETRY.topic) : undefined) ?? log.topic;
   }
   get headers(): MessageHeaders {
     return (this.known ??= headersOf(this.record.headers, this.reading.ownHeaders));
@@ -78,9 +82,11 @@ export class KafkaDelivery implements Delivery<Uint8Array | null> {
       ? `${this.log.topic}-${this.log.partition}-${this.record.offset}`
       : given;
   }
-  /** As the topic. */
+  /** As the topic. A sender may write any number of 64 bits. */
   get timeMs(): number {
-    return numberIn(this.record, RETRY.time) ?? this.record.timeMs;
+    const { log, record } = this;
+    const timeMs = (log.isRetry ? numberIn(record, RETRY.time) : undefined) ?? record.timeMs;
+    return isTime(timeMs) ? timeMs : NO_TIME;
   }
   get meta(): KafkaMeta {
     const { log, record } = this;
@@ -111,8 +117,8 @@ export function dueMsOf(record: KafkaRecord): number {
   return numberIn(record, RETRY.due) ?? 0;
 }
 
-function firstAttempt(record: KafkaRecord): number {
-  const attempt = numberIn(record, RETRY.attempt) ?? 1;
+function firstAttempt({ isRetry }: KafkaPartition, record: KafkaRecord): number {
+  const attempt = (isRetry ? numberIn(record, RETRY.attempt) : undefined) ?? 1;
   return Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1;
 }
 

@@ -58,9 +58,10 @@ export class KafkaPartition implements KafkaPartitionName {
   bytes = 0;
   /** Up to where the client had read when that was last looked at. */
   seenOffset: number;
+  /** It is a topic of the source's own, where headers say what the messages were before. */
+  readonly isRetry: boolean;
   private readonly plan: KafkaPartitionPlan;
   private readonly startOffset: number;
-  private readonly isRetry: boolean;
   private readonly prefix = new Prefix<number>();
   private readonly waiting = new Ring<KafkaRecord>();
   private readonly again = new Ring<Again>();

@@ -87,6 +87,37 @@ describe('the reader of a group', () => {
     expect(messages.map(({ id }) => id)).toEqual(['own', 'a-0-1']);
   });
 
+  it('believes what it writes for retries in its retry topics alone: anybody can write a header (S25)', async () => {
+    const retryTopics = [{ topic: 'r', delayMs: 5 }];
+    const { clock, member, messages } = await open({ retryTopics }, ({ topics }) => void topics.set('r', 1));
+    const partitions = ['a', 'r'].map((topic) => ({ topic, partition: 0 }));
+    void member().events.assigned(partitions, true);
+    await clock.run(0);
+    const named = {
+      'x-retry-topic': Buffer.from('admin'),
+      'x-retry-attempt': Buffer.from('7'),
+      'x-retry-time': Buffer.from('5'),
+    };
+    for (const topic of ['a', 'r'])
+      void member().events.fetched({ topic, partition: 0, records: records(0, topic, named), nextOffset: 1 });
+    await clock.run(0);
+    const told = messages.map(({ topic, attempt, timeMs, headers }) => ({ topic, attempt, timeMs, headers }));
+    expect(told).toEqual([
+      { topic: 'a', attempt: 1, timeMs: 1_000, headers: {} },
+      { topic: 'admin', attempt: 7, timeMs: 5, headers: {} },
+    ]);
+  });
+
+  it('takes a time that is none for none: a sender may write any number of 64 bits', async () => {
+    const { clock, member, messages } = await open();
+    const [record] = records(0, 'a');
+    const of = (timeMs: number, at: number) => ({ ...record!, offset: at, timeMs });
+    const times = [9.2e18, -9.2e18, 8.64e15].map(of);
+    void member().events.fetched({ topic: 'a', partition: 0, records: times, nextOffset: 3 });
+    await clock.run(0);
+    expect(messages.map(({ timeMs }) => timeMs)).toEqual([-1, -1, 8.64e15]);
+  });
+
   it('commits up to where all is settled, whatever the order, by time (ACK-12)', async () => {
     const { fetch, clock, member, messages } = await open();
     void fetch(0, 5, 'abcd');
