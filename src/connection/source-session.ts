@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../clock.js';
 import { metBy, SluiceError } from '../errors.js';
 import { Envelope } from '../message/envelope.js';
-import type { Outcome, Parked, ParkListener, Settler } from '../message/settler.js';
+import type { Outcome, Parked, ParkListener, SourceSettler } from '../message/settler.js';
 import type { Output } from './attach.js';
 import type { ReaderContext, SourceDefinition, SourceSettings } from './define-source.js';
 import type { Delivery, DeliveryFacts } from './delivery.js';
@@ -20,8 +20,7 @@ import { SourceLine } from './source-line.js';
  *
  * @internal
  */
-export class SourceSession<T, C> extends SourceBase<T> implements Settler, SourceHandle {
-  readonly parks: boolean = true;
+export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler, SourceHandle {
   private readonly definition: SourceDefinition<T, C>;
   private readonly subscriber: Output<T>;
   private readonly line: SourceLine<C>;

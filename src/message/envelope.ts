@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.js';
 import { NO_HEADERS, type MessageHeaders } from './headers.js';
 import type { Message, MessagePatch, NackThen, ReplyPort } from './message.js';
-import type { Outcome, Settler } from './settler.js';
+import type { Outcome, Settler, SourceSettler } from './settler.js';
 
 /** Brand shared by every copy of the package, so that a message of one is a message for the other. */
 export const MESSAGE: unique symbol = Symbol.for('sluice.message.v1') as never;
@@ -86,7 +86,7 @@ export class Envelope<T> implements Message<T> {
     return this.facts.key;
   }
   get timeMs(): number {
-    return this.facts.timeMs ?? this.extras?.timeMs ?? this.settler.wallMs(this);
+    return this.facts.timeMs ?? this.extras?.timeMs ?? this.source.wallMs(this);
   }
   get meta(): unknown {
     return this.facts.meta;
@@ -104,7 +104,7 @@ export class Envelope<T> implements Message<T> {
 
   get id(): string {
     const given = this.extras?.id ?? this.facts.id;
-    return given ?? (this.extrasOf().id = this.settler.newId(this));
+    return given ?? (this.extrasOf().id = this.source.newId(this));
   }
 
   get signal(): AbortSignal {
@@ -184,6 +184,11 @@ export class Envelope<T> implements Message<T> {
   /** Its time must not change when it is emitted anew. */
   keepTime(): void {
     this.extrasOf().timeMs ??= this.timeMs;
+  }
+
+  /** Asked only for what nobody gave it: what a stage makes has that from another message. */
+  private get source(): SourceSettler {
+    return this.settler as SourceSettler;
   }
 
   private extrasOf(): Extras {

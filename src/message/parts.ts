@@ -59,10 +59,6 @@ export abstract class Parts implements Settler {
     if (parent.root.state === OPEN) parent.settle(outcome, reason);
   }
 
-  get parks(): boolean {
-    return (this.parent as Envelope<unknown>).settler.parks === true;
-  }
-
   park(part: Envelope<unknown>, listener: ParkListener): Parked {
     this.waiting ??= new WaitingParts(this.parent, () => (this.sealed ? this.openCount() : Infinity));
     return this.waiting.add(part, listener);
@@ -80,14 +76,6 @@ export abstract class Parts implements Settler {
 
   late(part: Envelope<unknown>, outcome: Outcome, stage: string): void {
     (this.parent as Envelope<unknown>).settler.late(part, outcome, stage);
-  }
-
-  newId(part: Envelope<unknown>): string {
-    return this.standsFor(part).id;
-  }
-
-  wallMs(part: Envelope<unknown>): number {
-    return this.standsFor(part).timeMs;
   }
 
   held(stage: string, part: Envelope<unknown>): void {
@@ -115,24 +103,12 @@ export abstract class Parts implements Settler {
     return [this.parent];
   }
 
-  isWaiting(): boolean {
-    return (this.parent as Envelope<unknown>).settler.isWaiting();
-  }
-
-  pending(): number {
-    return (this.parent as Envelope<unknown>).settler.pending();
-  }
-
   limit(): number {
     return (this.parent as Envelope<unknown>).settler.limit();
   }
 
   limitBytes(): number {
     return limitBytes(this.parent);
-  }
-
-  onWaiting(listener: () => void): () => void {
-    return (this.parent as Envelope<unknown>).settler.onWaiting(listener);
   }
 }
 

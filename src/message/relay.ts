@@ -69,37 +69,12 @@ class Relay implements Settler {
     held(originalOf(root).root, stage);
   }
 
-  newId(root: Envelope<unknown>): string {
-    return originalOf(root).id;
-  }
-
-  wallMs(root: Envelope<unknown>): number {
-    return originalOf(root).timeMs;
-  }
-
-  isWaiting(): boolean {
-    return this.owner.bound?.isFull() === true || this.above.isWaiting();
-  }
-
-  pending(): number {
-    return this.above.pending();
-  }
-
   limit(): number {
     return Math.min(this.owner.bound?.limit ?? Infinity, this.above.limit());
   }
 
   limitBytes(): number {
     return this.above.limitBytes?.() ?? Infinity;
-  }
-
-  onWaiting(listener: () => void): () => void {
-    const stop = this.above.onWaiting(listener);
-    const stopOwn = this.owner.bound?.onFull(listener);
-    return () => {
-      stop();
-      stopOwn?.();
-    };
   }
 
   outerSignal(root: Envelope<unknown>): AbortSignal {
@@ -124,10 +99,6 @@ class Relay implements Settler {
 
   isLastAttempt(root: Envelope<unknown>): boolean {
     return this.above.isLastAttempt?.(originalOf(root).root) ?? false;
-  }
-
-  get parks(): boolean {
-    return this.above.parks === true;
   }
 
   park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {

@@ -125,10 +125,6 @@ export class Join implements Settler {
     }
   }
 
-  get parks(): boolean {
-    return this.messages.every((message) => (message as Envelope<unknown>).settler.parks === true);
-  }
-
   park(_joined: Envelope<unknown>, listener: ParkListener): Parked | undefined {
     return WaitingMembers.of(this.messages, listener);
   }
@@ -153,22 +149,6 @@ export class Join implements Settler {
 
   held(stage: string): void {
     for (const message of this.messages) held((message as Envelope<unknown>).root, stage);
-  }
-
-  newId(): string {
-    return (this.messages[0] as Message<unknown>).id;
-  }
-
-  wallMs(): number {
-    return (this.messages[0] as Message<unknown>).timeMs;
-  }
-
-  isWaiting(): boolean {
-    return this.messages.some((message) => (message as Envelope<unknown>).settler.isWaiting());
-  }
-
-  pending(): number {
-    return (this.messages[0] as Envelope<unknown>).settler.pending();
   }
 
   limit(): number {
@@ -197,14 +177,6 @@ export class Join implements Settler {
 
   isLastAttempt(): boolean {
     return this.messages.some(isLastAttempt);
-  }
-
-  onWaiting(listener: () => void): () => void {
-    const settlers = new Set(this.messages.map((message) => (message as Envelope<unknown>).settler));
-    const cancels = [...settlers].map((settler) => settler.onWaiting(listener));
-    return () => {
-      for (const cancel of cancels) cancel();
-    };
   }
 }
 

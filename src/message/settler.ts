@@ -22,21 +22,12 @@ export interface Settler {
   settle(root: Envelope<unknown>, outcome: Outcome, reason: unknown): void;
   /** A settlement after the first one, or after the message was taken back. */
   late(root: Envelope<unknown>, outcome: Outcome, stage: string): void;
-  newId(root: Envelope<unknown>): string;
-  /** When a message that carries no time of its own was emitted, in milliseconds since the epoch. */
-  wallMs(root: Envelope<unknown>): number;
   /** A stage holds one of its messages now. Left out by sources: their messages know it themselves. */
   held?(stage: string, root: Envelope<unknown>): void;
-  /** True while the source emits nothing more until something it emitted is settled. */
-  isWaiting(): boolean;
-  /** How many messages of that source are unsettled now. */
-  pending(): number;
-  /** How many messages of that source may be unsettled at once, as it stands now. */
+  /** How many messages of its source may be unsettled at once, as it stands now. */
   limit(): number;
   /** The same in bytes. Left out where nobody counts them. */
   limitBytes?(): number;
-  /** Calls `listener` when {@link isWaiting} becomes true, until cancelled. */
-  onWaiting(listener: () => void): () => void;
   /** A signal that ends this message too. */
   outerSignal?(root: Envelope<unknown>): AbortSignal | undefined;
   /** False once what it was made from is settled or taken back. Left out by a source: its messages answer themselves. */
@@ -51,13 +42,28 @@ export interface Settler {
   membersOf?(root: Envelope<unknown>): readonly Message<unknown>[] | undefined;
   /** True when a `requeue` would become `dead`. */
   isLastAttempt?(root: Envelope<unknown>): boolean;
-  /** True when {@link park} is possible. */
-  readonly parks?: boolean;
   /**
    * Lets the message wait without credit until it is brought back. It stays the same message, open, and may be settled
    * where it waits. Gives `undefined` when that is not possible: the message then keeps its credit.
    */
   park?(root: Envelope<unknown>, listener: ParkListener): Parked | undefined;
+}
+
+/**
+ * The source itself. What a stage makes has identity and time from what it was made from, and who waits for a source asks that.
+ *
+ * @internal
+ */
+export interface SourceSettler extends Settler {
+  newId(root: Envelope<unknown>): string;
+  /** When a message that carries no time of its own was emitted, in milliseconds since the epoch. */
+  wallMs(root: Envelope<unknown>): number;
+  /** True while the source emits nothing more until something it emitted is settled. */
+  isWaiting(): boolean;
+  /** How many of its messages are unsettled now. */
+  pending(): number;
+  /** Calls `listener` when {@link isWaiting} becomes true, until cancelled. */
+  onWaiting(listener: () => void): () => void;
 }
 
 /** A bound of a stage's own on how many messages have passed it and are unsettled. @internal */

@@ -5,7 +5,7 @@ import { checkOptions, clockLike, integer, numeric, required, text } from '../co
 import { type Envelope, handBack, isOpen, mark } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import { join, originsOf } from '../message/settlement.js';
-import type { RelayBound, Settler } from '../message/settler.js';
+import type { RelayBound, SourceSettler } from '../message/settler.js';
 import { defineStage, type StageObserver } from './define-stage.js';
 
 /**
@@ -68,7 +68,7 @@ class BatchRunner<T> implements StageObserver<T> {
   private bytes = 0;
   private cancelTimer: Cancel | undefined;
   /** The sources that tell when they wait, each listened to as long as the stage lives. */
-  private readonly sources = new Map<Settler, Cancel>();
+  private readonly sources = new Map<SourceSettler, Cancel>();
   /** The same of the branches with a budget that this stage stands in. */
   private readonly bounds = new Map<RelayBound, Cancel>();
 
@@ -104,13 +104,13 @@ class BatchRunner<T> implements StageObserver<T> {
   }
 
   private listen(message: Message<T>): void {
-    const { settler } = (message as Envelope<T>).root;
-    if (this.sources.has(settler)) return;
+    if (this.sources.has(sourceOf((message as Envelope<T>).root))) return;
     for (const origin of originsOf(message)) {
-      if (this.sources.has(origin.settler)) continue;
+      const source = sourceOf(origin);
+      if (this.sources.has(source)) continue;
       this.sources.set(
-        origin.settler,
-        origin.settler.onWaiting(() => this.flushIfStarved()),
+        source,
+        source.onWaiting(() => this.flushIfStarved()),
       );
     }
     for (const bound of heldBy(message).keys()) {
@@ -158,6 +158,11 @@ class BatchRunner<T> implements StageObserver<T> {
     this.members = [];
     if (members.length > 0) this.output.next(join(members));
   }
+}
+
+/** Who answers for a message that {@link originsOf} found. */
+function sourceOf(origin: Envelope<unknown>): SourceSettler {
+  return origin.settler as SourceSettler;
 }
 
 /** The bounds that a message has passed, each with what it holds of it. */

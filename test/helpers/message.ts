@@ -1,7 +1,7 @@
 import { Observable } from 'rxjs';
 import { isSluiceError, type Flow, type Message, type MessageHeaders } from 'sluice';
 import { Envelope } from '../../src/message/envelope.js';
-import type { Outcome, Settler } from '../../src/message/settlement.js';
+import type { Outcome, SourceSettler } from '../../src/message/settler.js';
 
 /** What a message of a {@link Recorder} may have besides its payload. */
 export interface MessageFields {
@@ -53,7 +53,7 @@ export function recorder(): Recorder {
   const listeners = new Set<() => void>();
   let ids = 0;
   let waiting = false;
-  const settler: Settler = {
+  const settler: SourceSettler = {
     settle(root, outcome, reason) {
       const { payload, holder: by } = root;
       const at = openRoots.indexOf(root);

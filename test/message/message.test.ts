@@ -4,7 +4,7 @@ import { fork, isMessage, join, batchPartial, type Message } from 'sluice';
 import { Envelope, isOpen, mark, RELEASED } from '../../src/message/envelope.js';
 import { Members } from '../../src/message/members.js';
 import { joinedIn } from '../../src/message/parts.js';
-import type { Outcome, Settler } from '../../src/message/settlement.js';
+import type { Outcome, SourceSettler } from '../../src/message/settler.js';
 
 interface Log {
   readonly settled: { readonly payload: unknown; readonly outcome: Outcome; readonly reason: unknown }[];
@@ -15,7 +15,7 @@ function messagesOf<T>(...payloads: T[]): { messages: Message<T>[]; log: Log; wa
   const log: Log = { settled: [], late: [] };
   const waiting = { now: false };
   let ids = 0;
-  const settler: Settler = {
+  const settler: SourceSettler = {
     settle: (root, outcome, reason) => void log.settled.push({ payload: root.payload, outcome, reason }),
     late: (root, _outcome, second) => void log.late.push({ first: root.holder, second }),
     wallMs: () => 0,

@@ -26,7 +26,8 @@ import {
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Ring } from '../../src/connection/ring.js';
 import type { Envelope } from '../../src/message/envelope.js';
-import type { Settler } from '../../src/message/settlement.js';
+import { originsOf } from '../../src/message/settlement.js';
+import type { SourceSettler } from '../../src/message/settler.js';
 import { EachRunner } from '../../src/operators/each-runner.js';
 import { recorder } from '../helpers/message.js';
 import { codeOf, runStage, stageLaws } from '../helpers/stage.js';
@@ -771,7 +772,7 @@ describe('each with lanes', () => {
     }
     const done: number[] = [];
     const begun: number[] = [];
-    let settler: Settler | undefined;
+    let settler: SourceSettler | undefined;
     const restore = useClock(clock);
     const subscription = source.flow
       .pipe(
@@ -785,7 +786,7 @@ describe('each with lanes', () => {
         ),
       )
       .subscribe((message) => {
-        ({ settler } = message as Envelope<number>);
+        for (const origin of originsOf(message)) settler = origin.settler as SourceSettler;
         done.push(message.payload);
         message.ack();
       });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { join, type Message } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Envelope } from '../../src/message/envelope.js';
+import type { SourceSettler } from '../../src/message/settler.js';
 import { Lanes } from '../../src/operators/lanes.js';
 import { recorder } from '../helpers/message.js';
 
@@ -50,7 +51,7 @@ describe('Lanes', () => {
     });
     for (const text of ['a1', 'a2', 'a3', 'a4', 'a5']) source.offer(text);
     clock.advance(0);
-    expect((entered[0] as Envelope<string>).settler.pending()).toBe(2);
+    expect(((entered[0] as Envelope<string>).settler as SourceSettler).pending()).toBe(2);
     let [at] = entered as [Message<string>];
     const order = [at.payload];
     for (;;) {
