@@ -168,6 +168,27 @@ describe('fork', () => {
     expect(messages.map((message) => (message as Envelope<string>).holder)).toEqual(['slow sink', 'slow sink']);
   });
 
+  it('is settled by the stage that settled the part, or by who split it where no other had it (law 1)', () => {
+    const { messages, log } = messagesOf('a', 'b', 'c', 'd');
+    for (const message of messages) mark(message, 'splitter');
+    const [part] = fork(messages[0] as Message<string>, 1);
+    const batch = join(messages.slice(1, 3));
+    mark(part as Message<string>, 'sink');
+    mark(batch, 'sink');
+    fork(messages[3] as Message<string>, 1)[0]?.ack();
+    expect([part?.ack(), batch.ack()]).toEqual([true, true]);
+    expect(messages.map((message) => message.ack())).toEqual([false, false, false, false]);
+    expect(log.late.map(({ first }) => first)).toEqual(['sink', 'sink', 'sink', 'splitter']);
+  });
+
+  it('refuses what is no message, and a count below 0', () => {
+    const { messages, log } = messagesOf('a');
+    const refused = expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error;
+    expect(() => fork({ payload: 'a' } as Message<string>, 2)).toThrow(refused);
+    expect(() => fork(messages[0] as Message<string>, -1)).toThrow(refused);
+    expect(log.settled).toEqual([]);
+  });
+
   it('nests: a part can be forked again', () => {
     const { messages, log } = messagesOf('a');
     const [left, right] = fork(messages[0] as Message<string>, 2);
@@ -272,6 +293,15 @@ describe('join', () => {
     expect(isOpen(messages[0] as Message<string>)).toBe(false);
     batch.ack();
     expect(outcomes(log)).toEqual(['ack']);
+    expect(log.late).toEqual([]);
+  });
+
+  it('tells the source of a second settlement, and who held it first (law 1)', () => {
+    const { messages, log } = messagesOf('a', 'b');
+    mark(messages[0] as Message<string>, 'batch');
+    const batch = join(messages);
+    expect([batch.ack(), batch.ack()]).toEqual([true, false]);
+    expect(log.late).toEqual([{ first: 'batch', second: 'batch' }]);
   });
 
   it('aborts its signal once none of its members can be settled any more', () => {
@@ -295,7 +325,12 @@ describe('join', () => {
     for (const { signal } of messages) expect(getEventListeners(signal, 'abort').length).toBe(1);
   });
 
-  it('refuses an empty list', () => {
-    expect(() => join([])).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error);
+  it('refuses an empty list, and what is no list of messages', () => {
+    const { messages } = messagesOf('a');
+    for (const given of [[], messages[0], ['a']]) {
+      expect(() => join(given as unknown as Message<string>[])).toThrow(
+        expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error,
+      );
+    }
   });
 });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
-import { type Envelope, isOpen } from '../../src/message/envelope.js';
+import { type Envelope, isOpen, mark } from '../../src/message/envelope.js';
 import { type RelayOwner, Relays } from '../../src/message/relay.js';
 import { isLastAttempt } from '../../src/message/parts.js';
 import { fork, join, originsOf } from '../../src/message/settlement.js';
 import type { Parked } from '../../src/message/settler.js';
+import { recorder } from '../helpers/message.js';
 
 function setUp(owner?: Partial<RelayOwner>, maxAttempts: number = 5) {
   const clock = virtualClock();
@@ -29,9 +30,9 @@ function setUp(owner?: Partial<RelayOwner>, maxAttempts: number = 5) {
   return { clock, source, heard, passed, originals, outcomes, relays };
 }
 
-function park(message: Message<unknown>, back: () => void): Parked {
+function park(message: Message<unknown>, back: () => void, gone: () => void = () => undefined): Parked {
   const { root } = message as Envelope<unknown>;
-  return root.settler.park?.(root, { back, gone: () => undefined }) as Parked;
+  return root.settler.park?.(root, { back, gone }) as Parked;
 }
 
 describe('Relays', () => {
@@ -102,5 +103,41 @@ describe('Relays', () => {
     expect(told).toEqual(['aside a', 'back a', 'on']);
     passed[0]?.ack();
     expect(outcomes).toEqual(['a:delivered', 'a:ack']);
+  });
+
+  it('names on the original who holds the passed one and who settled it (law 7)', () => {
+    const { clock, source, passed, originals } = setUp();
+    source.offer('a');
+    clock.advance(0);
+    const [one] = passed as [Envelope<string>];
+    const [original] = originals as [Envelope<string>];
+    expect(one.holder).toBe(original.holder);
+    mark(one, 'slow sink');
+    expect(original.holder).toBe('slow sink');
+    mark(original, 'above');
+    one.ack();
+    expect(original.holder).toBe('slow sink');
+  });
+
+  it('asks the source how many may be out', () => {
+    const { relays } = setUp();
+    expect((relays.pass(recorder().message('a')) as Envelope<string>).settler.limit()).toBe(16);
+  });
+
+  it('tells who let it wait that it is gone, and no owner of what cannot wait', () => {
+    const told: string[] = [];
+    const aside = (): void => void told.push('aside');
+    const { clock, source, passed, relays } = setUp({ aside, back: (_original, go) => go() });
+    expect(park(relays.pass(recorder().message('b')), () => undefined)).toBe(undefined);
+    expect(told).toEqual([]);
+    source.offer('a');
+    clock.advance(0);
+    park(
+      passed[0] as Message<string>,
+      () => undefined,
+      () => void told.push('gone'),
+    );
+    source.lose(new Error('cut'));
+    expect(told).toEqual(['aside', 'gone']);
   });
 });

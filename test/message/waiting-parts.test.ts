@@ -37,6 +37,18 @@ describe('parts that wait', () => {
     expect(gone).toBe(2);
   });
 
+  it('are told when they are acked where they wait, while the others go on to', () => {
+    const { out, source } = emitted('a');
+    const [first, second] = fork(out[0] as Message<string>, 2);
+    const gone: string[] = [];
+    park(first, undefined, () => gone.push('first'));
+    park(second, undefined, () => gone.push('second'));
+    second?.ack();
+    expect(gone).toEqual(['second']);
+    first?.ack();
+    expect([gone, source.unsettled]).toEqual([['second', 'first'], []]);
+  });
+
   it('are told when one of them is settled where it waits', () => {
     const { source, out } = emitted('a');
     const [first, second] = fork(out[0] as Message<string>, 2);
