@@ -24,7 +24,7 @@ import { FileTarget } from './file-target.js';
 import { FileWriter, type WriterPlan } from './file-writer.js';
 
 /**
- * When a file is put aside and a new one begun.
+ * When a file is put aside and a new one begun: `maxBytes`, `everyMs` or both.
  *
  * @see fileSink
  */
@@ -140,6 +140,10 @@ function checkNested<T>(options: AllOptions<T>): void {
       everyMs: numeric(1),
       keep: integer(0),
     });
+    // A file that somebody believes to be rotated would grow until the disk is full.
+    if (rotate.maxBytes === undefined && rotate.everyMs === undefined) {
+      throw configInvalid('fileSink', [`'rotate' needs 'maxBytes' or 'everyMs': without one no file is put aside`]);
+    }
   }
 }
 

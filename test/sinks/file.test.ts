@@ -816,6 +816,7 @@ describe('fileSink', () => {
     refuse({ fsync: { everyMs: 5 }, confirmTimeoutMs: 5 }, /'fsync.everyMs' of 5/);
     refuse({ rotate: { maxByte: 1 } }, /did you mean 'maxBytes'/);
     refuse({ rotate: { keep: -1 } }, /rotate: 'keep'/);
+    refuse({ rotate: { keep: 3 } }, /'rotate' needs 'maxBytes' or 'everyMs'/);
     refuse({ lineEnd: '\t' }, /'lineEnd'/);
     refuse({ onFull: 'drop' }, /'onFull'.*nack, wait/);
     refuse({ format: ndjson(), record: () => '' }, /give one of them/);
