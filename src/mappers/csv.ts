@@ -1,5 +1,5 @@
 import { SluiceError, toSluiceError } from '../errors.js';
-import { checkOptions, configInvalid, flag, integer, oneOf, type OptionRule } from '../options.js';
+import { checkOptions, configInvalid, flag, integer, oneOf, required, type OptionRule } from '../options.js';
 import { MAX_PAYLOAD_BYTES, type RecordMapper, type SplitStart } from './codec.js';
 import { cellText, guardFormula } from './csv-cell.js';
 import type { CsvColumns, CsvOptions, CsvRow, CsvRules } from './csv-columns.js';
@@ -74,7 +74,7 @@ const delimiterRule: OptionRule = (value) =>
 
 const TYPES = ['string', 'number', 'boolean', 'bigint'].flatMap((type) => [type, `${type}?`]);
 const columnsRule: OptionRule = (value) =>
-  typeof value === 'object' && value !== null && Object.values(value).every((type) => TYPES.includes(type as string))
+  typeof value === 'object' && value !== null && !Array.isArray(value)
     ? undefined
     : `expected an object from column names to ${TYPES.join(', ')}`;
 const headerRule: OptionRule = (value) =>
@@ -92,6 +92,9 @@ function csvRules(options: CsvOptions): CsvRules {
     lineEnd: oneOf('\r\n', '\n'),
     guardFormulas: flag,
   });
+  const { columns = {} } = options;
+  const typed = Object.keys(columns).map((name) => [name, required(oneOf(...TYPES))] as const);
+  checkOptions('csv columns', columns, Object.fromEntries(typed));
   const rules: CsvRules = {
     columns: options.columns,
     header: options.header,

@@ -549,4 +549,11 @@ describe('csv', () => {
         JSON.stringify(options),
       ).toBe('CONFIG_INVALID');
   });
+
+  it('names the column whose type there is not', () => {
+    const refuse = (wrong: unknown, text: string): void => expect(() => csv({ columns: wrong as never })).toThrow(text);
+    refuse({ id: 'string', amount: 'int' }, `'amount': expected one of string, string?, number`);
+    refuse({ amount: undefined }, `'amount' is missing`);
+    refuse(['id', 'amount'], 'expected an object from column names');
+  });
 });
