@@ -62,6 +62,8 @@ function faultOf({
   dropUpTo,
   classes,
 }: Partial<HubConfig>): string | undefined {
+  const areNamed = typeof columns === 'object' && (columns as unknown) !== null && !Array.isArray(columns);
+  if (!areNamed) return `'columns' has to be an object of names and types`;
   const isColumn = (name: unknown): boolean => typeof name === 'string' && Object.hasOwn(columns, name);
   const areColumns = (names: unknown): boolean => Array.isArray(names) && names.every(isColumn);
   if (!isColumn(id)) return `'id' has to be one of 'columns'`;
