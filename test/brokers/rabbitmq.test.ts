@@ -1,24 +1,23 @@
 import { connect } from 'amqplib';
 import { expect, it } from 'vitest';
+import { overAmqp } from '../helpers/over-amqp.js';
 import { brokerSuite } from './broker-suite.js';
 import { rabbitmq } from './rabbitmq.js';
 
-async function publish(url: string, text: string): Promise<void> {
-  const connection = await connect(url);
-  const channel = await connection.createConfirmChannel();
-  await channel.assertQueue('kept', { durable: true });
-  channel.sendToQueue('kept', Buffer.from(text), { persistent: true });
-  await channel.waitForConfirms();
-  await connection.close();
-}
+const publish = (url: string, text: string): Promise<void> =>
+  overAmqp(url, async (connection) => {
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('kept', { durable: true });
+    channel.sendToQueue('kept', Buffer.from(text), { persistent: true });
+    await channel.waitForConfirms();
+  });
 
-async function kept(url: string): Promise<string | undefined> {
-  const connection = await connect(url);
-  const channel = await connection.createChannel();
-  const message = await channel.get('kept', { noAck: true });
-  await connection.close();
-  return message === false ? undefined : message.content.toString();
-}
+const kept = (url: string): Promise<string | undefined> =>
+  overAmqp(url, async (connection) => {
+    const channel = await connection.createChannel();
+    const message = await channel.get('kept', { noAck: true });
+    return message === false ? undefined : message.content.toString();
+  });
 
 brokerSuite('RabbitMQ', rabbitmq, (broker) => {
   it('has a durable message again after it was killed and started', async (context) => {

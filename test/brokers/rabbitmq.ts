@@ -3,7 +3,6 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { connect } from 'amqplib';
 import type { Broker, Found } from './broker.js';
 import { composed } from './composed.js';
 import { environment } from './environment.js';
@@ -11,7 +10,9 @@ import { findBroker } from './find-broker.js';
 import { findCommand } from './find-command.js';
 import { freePort } from './free-port.js';
 import { makeCertificate, type Certificate } from '../helpers/certificate.js';
+import { overAmqp } from '../helpers/over-amqp.js';
 import { ownBroker } from './own-broker.js';
+import { rabbitmqWithoutPlugins } from './rabbitmq-without-plugins.js';
 
 // Erlang's port mapper, in the foreground and before the server looks for one: it would leave a daemon behind.
 const START = 'epmd -port "$ERL_EPMD_PORT" & until epmd -names >/dev/null; do sleep 0.02; done; exec "$@"';
@@ -21,7 +22,7 @@ const WITHOUT_SPINNING = { RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+sbwt none +sbw
 
 const run = promisify(execFile);
 const urlOf = (port: number): string => `amqp://guest:guest@127.0.0.1:${port}`;
-const ready = async (port: number): Promise<void> => (await connect(urlOf(port))).close();
+const ready = (port: number): Promise<void> => overAmqp(urlOf(port), async () => undefined);
 
 /** A RabbitMQ that a test may also give orders to. */
 export interface Rabbitmq extends Broker {
@@ -70,16 +71,17 @@ async function start(server: string): Promise<Rabbitmq> {
   const certificate = makeCertificate();
   await writeFile(join(folder, 'plugins'), '[].\n');
   await writeFile(
-    join(folder, 'rabbitmq.conf'),
-    [
-      `listeners.tcp.1 = 127.0.0.1:${port}`,
-      'log.console = true',
-      'log.console.level = warning',
+    join(folder, 'rabbitmq.config'),
+    // In words of Erlang: to translate the format that people write takes a sixth of a start.
+    `[{rabbit, [${[
+      `{tcp_listeners, [{"127.0.0.1", ${port}}]}`,
+      '{log, [{console, [{enabled, true}, {level, warning}]}]}',
       // A disk that is nearly full is not what is tested, unless a test says so.
-      'disk_free_limit.absolute = 1MB',
+      '{disk_free_limit, 1000000}',
       ...(typeof certificate === 'string' ? [] : await overTls(tlsPort, folder, certificate)),
-    ].join('\n'),
+    ].join(', ')}]}].\n`,
   );
+  const applications = await rabbitmqWithoutPlugins(server, folder);
   const env = {
     HOME: folder, // where Erlang keeps its cookie
     ERL_EPMD_PORT: String(epmdPort),
@@ -91,7 +93,8 @@ async function start(server: string): Promise<Rabbitmq> {
     RABBITMQ_LOGS: '-',
     RABBITMQ_PID_FILE: join(folder, 'pid'),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
-    RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
+    RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.config'),
+    ...(applications === undefined ? {} : { RABBITMQ_PLUGINS_DIR: applications }),
     RABBITMQ_CONF_ENV_FILE: '/dev/null',
     ...WITHOUT_SPINNING,
     // The script becomes the server, instead of waiting for it and translating signals.
@@ -115,10 +118,11 @@ async function start(server: string): Promise<Rabbitmq> {
 
 /** The settings of a listener with TLS. */
 async function overTls(port: number, folder: string, certificate: Certificate): Promise<string[]> {
-  const lines = [`listeners.ssl.1 = 127.0.0.1:${port}`, `ssl_options.cacertfile = ${join(folder, 'cert.pem')}`];
-  for (const kind of ['cert', 'key'] as const) {
-    await writeFile(join(folder, `${kind}.pem`), certificate[kind]);
-    lines.push(`ssl_options.${kind}file = ${join(folder, `${kind}.pem`)}`);
-  }
-  return lines;
+  const file = (kind: string): string => join(folder, `${kind}.pem`);
+  for (const kind of ['cert', 'key'] as const) await writeFile(file(kind), certificate[kind]);
+  const files = Object.entries({ cacertfile: 'cert', certfile: 'cert', keyfile: 'key' });
+  return [
+    `{ssl_listeners, [{"127.0.0.1", ${port}}]}`,
+    `{ssl_options, [${files.map(([option, kind]) => `{${option}, "${file(kind)}"}`).join(', ')}]}`,
+  ];
 }

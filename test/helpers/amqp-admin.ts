@@ -1,4 +1,5 @@
-import { connect, type Channel, type GetMessage } from 'amqplib';
+import type { Channel, GetMessage } from 'amqplib';
+import { overAmqp } from './over-amqp.js';
 
 /** What an operator does, over a connection of its own. */
 export interface AmqpAdmin {
@@ -14,32 +15,27 @@ export interface AmqpAdmin {
 
 /** An operator at this broker. */
 export function amqpAdmin(url: string): AmqpAdmin {
-  async function withChannel<T>(work: (channel: Channel) => Promise<T>): Promise<T> {
-    const connection = await connect(url);
-    try {
+  const withChannel = <T>(work: (channel: Channel) => Promise<T>): Promise<T> =>
+    overAmqp(url, async (connection) => {
       const channel = await connection.createChannel();
       // What closes it is told by what was asked as well.
       channel.on('error', () => undefined);
-      return await work(channel);
-    } finally {
-      await connection.close();
-    }
-  }
+      return work(channel);
+    });
   return {
     with: withChannel,
     depth: (queue) => withChannel(async (channel) => (await channel.checkQueue(queue)).messageCount),
-    async put(queue, ...texts) {
-      const connection = await connect(url);
-      const channel = await connection.createConfirmChannel();
-      let returned = 0;
-      channel.on('return', () => (returned += 1));
-      for (const text of texts)
-        channel.sendToQueue(queue, Buffer.from(text), { persistent: true, mandatory: true, messageId: text });
-      await channel.waitForConfirms();
-      await connection.close();
-      // What no queue takes is confirmed all the same, after it came back.
-      if (returned > 0) throw new Error(`There is no queue ${queue} yet.`);
-    },
+    put: (queue, ...texts) =>
+      overAmqp(url, async (connection) => {
+        const channel = await connection.createConfirmChannel();
+        let returned = 0;
+        channel.on('return', () => (returned += 1));
+        for (const text of texts)
+          channel.sendToQueue(queue, Buffer.from(text), { persistent: true, mandatory: true, messageId: text });
+        await channel.waitForConfirms();
+        // What no queue takes is confirmed all the same, after it came back.
+        if (returned > 0) throw new Error(`There is no queue ${queue} yet.`);
+      }),
     drain: (queue) =>
       withChannel(async (channel) => {
         const all: GetMessage[] = [];

@@ -1,9 +1,9 @@
-import { connect } from 'amqplib';
 import { expect, it } from 'vitest';
 import { amqpLink, amqpSink, amqpSource, type AmqpLink } from 'sluice/amqp';
 import { faultProxy } from 'sluice/testing-node';
 import { brokerSuite } from '../brokers/broker-suite.js';
 import { rabbitmq, type Rabbitmq } from '../brokers/rabbitmq.js';
+import { amqpAdmin } from '../helpers/amqp-admin.js';
 import { chaos, type ChaosLane } from '../chaos/chaos.js';
 import { networkFaults } from '../chaos/network-faults.js';
 
@@ -32,7 +32,7 @@ brokerSuite('AMQP on a RabbitMQ that breaks', rabbitmq, (broker) => {
           name: type,
           source: () => amqpSource(link, { queue, credit: CREDIT, maxAttempts: 1_000 }),
           sink: () => amqpSink(link, { exchange: '', routingKey: queue, maxUnconfirmed: UNCONFIRMED }),
-          depth: () => waiting(broker(), queue),
+          depth: () => amqpAdmin(broker().url).depth(queue),
           doubtMs: ({ isKill }) => (type === 'classic' && isKill === true ? 200 : undefined),
         };
       };
@@ -100,19 +100,10 @@ function told(report: Awaited<ReturnType<typeof chaos>>, noticedMs: readonly num
 
 /** The queues are there and the broker knows it: see the note on quorum queues in docs/amqp.md. */
 async function declared(broker: Rabbitmq, types: readonly ('quorum' | 'classic')[], seed: number): Promise<void> {
-  const connection = await connect(broker.url);
-  const channel = await connection.createChannel();
-  for (const type of types)
-    await channel.assertQueue(`chaos-${type}-${seed}`, { durable: true, arguments: { 'x-queue-type': type } });
-  await connection.close();
+  await amqpAdmin(broker.url).with(async (channel) => {
+    for (const type of types)
+      await channel.assertQueue(`chaos-${type}-${seed}`, { durable: true, arguments: { 'x-queue-type': type } });
+  });
   await broker.stop();
   await broker.start();
-}
-
-async function waiting({ url }: Rabbitmq, queue: string): Promise<number> {
-  const connection = await connect(url);
-  const channel = await connection.createChannel();
-  const { messageCount } = await channel.checkQueue(queue);
-  await connection.close();
-  return messageCount;
 }

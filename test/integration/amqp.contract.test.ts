@@ -1,11 +1,13 @@
-import { connect, type Channel } from 'amqplib';
+import type { Channel } from 'amqplib';
 import { backoff } from 'sluice';
 import { amqpLink, amqpSink, amqpSource, type AmqpLink } from 'sluice/amqp';
 import type { Bench, Features, Harness, Verb } from 'sluice/testing';
 import { faultProxy } from 'sluice/testing-node';
 import type { AmqpQueue } from 'sluice/amqp';
 import type { Broker } from '../brokers/broker.js';
+import { enoughMemory, shortOfMemory } from '../helpers/amqp-memory.js';
 import { netOf } from '../helpers/net-of.js';
+import { overAmqp } from '../helpers/over-amqp.js';
 import { proven } from '../helpers/connector-record.js';
 import { clientProcesses } from '../helpers/client-processes.js';
 import { secureDefaults } from '../helpers/secure-defaults.js';
@@ -52,14 +54,8 @@ const classic: Features = {
 
 let channels = 0;
 
-async function asked<T>({ url }: Broker, work: (channel: Channel) => Promise<T>): Promise<T> {
-  const connection = await connect(url);
-  try {
-    return await work(await connection.createChannel());
-  } finally {
-    await connection.close();
-  }
-}
+const asked = <T>({ url }: Broker, work: (channel: Channel) => Promise<T>): Promise<T> =>
+  overAmqp(url, async (connection) => work(await connection.createChannel()));
 
 async function order({ control }: Rabbitmq, queue: string, verb: 'suspend' | 'resume'): Promise<void> {
   const lookup = `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>))`;
@@ -71,9 +67,6 @@ const clientSetup = (url: string): string => `
 import { amqpLink, amqpSource } from 'sluice/amqp';
 const source = (queue, options) => amqpSource(amqpLink({ url: ${JSON.stringify(url)} }), { ...options, queue });
 `;
-
-/** What sets off the alarm of a broker that is short of memory, above this share of the machine's. */
-const WATERMARK = 'set_vm_memory_high_watermark';
 
 async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Promise<Bench> {
   const proxy = await faultProxy({ port: broker.port });
@@ -93,7 +86,7 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
     password = next;
   };
   const free = async (): Promise<void> => {
-    if (isFull) await broker.control?.(WATERMARK, '0.6');
+    if (isFull) await enoughMemory(broker);
     isFull = false;
   };
   // A link of its own for each end, as two applications would have.
@@ -164,7 +157,7 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
     store: {
       async fill() {
         isFull = true;
-        await broker.control?.(WATERMARK, '0.0000001');
+        await shortOfMemory(broker);
       },
       free,
     },
