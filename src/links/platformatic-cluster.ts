@@ -104,20 +104,32 @@ export class PlatformaticCluster {
   }
 
   /** Asks the broker that answers for a group or a transaction, for as long as that is only just beginning to. */
-  async coordinated<T>(
+  coordinated<T>(
     kind: number,
     name: string,
     work: (broker: PlatformaticConnection) => Promise<T>,
     lane = '',
   ): Promise<T> {
+    return this.patiently(
+      async () => work(await this.coordinator(kind, name, lane)),
+      () => void this.coordinators.delete(`${kind} ${name}`),
+    );
+  }
+
+  /**
+   * What a broker is not ready for is asked again for some seconds.
+   *
+   * @param again told before each further time
+   */
+  async patiently<T>(work: () => Promise<T>, again: () => void = () => undefined): Promise<T> {
     const { clock } = this.cluster;
     const untilMs = clock.elapsed() + PATIENCE_MS;
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2)) {
       try {
-        return await work(await this.coordinator(kind, name, lane));
+        return await work();
       } catch (error) {
         if (this.isOver || clock.elapsed() >= untilMs || !NOT_YET.has(kafkaErrorType(error))) throw error;
-        this.coordinators.delete(`${kind} ${name}`);
+        again();
       }
       await wait(clock, waitMs);
     }

@@ -48,7 +48,11 @@ export class PlatformaticProducer implements KafkaProducer {
     const { api } = this.cluster.client.initProducerIdV4;
     const ask = (broker: PlatformaticConnection): Promise<Client.initProducerIdV4.InitProducerIdResponse> =>
       broker.ask((to) => api.async(to, transactionalId ?? null, TRANSACTION_MS, -1n, -1));
-    const told = transactionalId === undefined ? await ask(await this.cluster.any()) : await this.coordinated(ask);
+    // A broker that was just started has no numbers to give yet.
+    const told =
+      transactionalId === undefined
+        ? await this.cluster.patiently(async () => ask(await this.cluster.any()))
+        : await this.coordinated(ask);
     this.identity = { id: told.producerId, epoch: told.producerEpoch };
   }
 

@@ -81,7 +81,7 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
     reason: 'what a client does shows only on a broker',
   },
   ...Object.fromEntries(
-    ['cluster', 'connection', 'consumer', 'member', 'producer'].map((name) => [
+    ['cluster', 'connection', 'consumer', 'member'].map((name) => [
       `src/links/platformatic-${name}.ts`,
       {
         test: 'test/integration/kafka-platformatic.contract.test.ts',
