@@ -116,6 +116,24 @@ describe('conformance', () => {
     expect(await runCase(harness, 'REC-04', { seed: 1 })).toEqual({ status: 'passed' });
   });
 
+  it('waits for a far side that hears of a connection after its client has it', async () => {
+    const right = tinyHarness();
+    const harness: Harness = {
+      ...right,
+      async open(kit) {
+        const bench = await right.open(kit);
+        let heard = 0;
+        const opened = async (): Promise<number> => {
+          const now = (await bench.peek?.opened?.()) ?? 0;
+          kit.clock.timer(20, () => void (heard = now));
+          return heard;
+        };
+        return { ...bench, peek: { ...bench.peek, opened } };
+      },
+    };
+    expect(await runCase(harness, 'SRC-01')).toEqual({ status: 'passed' });
+  });
+
   it('runs with other seeds', async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       expect(await runCase(tinyHarness(), 'ACK-05', { seed }), `seed ${seed}`).toEqual({ status: 'passed' });

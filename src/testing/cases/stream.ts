@@ -21,7 +21,8 @@ export const STREAM_CASES: readonly ConformanceCase[] = [
       t.same(await t.bench.peek?.opened?.(), before, 'connections opened without a subscriber');
       const consumer = t.listen(flow);
       await t.up(consumer);
-      t.holds(((await t.bench.peek?.opened?.()) ?? 0) > (before ?? 0), 'a subscriber opens it');
+      // The far side of a proxy hears of a connection after the client has it.
+      await t.answers('a subscriber opens it', async () => ((await t.bench.peek?.opened?.()) ?? 0) > (before ?? 0));
     },
   },
   {
