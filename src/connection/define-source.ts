@@ -62,7 +62,7 @@ export interface ReaderContext<T> {
  * @see defineSource
  */
 export interface Reader {
-  /** There is credit: offer what there is, until an offer returns false. Also called when nothing had been refused. */
+  /** There is credit: offer what there is, until an offer returns false. It surely comes only after that, and after `wake`. */
   resume(): void;
   /** The credit is 0 and all is settled: say `end` if nothing is left. What is taken out to know may be offered. */
   peek?(): void;
