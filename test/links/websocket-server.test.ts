@@ -301,6 +301,15 @@ describe('who comes in', () => {
     expect(await waiting).toBe(101);
   });
 
+  it('holds only so many that are no clients yet: the rest of a flood is dropped (S07)', async () => {
+    const { server } = await serve({ maxConnections: 1, handshakeTimeoutMs: 60_000 });
+    let closed = 0;
+    const sockets = Array.from({ length: 300 }, () => connect(server.address.port, '127.0.0.1'));
+    for (const socket of sockets) socket.on('error', () => undefined).once('close', () => (closed += 1));
+    await until(() => expect(closed).toBe(sockets.length - 1 - 256));
+    for (const socket of sockets) socket.destroy();
+  });
+
   it('tells at any time how many are connected, and who (S3.103)', async () => {
     let count = 0;
     const { url, server } = await serve({ authenticate: () => ({ principal: `client ${(count += 1)}` }) });
