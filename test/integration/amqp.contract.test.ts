@@ -230,13 +230,27 @@ const stores: readonly Verb[] = own ? ['store.fill', 'store.free'] : [];
 const peeks: readonly Verb[] = ['peek.opened', 'peek.open', 'peek.depth', 'peek.consumers'];
 const always: readonly Verb[] = ['unbound', 'defaults', 'proc.crash', 'proc.hold'];
 
+const long = 'takes minutes: npm run chaos';
 const once = 'does not depend on the type of the queue: see quorum queues';
 const harnesses = [
-  ['quorum', quorum, { 'CRD-08': 'a queue of this type tells its counts every 5 seconds only: see classic queues' }],
+  [
+    'quorum',
+    quorum,
+    { 'CRD-08': 'a queue of this type tells its counts every 5 seconds only: see classic queues', 'RES-02': long },
+  ],
   [
     'classic',
     classic,
-    { 'REC-01': once, 'REC-05': once, 'REC-11': once, 'SHU-08': once, 'SEC-01': once, 'RES-01': once, 'SNK-07': once },
+    {
+      'REC-01': once,
+      'REC-05': once,
+      'REC-11': once,
+      'SHU-08': once,
+      'SEC-01': once,
+      'RES-01': once,
+      'RES-02': once,
+      'SNK-07': once,
+    },
   ],
 ] as const;
 
