@@ -9,6 +9,8 @@ interface Rig {
   /** Positions that were saved, in order. */
   readonly saved: number[];
   readonly failures: unknown[];
+  /** How often the reader was told that there may be room again. */
+  told(): number;
   /** Settles so many more. */
   settle(count: number): void;
   /** Ends the oldest save that is under way. */
@@ -30,6 +32,7 @@ function rig({ every = 10, isSlow = false, intervalMs = 1_000, error: thrown }: 
   const failures: unknown[] = [];
   const answers: ((error?: Error) => void)[] = [];
   let settled = 0;
+  let told = 0;
   const commits = new Committer<number>(
     {
       save(position) {
@@ -47,7 +50,7 @@ function rig({ every = 10, isSlow = false, intervalMs = 1_000, error: thrown }: 
     {
       position: () => settled,
       passed: () => settled,
-      saved: () => undefined,
+      saved: () => void (told += 1),
       failed: (error) => {
         failures.push(error);
         commits.later();
@@ -59,6 +62,7 @@ function rig({ every = 10, isSlow = false, intervalMs = 1_000, error: thrown }: 
     commits,
     saved,
     failures,
+    told: () => told,
     settle(count) {
       settled += count;
       commits.advanced();
@@ -212,6 +216,37 @@ describe('Committer', () => {
     expect(saved).toEqual([1, 10]);
   });
 
+  it('tries a save on demand that failed again after the interval, also when nothing else is settled', async () => {
+    const { clock, settle, saved, answer, commits } = rig({ isSlow: true });
+    settle(1);
+    const flushing = commits.flush();
+    answer(new Error('no'));
+    await expect(flushing).rejects.toThrow('no');
+    await clock.run(1_000);
+    expect(saved).toEqual([1, 1]);
+  });
+
+  it('tells the reader after each save that there may be room again, and not after one that failed', async () => {
+    const quick = rig();
+    quick.settle(5);
+    expect(quick.told()).toBe(1);
+    const { clock, settle, answer, told } = rig({ isSlow: true });
+    settle(5);
+    answer(new Error('no'));
+    await clock.run(1_000);
+    expect(told()).toBe(0);
+    answer();
+    await clock.run(0);
+    expect(told()).toBe(1);
+  });
+
+  it('saves after an interval that is shorter than the pause after a failure', async () => {
+    const { clock, settle, saved } = rig({ intervalMs: 20 });
+    settle(1);
+    await clock.run(20);
+    expect(saved).toEqual([1]);
+  });
+
   it('does not try a save that failed again with what is settled next, however much that is', async () => {
     const { clock, settle, saved, answer } = rig({ isSlow: true });
     settle(5);
@@ -285,6 +320,16 @@ describe('Committer', () => {
     await commits.close();
     settle(9);
     await clock.run(5_000);
+    expect([saved, clock.pendingTimers]).toEqual([[1], 0]);
+  });
+
+  it('tries no more once it is closed, neither what fails then nor what reading would wait for', async () => {
+    const { clock, settle, saved, answer, commits } = rig({ isSlow: true });
+    settle(1);
+    const closing = commits.close();
+    answer(new Error('no'));
+    await expect(closing).rejects.toThrow('no');
+    commits.awaited();
     expect([saved, clock.pendingTimers]).toEqual([[1], 0]);
   });
 });
