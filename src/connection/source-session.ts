@@ -254,7 +254,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
 
   park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {
     if (this.finished || !this.isUp() || !this.unsettledList.remove(root)) return undefined;
-    root.keepTime();
     this.wake();
     return this.parking.park(root, listener, Math.max(this.window, this.unsettledList.size + 1));
   }

@@ -35,7 +35,6 @@ export interface MessageSource {
 /** What only some messages need, kept apart so that the others stay small. */
 interface Extras {
   id?: string;
-  timeMs?: number;
   controller?: AbortController;
   /** Mostly one, which then stands for itself. */
   watchers?: (() => void) | Set<() => void> | undefined;
@@ -86,7 +85,7 @@ export class Envelope<T> implements Message<T> {
     return this.facts.key;
   }
   get timeMs(): number {
-    return this.facts.timeMs ?? this.extras?.timeMs ?? this.source.wallMs(this);
+    return this.facts.timeMs ?? this.source.wallMs(this);
   }
   get meta(): unknown {
     return this.facts.meta;
@@ -179,11 +178,6 @@ export class Envelope<T> implements Message<T> {
     extras.watchers = undefined;
     if (typeof watchers === 'function') watchers();
     else for (const listener of watchers) listener();
-  }
-
-  /** Its time must not change when it is emitted anew. */
-  keepTime(): void {
-    this.extrasOf().timeMs ??= this.timeMs;
   }
 
   /** Asked only for what nobody gave it: what a stage makes has that from another message. */
