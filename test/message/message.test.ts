@@ -58,6 +58,33 @@ describe('a message', () => {
     ]);
   });
 
+  it('is settled by who did it first, not by who held it last (law 1)', () => {
+    const { messages, log } = messagesOf('a');
+    const [message] = messages as [Message<string>];
+    const copy = message.with(1);
+    mark(message, 'first stage');
+    mark(copy, 'second stage');
+    expect([message.ack(), copy.ack()]).toEqual([true, false]);
+    expect(log.late).toEqual([{ first: 'first stage', second: 'second stage' }]);
+  });
+
+  it('tells all who watch it, once, and nobody who left', () => {
+    const { messages } = messagesOf('one', 'many');
+    const told: string[] = [];
+    const [one, many] = messages as [Envelope<string>, Envelope<string>];
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => () => void told.push(name)) as (() => void)[];
+    one.watch(a as () => void);
+    one.unwatch(a as () => void);
+    one.unwatch(b as () => void);
+    for (const each of [a, b, c, d]) many.watch(each as () => void);
+    many.unwatch(b as () => void);
+    one.ack();
+    expect(told).toEqual([]);
+    many.ack();
+    many.release();
+    expect(told).toEqual(['a', 'c', 'd']);
+  });
+
   it('keeps everything but the payload in a copy, and what the patch names', () => {
     const { messages } = messagesOf('a');
     const [message] = messages as [Message<string>];
