@@ -106,7 +106,7 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
 
   readonly next = (message: Message<T>): void => {
     mark(message, this.connector);
-    if (this.completing || this.over) {
+    if (this.completing) {
       this.refuseClosed(message);
       return;
     }
@@ -149,8 +149,7 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
       this.abandon(this.failureOf(new SluiceError('CONFIRM_TIMEOUT', text)));
     });
     this.forgetTakenBack();
-    if (!this.started) this.close();
-    else if (this.writer === undefined) this.closeIfDone();
+    if (this.writer === undefined) this.closeIfDone();
     else this.pump();
   };
 
@@ -261,7 +260,6 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
     const unconfirmed = this.flights.clear().reverse();
     for (const flight of unconfirmed) this.waiting.unshift(flight.message);
     if (unconfirmed.length > 0) report({ type: 'sink.resent', connector: this.connector, count: unconfirmed.length });
-    this.closeIfDone();
   }
 
   private flush(writer: Writer<T>): void {
@@ -279,7 +277,7 @@ export class SinkSession<T, C> implements Sink<T>, SinkHandle {
   }
 
   private closeIfDone(): void {
-    if (this.completing && !this.over && this.waiting.length === 0 && this.flights.size === 0) this.close();
+    if (this.completing && this.waiting.length === 0 && this.flights.size === 0) this.close();
   }
 
   private abandon(error: SluiceError): void {
