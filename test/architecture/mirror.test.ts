@@ -62,7 +62,6 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
   },
   ...parts('src/connection', 'define-source', ['source-session', 'source-base', 'source-reports']),
   ...parts('src/connection', 'define-source', ['reader-context', 'source-options']),
-  ...parts('src/connection', 'define-link', ['supervisor']),
   ...parts('src/connection', 'parts', ['ring', 'trampoline', 'status-cell']),
   ...parts('src/message', 'message', ['envelope', 'settlement']),
   ...parts('src/message', 'message', ['batch-partial', 'parts']),
