@@ -1,4 +1,4 @@
-import { NEVER } from 'rxjs';
+import { NEVER, Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   batch,
@@ -9,11 +9,13 @@ import {
   type Flow,
   memoryBroker,
   memorySource,
+  type Message,
   payload,
   route,
   type Stage,
 } from 'sluice';
 import { virtualClock } from 'sluice/testing';
+import { recorder } from '../helpers/message.js';
 import { runStage, stageLaws } from '../helpers/stage.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
@@ -136,6 +138,49 @@ describe('batch', () => {
     run.clock.advance(1e6);
     expect(run.out.flat().sort()).toEqual([1, 2, 3]);
     expect(run.held).toEqual([]);
+  });
+
+  it('goes out when its messages have maxBytes together, counted anew for each batch', () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    for (const length of [30, 70, 30, 30, 50, 10]) broker.publish({ topic: 't', payload: new Uint8Array(length) });
+    const out: number[][] = [];
+    memorySource<Uint8Array>(broker, { topic: 't', clock })
+      .pipe(batch({ size: 10, maxBytes: 100, maxWaitMs: 1_000, clock }))
+      .subscribe((rows) => {
+        out.push(rows.payload.map(({ length }) => length));
+      });
+    clock.advance(999);
+    expect(out).toEqual([
+      [30, 70],
+      [30, 30, 50],
+    ]);
+  });
+
+  it('waits maxWaitMs for its own first message, not for that of a batch that was full before', () => {
+    const run = runStage(batch<number>({ size: 2, maxWaitMs: 100 }), { values: [1], open: true });
+    run.clock.advance(50);
+    for (const value of [2, 3]) run.source.offer(value);
+    run.clock.advance(99);
+    expect(run.out).toEqual([[1, 2]]);
+    run.clock.advance(1);
+    expect(run.out).toEqual([[1, 2], [3]]);
+  });
+
+  it('is given on at the end also of a flow that says nothing of its credit, and handed back where nobody takes it', () => {
+    const clock = virtualClock();
+    const { message, log } = recorder();
+    const input = new Subject<Message<string>>();
+    const out: string[][] = [];
+    const stage = batch<string>({ size: 3, maxWaitMs: 1_000, clock });
+    const ended = input.pipe(stage).subscribe(({ payload: rows }) => out.push(rows));
+    input.next(message('a'));
+    ended.unsubscribe();
+    expect([log, clock.pendingTimers]).toEqual([['a release'], 0]);
+    input.pipe(stage).subscribe(({ payload: rows }) => out.push(rows));
+    input.next(message('b'));
+    input.complete();
+    expect(out).toEqual([['b']]);
   });
 
   it('refuses a missing option, and a size that the credit never fills', () => {

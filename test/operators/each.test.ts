@@ -645,6 +645,50 @@ describe('each with retry and timeout', () => {
     expect(run.clock.pendingTimers).toBe(0);
   });
 
+  it('tells a try whose time is up by each signal it has asked for, also one that it asks for only then', async () => {
+    const clock = virtualClock();
+    const source = testSource<number>({ clock });
+    const restore = useClock(clock);
+    const reasons: unknown[] = [];
+    const early: AbortSignal[] = [];
+    source.flow
+      .pipe(
+        each(
+          async (n: number, _message, current) => {
+            if (n === 1) early.push(current.signal, current.signal);
+            await new Promise<void>((resolve) => void clock.timer(100, resolve));
+            reasons.push(current.signal.reason, ...early.splice(0).map(({ reason }) => reason as unknown));
+          },
+          { timeoutMs: 50, onError: 'drop', concurrency: 2 },
+        ),
+      )
+      .subscribe();
+    restore();
+    source.offer(1);
+    source.offer(2);
+    await clock.run(100);
+    expect(reasons.map(codeOf)).toEqual(Array.from({ length: 4 }, () => 'HANDLER_TIMEOUT'));
+  });
+
+  it('ends an Observable at once whose first result is refused while it still gives, and leaves out what is undefined', () => {
+    const { flow: input, log } = recorder();
+    const out: unknown[] = [];
+    let torn = 0;
+    const work = (): Observable<number | undefined> =>
+      new Observable((results) => {
+        results.next(undefined);
+        for (const n of [1, 2, 3]) results.next(n);
+        return () => (torn += 1);
+      });
+    input(['a'])
+      .pipe(each(work))
+      .subscribe((message) => {
+        out.push(message.payload);
+        message.nack('no', 'drop');
+      });
+    expect([out, torn, log]).toEqual([[1], 1, ['a drop']]);
+  });
+
   it('gives a try up after timeoutMs: its signal aborts and its late result counts for nothing (S4.80)', async () => {
     const signals: AbortSignal[] = [];
     const run = runStage(
