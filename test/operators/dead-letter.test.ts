@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   batch,
   batchPartial,
@@ -11,6 +11,7 @@ import {
   memoryBroker,
   memorySink,
   memorySource,
+  observe,
   payload,
   run,
   SluiceError,
@@ -21,7 +22,8 @@ import {
 } from 'sluice';
 import { defineSource } from 'sluice/connection';
 import { fileSink } from 'sluice/file';
-import { virtualClock } from 'sluice/testing';
+import { testSource, virtualClock } from 'sluice/testing';
+import { type Scope, withScope } from '../../src/connection/scope.js';
 import { collect } from '../helpers/collect.js';
 import { runStage } from '../helpers/stage.js';
 
@@ -62,6 +64,36 @@ describe('deadLetter', () => {
     letter.ack();
     clock.advance(1);
     expect([broker.peek.unsettled('in'), broker.peek.depth('in')]).toEqual([0, 0]);
+  });
+
+  it('tells whoever observes, and the run it belongs to, what it keeps and what else its source says', async () => {
+    const observed: string[] = [];
+    onTestFinished(
+      observe((event) => event.type === 'message.nacked' && observed.push(`${event.connector} ${event.then}`)),
+    );
+    const clock = virtualClock();
+    const source = testSource<string>({ clock });
+    const told: string[] = [];
+    const scope: Scope = {
+      addSource: () => undefined,
+      event: (event) => void told.push(`${event.type} ${'connector' in event ? event.connector : ''}`.trim()),
+    };
+    const kept = deadLetter<string>(sinkOf((letter) => letter.ack()))(source.flow);
+    withScope(scope, () =>
+      kept.subscribe((message) => {
+        message.nack('no', message.payload === 'dead' ? 'dead' : 'drop');
+        message.ack();
+      }),
+    );
+    for (const value of ['dead', 'drop']) source.offer(value);
+    clock.advance(0);
+    expect(observed).toEqual(['deadLetter dead', 'test source drop']);
+    expect(told).toEqual([
+      'message.nacked deadLetter',
+      'message.late test source',
+      'message.nacked test source',
+      'message.late test source',
+    ]);
   });
 
   it('takes the last allowed requeue for a dead one (ERR-02)', () => {

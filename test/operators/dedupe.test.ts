@@ -1,5 +1,7 @@
+import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { dedupe, each, flow, type Flow } from 'sluice';
+import { dedupe, each, flow, type Flow, type Message } from 'sluice';
+import { recorder } from '../helpers/message.js';
 import { runStage, stageLaws } from '../helpers/stage.js';
 
 const byPayload = (more: { withinMs?: number; maxKeys?: number } = {}) =>
@@ -45,6 +47,25 @@ describe('dedupe', () => {
     expect(timed.out).toEqual(['a', 'a']);
     const small = runStage(byPayload({ maxKeys: 2 }), { values: ['a', 'b', 'c', 'c', 'a'] });
     expect(small.out).toEqual(['a', 'b', 'c', 'a']);
+  });
+
+  it('keeps no place for what was not acked, and forgets first what was acked first', () => {
+    const { message, settled } = recorder();
+    const input = new Subject<Message<string>>();
+    input.pipe(byPayload({ maxKeys: 2 })).subscribe((passed) => {
+      if (passed.payload === 'bad') passed.nack('no', 'drop');
+      else if (passed.payload !== 'later') passed.ack();
+      else later = passed;
+    });
+    let later: Message<string> | undefined;
+    for (const payload of ['a', 'bad', 'b', 'a']) input.next(message(payload));
+    expect(settled.at(-1)).toMatchObject({ payload: 'a', outcome: 'ack', note: 'duplicate' });
+    for (const payload of ['later', 'b']) input.next(message(payload));
+    expect(settled.at(-1)).toMatchObject({ payload: 'b', note: 'duplicate' });
+    input.next(message('c'));
+    later?.ack();
+    for (const payload of ['d', 'later']) input.next(message(payload));
+    expect(settled.at(-1)).toMatchObject({ payload: 'later', note: 'duplicate' });
   });
 
   it('is not misled by a message that waits for its lane', () => {

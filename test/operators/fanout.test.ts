@@ -1,5 +1,5 @@
-import { EMPTY, filter, map, Subject, take, takeUntil, throwError } from 'rxjs';
-import { describe, expect, it } from 'vitest';
+import { EMPTY, filter, map, merge, Subject, take, takeUntil, takeWhile, tap, throwError } from 'rxjs';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   batch,
   batchPartial,
@@ -13,6 +13,7 @@ import {
   type Stage,
   unbatch,
 } from 'sluice';
+import { recorder } from '../helpers/message.js';
 import { runStage, stageLaws } from '../helpers/stage.js';
 
 function sinkOf(take: (message: Message<number>) => void): Sink<number> & { ends: number } {
@@ -123,8 +124,65 @@ describe('fanout', () => {
     expect([empty.end, empty.log, empty.source.queued]).toEqual(['complete', [], [1]]);
   });
 
+  it('completes with its source also when a branch has failed before, or fails only then', () => {
+    const failing = (source: Flow<number>): Flow<number> =>
+      source.pipe(
+        map(() => {
+          throw new Error('no');
+        }),
+      );
+    const before = runStage(fanout([failing]), { values: [1], maxAttempts: 1 });
+    expect([before.end, before.log]).toEqual(['complete', ['1 dead ATTEMPTS_EXHAUSTED']]);
+    const input = recorder();
+    const parts = new Subject<Message<number>>();
+    const end: string[] = [];
+    input
+      .flow([1])
+      .pipe(fanout([(source: Flow<number>) => merge(source.pipe(filter(() => false)), parts)]))
+      .subscribe({ complete: () => end.push('complete') });
+    expect(end).toEqual([]);
+    parts.error(new Error('no'));
+    expect([end, input.log]).toEqual([['complete'], ['1 requeue HANDLER_FAILED']]);
+  });
+
+  it('leaves what a branch has let out to who has it, when that branch fails or completes', () => {
+    for (const how of ['fails', 'completes'] as const) {
+      const branch = (source: Flow<number>): Flow<number> =>
+        source.pipe(
+          takeWhile(({ payload: n }) => n === 1 || how === 'fails'),
+          map((part) => {
+            if (part.payload > 1) throw new Error('no');
+            return part;
+          }),
+        );
+      const run = runStage(fanout([branch]), { values: [1, 2], sink: 'hold', credit: 2, maxAttempts: 1 });
+      expect(run.log.filter((line) => line.startsWith('1'))).toEqual([]);
+      expect(run.out).toEqual([1]);
+    }
+  });
+
+  it('leaves what is inside a branch to it when the source has completed, and reports nothing', () => {
+    const reported: string[] = [];
+    onTestFinished(observe((event) => reported.push(event.type)));
+    const input = recorder();
+    const inside: Message<number>[] = [];
+    const keeps = (source: Flow<number>): Flow<number> =>
+      source.pipe(
+        tap((part) => inside.push(part)),
+        filter(() => false),
+      );
+    input
+      .flow([1])
+      .pipe(fanout([keeps]))
+      .subscribe();
+    expect([input.log, reported]).toEqual([[], []]);
+    inside[0]?.ack();
+    expect(input.log).toEqual(['1 ack']);
+  });
+
   it('refuses to be nothing', () => {
     expect(() => fanout([])).toThrow(/branches/);
+    expect(() => fanout([payload(String), 'sink' as never])).toThrow(/branch 2/);
     expect(() => fanout([payload(String)], { settle: 'most' as 'all' })).toThrow(/settle/);
   });
 
