@@ -156,8 +156,6 @@ class Branch<I, O> {
   /** What a failing branch takes with it. */
   private readonly inside = new OpenMessages();
   private completing = false;
-  /** The first start is behind it. */
-  private isBegun = false;
   /** Why it cannot be started, now or ever: it is wired wrongly. */
   private impossible: SluiceError | undefined = undefined;
 
@@ -170,7 +168,6 @@ class Branch<I, O> {
   /** @throws SluiceError when it can never be started. */
   start(): void {
     this.open();
-    this.isBegun = true;
     if (this.impossible !== undefined) throw this.impossible;
   }
 
@@ -256,7 +253,7 @@ class Branch<I, O> {
     const reason = toSluiceError(error, 'HANDLER_FAILED', 'A branch of fanout failed');
     report({ type: 'stage.failed', stage: 'fanout', reason });
     for (const part of this.inside.takeOpen()) part.nack(reason);
-    if (!this.isBegun && isSluiceError(error) && !error.retriable) this.impossible = error;
+    if (isSluiceError(error) && !error.retriable) this.impossible = error;
     if (!this.completing) return;
     this.isOver = true;
     this.ended();
