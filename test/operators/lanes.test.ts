@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { join, type Message } from 'sluice';
+import { join, memoryBroker, memorySource, type Message } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Envelope } from '../../src/message/envelope.js';
 import type { SourceSettler } from '../../src/message/settler.js';
@@ -64,6 +64,46 @@ describe('Lanes', () => {
     }
     expect([order, gone]).toEqual([['a1', 'a2', 'a3', 'a4', 'a5'], []]);
     expect(source.unsettled).toEqual([]);
+  });
+
+  it('ask for the next when the one they asked for is settled where it waits', () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock, credit: 2 });
+    const { lanes, gone } = lanesOf(1);
+    const all: Message<string>[] = [];
+    source.flow.subscribe((message) => {
+      all.push(message);
+      lanes.enter(message);
+    });
+    for (const text of ['a1', 'a2', 'a3', 'b1']) source.offer(text);
+    clock.advance(0);
+    const [a1, a2] = all as [Message<string>, Message<string>];
+    expect([all.length, lanes.leave(a1)]).toEqual([4, undefined]);
+    a2.nack('no', 'drop');
+    expect(gone).toEqual([]);
+    a1.ack();
+    clock.advance(0);
+    expect(gone).toEqual(['a3']);
+  });
+
+  it('give the bytes back of what is done', () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    for (const key of ['first', 'second', 'third']) broker.publish({ topic: 't', payload: new Uint8Array(60), key });
+    const lanes = new Lanes<Uint8Array>({
+      keyOf: () => 'one',
+      defer: (work) => work(),
+      go: () => undefined,
+      credit: 9,
+    });
+    const all: Message<Uint8Array>[] = [];
+    memorySource<Uint8Array>(broker, { topic: 't', creditBytes: 500, clock }).subscribe((message) => all.push(message));
+    clock.advance(0);
+    const [first, second, third] = all as [Message<Uint8Array>, Message<Uint8Array>, Message<Uint8Array>];
+    const out = (): number => ((first as Envelope<Uint8Array>).settler as SourceSettler).pending();
+    expect([lanes.enter(first), lanes.enter(second), out()]).toEqual([true, false, 3]);
+    expect(lanes.leave(first)).toBe(second);
+    expect([lanes.enter(third), out()]).toEqual([false, 3]);
   });
 
   it('call when the one they asked for comes back to an idle lane', () => {
