@@ -468,6 +468,16 @@ describe('fileSource', () => {
       expect(JSON.parse(await readFile(offsets, 'utf8'))).toMatchObject({ line: 601 });
     });
 
+    it('is written through no link that lies where its draft will (S20)', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', 'a\n');
+      await folder.write('other', 'of somebody else');
+      await symlink(folder.of('other'), folder.of('offset.tmp'));
+      expect(texts(await acked(fileSource({ path, offsets: folder.of('offset') })))).toEqual(['a']);
+      expect(await folder.read('other')).toBe('of somebody else');
+      expect(JSON.parse(await folder.read('offset'))).toMatchObject({ line: 2 });
+    });
+
     it('is refused when the file holds something else: reading all again would not be noticed', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.txt', 'a\n');
