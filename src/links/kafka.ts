@@ -159,8 +159,11 @@ function wayOf({ brokers, tls = false, sasl, dangerouslyAllowPlainText }: KafkaL
 }
 
 function brokerList(value: unknown): string | undefined {
-  const isList = Array.isArray(value) && value.length > 0 && value.every((one) => HOST_AND_PORT.test(String(one)));
-  return isList ? undefined : 'expected an array of host:port';
+  const expected = 'expected an array of host:port';
+  if (!Array.isArray(value) || value.length === 0) return expected;
+  // The position instead of the entry: it may be an address with a password.
+  const wrong = value.findIndex((one) => !HOST_AND_PORT.test(String(one)));
+  return wrong < 0 ? undefined : `${expected}, without a scheme; brokers[${wrong}] is none`;
 }
 
 /** Later the same answer only means that a client has logged in anew too soon; with the first login nobody listens for one. */

@@ -37,7 +37,7 @@ describe('kafkaLink', () => {
     [{}, `'brokers' is missing`],
     [{ brokers: [] }, 'expected an array of host:port'],
     [{ brokers: ['kafka://a:9092'] }, 'expected an array of host:port'],
-    [{ brokers: ['a'] }, 'expected an array of host:port'],
+    [{ brokers: ['a:1', 'a'] }, 'expected an array of host:port, without a scheme; brokers[1] is none'],
     [{ brokers: ['a:1'], driver: 'kafka-node' }, 'expected one of kafkajs, @platformatic/kafka'],
     [{ brokers: ['a:1'], broker: 'a:1' }, `did you mean 'brokers'?`],
     [{ brokers: ['a:1'], requestTimeoutMs: 30_000 }, 'a whole number from 1000 to 10000'],
