@@ -89,10 +89,10 @@ function boundedLookup(lookup: Lookup, maxBytes: number): Lookup {
   };
 }
 
-/** What is sent again would be the same. */
-function unreadable(cause: unknown): never {
-  if (isSluiceError(cause)) throw cause;
-  throw new SluiceError('PROTOCOL_ERROR', `kafka: an answer cannot be read: ${(cause as Error).message}`, { cause });
+/** What is sent again would be the same. Without a cause: the client would pass on that, and not what it is taken for. */
+function unreadable(error: unknown): never {
+  if (isSluiceError(error)) throw error;
+  throw new SluiceError('PROTOCOL_ERROR', `kafka: an answer cannot be read: ${(error as Error).message}`);
 }
 
 function mark({ responses }: Answer, refused: Unpacked['refused']): void {
