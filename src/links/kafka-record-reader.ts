@@ -216,6 +216,8 @@ class Cursor {
       value += (byte & 0x7f) * place;
       if (byte < 0x80) break;
       place *= 0x80;
+      // Ten bytes hold any number of 64 bits.
+      if (place > 2 ** 63) throw new Error('A number is too long.');
     }
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
