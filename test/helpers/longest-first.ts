@@ -30,6 +30,7 @@ export const LONGEST: readonly string[] = [
   'test/sources/mqtt.test.ts',
   'test/testing/broken-connectors.test.ts',
   'test/contract/websocket-server.contract.test.ts',
+  'test/properties/bad-connections.test.ts',
 ];
 
 /**
