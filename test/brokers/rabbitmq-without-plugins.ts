@@ -9,9 +9,11 @@ const NEEDS = /\{\s*(?:included_|optional_)?applications\s*,\s*\[([^\]]*)\]/g;
  */
 export async function rabbitmqWithoutPlugins(server: string, folder: string): Promise<string | undefined> {
   const from = join(dirname(dirname(await realpath(server))), 'plugins');
-  const names = await readdir(from).catch(() => []);
-  /** The folder of an application, by its name: it has the version behind it. */
-  const folders = new Map(names.map((name) => [name.replace(/-[^-]*$/, ''), name]));
+  const entries = await readdir(from, { withFileTypes: true }).catch(() => []);
+  /** The folder of an application, by its name: it has the version behind it. Old servers have packed files instead. */
+  const folders = new Map(
+    entries.filter((entry) => entry.isDirectory()).map(({ name }) => [name.replace(/-[^-]*$/, ''), name]),
+  );
   if (!folders.has('rabbit')) return undefined;
   const to = join(folder, 'applications');
   await mkdir(to);

@@ -65,14 +65,12 @@ function sample(): LongRunSample {
   gc?.();
   gc?.();
   const { user, system } = process.cpuUsage();
-  const kinds = process.getActiveResourcesInfo();
   return {
     ms: elapsedMs(),
     rssBytes: process.memoryUsage.rss(),
     workMs: (user + system) / 1_000,
     read: counts.read,
-    sockets: kinds.filter((kind) => kind === 'TCPSocketWrap').length,
-    timers: kinds.filter((kind) => kind === 'Timeout').length,
+    sockets: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length,
   };
 }
 

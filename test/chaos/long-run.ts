@@ -26,7 +26,6 @@ export interface LongRunSample {
   readonly workMs: number;
   readonly read: number;
   readonly sockets: number;
-  readonly timers: number;
 }
 
 /** Emitters that are in use, and who listens to them: when it is warm, and before the end. */
