@@ -11,7 +11,7 @@ const MAX_TOLD = 10;
 export type OptionRule = (value: unknown) => string | undefined;
 
 /** Options that hold what nobody may read, or may hold it: a value put under the wrong one of them is a secret all the same. */
-const SECRET = /pass|secret|token|credential|auth|cookie|header|user|url|cert|tls|key$/i;
+const SECRET = /pass|secret|token|credential|auth|sasl|cookie|header|user|url|cert|tls|protocols$|key$/i;
 
 /**
  * Shows a value in an error: numbers and short words as they are, everything else by its kind, so that no secret leaks.

@@ -118,7 +118,17 @@ describe('checkOptions', () => {
       }
     };
     expect(said('headers', 'tok3n')).toBe("thing: 'headers': expected an object, got a text of 5 characters.");
-    for (const name of ['password', 'url', 'accessToken', 'authorization', 'tls', 'apiKey', 'username'])
+    for (const name of [
+      'password',
+      'url',
+      'accessToken',
+      'authorization',
+      'tls',
+      'apiKey',
+      'username',
+      'sasl',
+      'protocols',
+    ])
       for (const value of ['tok3n', 4711]) expect(said(name, value)).not.toMatch(/tok3n|4711/);
     expect(said('mode', 'fast')).toContain("got 'fast'");
   });
