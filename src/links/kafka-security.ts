@@ -1,5 +1,5 @@
 import { checkTls, type TlsOptions } from '../connection/check-tls.js';
-import { anything, callable, checkOptions, configInvalid, oneOf, required, text } from '../options.js';
+import { anything, callable, checkArgument, checkOptions, oneOf, required, text } from '../options.js';
 
 /**
  * How the brokers are known and this side makes itself known.
@@ -22,13 +22,14 @@ export type KafkaSasl =
     }
   | { readonly mechanism: 'oauthbearer'; readonly token: () => string | PromiseLike<string> };
 
+const MECHANISM = oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer');
+
 /** Throws CONFIG_INVALID for what is no login or no TLS; never with a secret in it. @internal */
 export function checkSecurity(tls: boolean | object | undefined, sasl: KafkaSasl | undefined): void {
   if (typeof tls === 'object') checkTls('kafkaLink tls', tls);
   if (sasl === undefined) return;
   const { mechanism } = sasl as Partial<KafkaSasl>;
-  const wrong = oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer')(mechanism);
-  if (wrong !== undefined) throw configInvalid('kafkaLink sasl', [`'mechanism': ${wrong}`]);
+  checkArgument('kafkaLink sasl', 'mechanism', mechanism, MECHANISM);
   if (mechanism === 'oauthbearer')
     checkOptions('kafkaLink sasl', sasl as { mechanism: string; token: unknown }, {
       mechanism: anything,

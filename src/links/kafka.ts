@@ -162,7 +162,7 @@ function brokerList(value: unknown): string | undefined {
   const expected = 'expected an array of host:port';
   if (!Array.isArray(value) || value.length === 0) return expected;
   // The position instead of the entry: it may be an address with a password.
-  const wrong = value.findIndex((one) => !HOST_AND_PORT.test(String(one)));
+  const wrong = value.findIndex((one) => typeof one !== 'string' || !HOST_AND_PORT.test(one));
   return wrong < 0 ? undefined : `${expected}, without a scheme; brokers[${wrong}] is none`;
 }
 

@@ -30,7 +30,12 @@ describe('the security of a link', () => {
 
   it.each([
     [{ certificate: 'pem' }, undefined, `unknown option 'certificate'`],
-    [undefined, { mechanism: 'gssapi' }, 'expected one of plain, scram-sha-256'],
+    [
+      undefined,
+      { mechanism: 'gssapi' },
+      `'mechanism': expected one of plain, scram-sha-256, scram-sha-512, oauthbearer, got 'gssapi'`,
+    ],
+    [undefined, { mechanism: undefined }, `'mechanism' is missing: expected one of plain`],
     [undefined, { mechanism: 'plain', username: 'u' }, `'password' is missing`],
     [undefined, { mechanism: 'plain', usernam: 'u', password: 'p' }, `did you mean 'username'?`],
     [undefined, { mechanism: 'oauthbearer', token: 't' }, 'expected a function'],

@@ -38,6 +38,7 @@ describe('kafkaLink', () => {
     [{ brokers: [] }, 'expected an array of host:port'],
     [{ brokers: ['kafka://a:9092'] }, 'expected an array of host:port'],
     [{ brokers: ['a:1', 'a'] }, 'expected an array of host:port, without a scheme; brokers[1] is none'],
+    [{ brokers: [Object.create(null)] }, 'expected an array of host:port, without a scheme; brokers[0] is none'],
     [{ brokers: ['a:1'], driver: 'kafka-node' }, 'expected one of kafkajs, @platformatic/kafka'],
     [{ brokers: ['a:1'], broker: 'a:1' }, `did you mean 'brokers'?`],
     [{ brokers: ['a:1'], requestTimeoutMs: 30_000 }, 'a whole number from 1000 to 10000'],
