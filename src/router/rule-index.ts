@@ -37,6 +37,8 @@ export class RuleIndex {
   private readonly tried: readonly number[];
   /** The rules whose patterns match the message at hand. */
   private readonly hits = new Found();
+  /** What the function of a rule threw while the first that matches was looked for. */
+  private failure: { readonly rule: number; readonly error: unknown } | undefined = undefined;
 
   /** A rule without a condition is never found here. */
   constructor(conditions: readonly (AnyCondition | undefined)[]) {
@@ -61,6 +63,7 @@ export class RuleIndex {
   first(message: Message<unknown>, limit: number = this.count): number {
     let best = limit;
     this.trying = NONE;
+    this.failure = undefined;
     for (const { read, rules } of this.lookUps) {
       const value = read(message);
       if (value === undefined) continue;
@@ -71,6 +74,7 @@ export class RuleIndex {
     }
     if (this.tries.length > 0) best = this.firstPattern(message, best);
     if (this.tried.length > 0) best = this.firstOf(this.tried, message, best);
+    this.throwAt(best);
     return best === limit ? NONE : best;
   }
 
@@ -95,7 +99,7 @@ export class RuleIndex {
   private firstOf(rules: readonly number[], message: Message<unknown>, limit: number): number {
     for (const rule of rules) {
       if (rule >= limit) return limit;
-      if (this.passes(rule, message)) return rule;
+      if (this.mayPass(rule, message)) return rule;
     }
     return limit;
   }
@@ -103,12 +107,28 @@ export class RuleIndex {
   private firstPattern(message: Message<unknown>, limit: number): number {
     const hits = this.patternsOf(message);
     for (let at = 0; at < hits.count && hits.at(at) < limit; at += 1)
-      if (this.passes(hits.at(at), message)) return hits.at(at);
+      if (this.mayPass(hits.at(at), message)) return hits.at(at);
     return limit;
   }
 
   private allOf(rules: readonly number[], message: Message<unknown>, into: Found): void {
     for (const rule of rules) if (this.passes(rule, message)) into.add(rule);
+  }
+
+  /** Rules are not met in their order: a function that throws counts only when no rule above it matches. */
+  private mayPass(rule: number, message: Message<unknown>): boolean {
+    try {
+      return this.passes(rule, message);
+    } catch (error) {
+      this.failure = { rule, error };
+      return true;
+    }
+  }
+
+  private throwAt(rule: number): void {
+    if (this.failure?.rule !== rule) return;
+    this.trying = rule;
+    throw this.failure.error;
   }
 
   private passes(rule: number, message: Message<unknown>): boolean {

@@ -85,8 +85,9 @@ function andPlan(parts: readonly AnyCondition[]): RulePlan | undefined {
     bestAt = at;
   }
   if (best === undefined) return undefined;
-  const checks = parts.filter((_, at) => at !== bestAt).map(compileCondition);
-  if (best.check !== undefined) checks.unshift(best.check);
+  const { check } = best;
+  // In their order, as the first ones may be there so that a later function need not expect everything.
+  const checks = parts.flatMap((part, at) => (at === bestAt ? (check ?? []) : compileCondition(part)));
   return { ...best, check: checks.length === 0 ? undefined : everyOf(checks) };
 }
 

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { and, header, sequence, topic } from 'sluice';
+import { and, header, not, or, sequence, topic } from 'sluice';
 import { compileCondition } from '../../src/router/compile-condition.js';
 import { recorder } from '../helpers/message.js';
 import { compiled, conditions, made, messages } from '../helpers/rules.js';
 
 const { message } = recorder();
+const fails = (): boolean => {
+  throw new Error('no');
+};
 
 describe('RuleIndex', () => {
   it('finds the rules that trying each in order finds, whatever the mix of matchers', () => {
@@ -36,10 +39,30 @@ describe('RuleIndex', () => {
     expect(tried).toEqual([0]);
   });
 
+  it('lets no function decide that throws in a rule below the one that matches, however each is found', () => {
+    const last = and<never>(header('type', 'x'), fails);
+    const sent = message(0, { topic: 'a', headers: { type: 'x' } });
+    expect(compiled('first', header('type', 'y'), topic('a'), last).first(sent)).toBe(1);
+    expect(compiled('first', topic('+'), last).first(sent)).toBe(0);
+    expect(compiled('first', (each) => each.topic === 'a', last).first(sent)).toBe(0);
+    expect(compiled('first', and(topic('a'), not(header('other'))), last).first(sent)).toBe(0);
+    const both = compiled('first', header('type', 'y'), and<never>(topic('a'), fails), last);
+    expect(() => both.first(sent)).toThrow('no');
+    expect(both.trying).toBe(1);
+  });
+
+  it('calls functions of an and in their order, so that the first ones keep from a function what it does not expect', () => {
+    const never = (): boolean => false;
+    const guarded = and<never>(never, or(and(topic('a'), fails), topic('b')));
+    expect(compiled('first', guarded).first(message(0, { topic: 'a' }))).toBe(-1);
+    expect(
+      compiled('all', guarded)
+        .all(message(0, { topic: 'a' }))
+        .toArray(),
+    ).toEqual([]);
+  });
+
   it('names the rule whose function throws', () => {
-    const fails = (): boolean => {
-      throw new Error('no');
-    };
     const matcher = compiled('first', topic('x'), and<never>(topic('a'), fails));
     expect(() => matcher.first(message(0, { topic: 'a' }))).toThrow('no');
     expect(matcher.trying).toBe(1);
