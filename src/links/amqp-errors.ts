@@ -63,14 +63,23 @@ export function isFarewell(error: unknown): boolean {
 
 /**
  * The same for what worked until now: something that is gone, or was settled twice, is put right by opening again. Only
- * a permission that was taken away is not.
+ * a permission that was taken away is not, nor a message that the client cannot read: it would come again each time.
  *
  * @internal
  */
 export function amqpLost(error: unknown, what: string): SluiceError {
+  if (isTooDeep(error)) {
+    const text = `${what}: the headers of a message are nested deeper than the client can read: take it out of its queue.`;
+    return new SluiceError('PROTOCOL_ERROR', text, { cause: error });
+  }
   const told = amqpError(error, what);
   if (told.code !== 'CONFIG_INVALID') return told;
   return new SluiceError('CONNECTION_LOST', told.message, { cause: error, details: told.details, retriable: true });
+}
+
+/** The client reads a table in a table by calling itself. */
+function isTooDeep(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes('call stack');
 }
 
 /** The largest message that the broker takes, where that is what it closed a channel for. @internal */

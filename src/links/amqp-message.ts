@@ -46,12 +46,17 @@ function isEmpty(own: Record<string, unknown> | undefined): boolean {
 }
 
 function headerOf(value: unknown): HeaderValue | undefined {
-  if (typeof value === 'string' || value instanceof Uint8Array) return value;
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
-  // Tables, and lists of them as the broker's own x-death, have no form as a header; what is in them is for its tools.
-  if (!Array.isArray(value)) return undefined;
-  const items = value.flatMap((item) => (headerOf(item) as string | undefined) ?? []);
+  if (!Array.isArray(value)) return single(value);
+  const items = value.flatMap((item) => single(item) ?? []);
   return items.length === 0 && value.length > 0 ? undefined : items;
+}
+
+/** Tables, lists of them as the broker's own x-death, and lists in lists have no form as a header: they are for its tools. */
+function single(value: unknown): string | Uint8Array | undefined {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value;
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint'
+    ? String(value)
+    : undefined;
 }
 
 /** The key that a sink wrote. @internal */

@@ -18,6 +18,7 @@ import { brokerSuite } from '../brokers/broker-suite.js';
 import { rabbitmq, type Rabbitmq } from '../brokers/rabbitmq.js';
 import { amqpAdmin, type AmqpAdmin } from '../helpers/amqp-admin.js';
 import { enoughMemory, shortOfMemory } from '../helpers/amqp-memory.js';
+import { putNested } from '../helpers/amqp-nested.js';
 import { collect, type Collected } from '../helpers/collect.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
@@ -374,6 +375,20 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
     });
     expect([letter?.content.length, letter?.properties.headers?.['x-dead-code']]).toEqual([100, 'PAYLOAD_TOO_LARGE']);
     expect([await admin.depth('long'), await admin.depth('long.dead')]).toEqual([0, 0]);
+  });
+
+  it('takes deep headers, and ends over those that are deeper than the client reads: they would come again (B24)', async () => {
+    const { link, admin } = await bench(broker());
+    const seen = read(link({ queues: [{ name: 'nested' }] }), 'nested', {}, (message) => void message.ack());
+    await until(() => admin.put('nested', 'a'));
+    await admin.with((channel) => putNested(channel, 'nested', 1_000));
+    await until(() => expect(texts(seen)).toEqual(['a', 'n']));
+    await admin.with((channel) => putNested(channel, 'nested', 20_000));
+    await until(() => expect(seen.errors).toMatchObject([{ code: 'PROTOCOL_ERROR', retriable: false }]));
+    expect(String(seen.errors)).toContain('take it out of its queue');
+    // It is there for whoever looks into it.
+    await until(async () => expect(await admin.depth('nested')).toBe(1));
+    await admin.with((channel) => channel.deleteQueue('nested'));
   });
 
   it('gives up a message whose header the broker would route by, and sends on what is behind it (S25)', async () => {

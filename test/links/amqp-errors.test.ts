@@ -61,6 +61,14 @@ describe('amqpLost', () => {
     ]);
   });
 
+  it('does not open again over a message that the client cannot read: it would come again each time (B24)', () => {
+    const cause = new RangeError('Maximum call stack size exceeded');
+    const told = amqpLost(cause, 'amqp connection closed');
+    expect(told).toMatchObject({ code: 'PROTOCOL_ERROR', retriable: false, cause });
+    expect(told.message).toContain('nested deeper than the client can read: take it out of its queue');
+    expect(amqpLost(new RangeError('Invalid array length'), 'amqp')).toMatchObject({ retriable: true });
+  });
+
   it('knows the largest message of a broker from what it says of a larger one', () => {
     const text = (limit: string): Error => new Error(`406 with message "message size 20 is larger than ${limit}"`);
     expect(

@@ -31,6 +31,14 @@ describe('a message in AMQP', () => {
     expect({ ...headersOf(came) }).toEqual({ n: '1', yes: 'true', big: '2', mixed: ['1'], none: [] });
   });
 
+  it('leaves lists in lists out, however deep they are (B24)', () => {
+    let deep: unknown = 'x';
+    for (let at = 0; at < 100_000; at += 1) deep = [deep];
+    expect({ ...headersOf(delivered(1, { headers: { deep, list: ['a', [['b']], 2] } })) }).toEqual({
+      list: ['a', '2'],
+    });
+  });
+
   it('has no headers and no key when none came, and none of the prototype', () => {
     expect(Object.keys(headersOf(delivered(1)))).toEqual([]);
     expect(keyOf(delivered(1, { headers: { 'x-message-key': 7 } }))).toBeUndefined();
