@@ -450,7 +450,7 @@ describe('csv encodes (S2.24, S2.51)', () => {
     expect(plain.all.decode(utf8(`a\n'=1`))).toStrictEqual([{ a: `'=1` }]);
   });
 
-  it('refuses a NUL, which its own reader does, wherever it stands', () => {
+  it('B14: refuses a NUL, which its own reader does, wherever it stands', () => {
     const mapper = csv({ columns: { t: 'string', n: 'number' } });
     for (const t of ['\0x', 'x\0', 'a,"\0"'])
       expect(refusal(() => mapper.encodeRecord({ t, n: 1 }))).toMatchObject({

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { json, type JsonOptions, type StandardSchemaV1 } from 'sluice';
 import { isExact } from '../../src/mappers/exact-number.js';
 import { codeOf, refusal, textOf, utf8 } from '../helpers/payloads.js';
@@ -161,7 +161,7 @@ describe('json refuses to decode', () => {
     expect(error.message).toContain(`invalid UTF-8 at byte ${byte}`);
   });
 
-  it.each([65, 10_000, 1_000_000])('B05: nesting of %d', (depth) => {
+  it.each([65, 10_000, 1_000_000])('B05 (S05): nesting of %d', (depth) => {
     const large = { maxBytes: 10_000_000 };
     expect(codeOf(() => decode(nested(depth), large))).toBe('LIMIT_DEPTH');
     expect(codeOf(() => decode('['.repeat(depth), large))).toBe('LIMIT_DEPTH');
@@ -178,6 +178,13 @@ describe('json refuses to decode', () => {
   ])('B05: nesting %s', (_, text) => {
     expect(() => void JSON.parse(text)).not.toThrow();
     expect(codeOf(() => decode(text))).toBe('LIMIT_DEPTH');
+  });
+
+  it('B05: builds no tree of what is nested very deep, which takes long', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    for (const text of [nested(40_000), `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`])
+      expect(codeOf(() => decode(text))).toBe('LIMIT_DEPTH');
+    expect(parse).not.toHaveBeenCalled();
   });
 
   it.each([

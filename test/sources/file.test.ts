@@ -12,6 +12,7 @@ import {
   symlink,
   truncate,
   unlink,
+  writeFile,
 } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
@@ -654,7 +655,7 @@ describe('fileSource', () => {
       }
     });
 
-    it('that was cut while it was read ends the flow', async () => {
+    it('that was cut while it was read ends the flow (B16)', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.txt', linesOf(numbers(0, 1000)));
       let isCut = false;
@@ -899,7 +900,7 @@ describe('fileSource', () => {
       consumer.unsubscribe();
     });
 
-    it('begins anew when the file is cut somewhere behind its beginning', async () => {
+    it('begins anew when the file is cut somewhere behind its beginning (B16)', async () => {
       await using folder = await temporaryFolder();
       const values = numbers(100_000, 100_400);
       const path = await folder.write('a.log', linesOf(values));
@@ -914,7 +915,7 @@ describe('fileSource', () => {
       consumer.unsubscribe();
     });
 
-    it('begins anew when the file is cut, also when it grew past the old place meanwhile', async () => {
+    it('begins anew when the file is cut, also when it grew past the old place meanwhile (B16)', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.log', 'aaaa\nbbbb\n');
       const told = events();
@@ -932,7 +933,20 @@ describe('fileSource', () => {
       consumer.unsubscribe();
     });
 
-    it('begins anew when the file is cut and grows past its place while nobody takes what it read', async () => {
+    it('begins anew when as much was written over what was read (B16)', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.log', 'aaaa\nbbbb\n');
+      const told = events();
+      const consumer = consume(fileSource({ path, follow: true, ...fast }));
+      await vi.waitFor(() => expect(consumer.messages).toHaveLength(2));
+      await writeFile(path, 'cccc\ndddd\n', { flag: 'r+' });
+      await vi.waitFor(() => expect(texts(consumer.messages.slice(2))).toEqual(['cccc', 'dddd']));
+      told.stop();
+      expect(told.moved()).toEqual(['truncated']);
+      consumer.unsubscribe();
+    });
+
+    it('begins anew when the file is cut and grows past its place while nobody takes what it read (B16)', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.log', linesOf(numbers(100_000, 100_500)));
       const told = events();
