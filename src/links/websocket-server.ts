@@ -53,6 +53,8 @@ const HANDSHAKES = 256;
  * for ever: so each is let through to {@link isStranger}, which tells it. No session is resumed: each connection shows what it has.
  */
 const CERTIFIED = { requestCert: true, rejectUnauthorized: false, secureOptions: constants.SSL_OP_NO_TICKET };
+/** Node leaves out what comes behind a thousand or two, without a word: an origin or a token would not be seen. */
+const MAX_HEADERS = 256;
 /** Clients that are late with their headers are looked for at most so often. */
 const MIN_LOOK_MS = 50;
 /** Those whose answer is up to one of the servers here, however many share an HTTP server and however long that takes. */
@@ -61,7 +63,7 @@ const taken = new WeakSet<object>();
 /**
  * Serves WebSocket clients, each as a {@link WebSocketClient} with a source and a sink; resolves once it listens.
  *
- * Everything dubious is refused before a connection exists: other paths (404), certificates that are not trusted, pages of origins
+ * Everything dubious is refused before a connection exists: more than 256 headers (431), other paths (404), certificates that are not trusted, pages of origins
  * that are not listed and whom `authenticate` says (403), missing credentials (401), too many (503, 429 for one address). It listens on this
  * machine alone unless `host` says otherwise, and then not without `authenticate` or `allowAnonymous`. Messages are at
  * most 1 MiB, compression is off, a silent client is cut within 15 s, expired credentials close with 4401.
@@ -125,6 +127,10 @@ export async function webSocketServer<P = undefined>(options: WebSocketServerOpt
     // Before anything of the request is looked at.
     if (isStranger(options, message)) {
       refuse(socket, 403);
+      return;
+    }
+    if (message.rawHeaders.length > 2 * MAX_HEADERS) {
+      refuse(socket, 431);
       return;
     }
     const request = parsed(message);

@@ -211,6 +211,28 @@ describe('who comes in', () => {
     }
   });
 
+  it('refuses headers that are none, too large or too many to be seen (B21)', async () => {
+    const authenticate = vi.fn(() => ({ principal: 'x' }));
+    const { server } = await serve({ origins: ['https://app.example'], authenticate });
+    const statusOf = async (...more: readonly string[]): Promise<number> => {
+      const request = `${UPGRADE.slice(0, -2)}${more.join('\r\n')}\r\n\r\n`;
+      const { answer } = await heard(server.address.port, (socket) => {
+        socket.once('data', () => socket.end());
+        socket.write(request);
+      });
+      return Number(answer.split(' ')[1]);
+    };
+    const many = (count: number): string[] => Array.from({ length: count }, () => 'a:');
+    for (const bad of ['a: b\rc: d', 'a: b\0', 'a b: c', 'a: b\r\n c']) expect(await statusOf(bad), bad).toBe(400);
+    expect(await statusOf('Content-Length: 1', 'Content-Length: 2')).toBe(400);
+    expect(await statusOf('Content-Length: 1', 'Transfer-Encoding: chunked')).toBe(400);
+    expect(await statusOf(`a: ${'x'.repeat(17 * 1_024)}`)).toBe(431);
+    for (const count of [252, 10_000]) expect(await statusOf(...many(count), 'Origin: https://evil.example')).toBe(431);
+    expect(authenticate).not.toHaveBeenCalled();
+    expect(await statusOf(...many(250), 'Origin: https://evil.example')).toBe(403);
+    expect(await statusOf(...many(250), 'Origin: https://app.example')).toBe(101);
+  });
+
   it('answers a refusal with its status and nothing else (S22)', async () => {
     const { server } = await serve({
       path: '/feed',
