@@ -7,7 +7,7 @@ import { Ring } from './ring.js';
 export interface ParkingHost {
   /** Hands one back to the far side. */
   giveBack(root: Envelope<unknown>): void;
-  /** Something changed: one is wanted, or there is room again. */
+  /** One is wanted. */
   wake(): void;
 }
 
@@ -66,8 +66,8 @@ export class Parking {
     const spot = new Spot(root, undefined, this);
     this.enter(spot);
     spot.cancel = this.clock.timer(reason.delayMs, () => {
-      if (this.leave(spot)) this.host.giveBack(root);
-      this.host.wake();
+      this.leave(spot);
+      this.host.giveBack(root);
     });
     return true;
   }
@@ -106,7 +106,6 @@ export class Parking {
     if (spot === undefined) return;
     this.leave(spot);
     spot.listener?.gone();
-    this.host.wake();
   }
 
   /** Hands back now what was to be handed back later; gives how many that were. */

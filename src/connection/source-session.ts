@@ -64,7 +64,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
       link: typeof link === 'function' ? link() : link,
       open: (lost, connection) => definition.open(this.contextOf(lost), connection),
       up: (reader) => {
-        if (this.draining) this.line.stop();
         this.stalls.start(reader);
         this.wake();
       },
@@ -131,13 +130,12 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
 
   end(): void {
     this.ended = true;
-    this.waitingListeners.tell();
     this.wake();
   }
 
   private contextOf(lost: (error: unknown) => void): ReaderContext<T> {
     this.generation += 1;
-    this.ended = this.draining;
+    this.ended = false;
     // What came while another opening was lost can be settled over that one alone, and comes again.
     if (this.definition.local !== true) this.inbox.clear();
     const generation = this.generation;
@@ -187,7 +185,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
       if (facts.refusal === undefined) this.subscriber.next(message);
       else this.reports.refused(message, facts.refusal);
     } catch (error) {
-      this.busy = false;
       this.reports.threw(message, error);
     }
     this.busy = false;
@@ -206,7 +203,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
       try {
         listener?.back();
       } catch (error) {
-        this.busy = false;
         this.reports.threw(root, error);
       }
       this.busy = false;
@@ -221,7 +217,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
     }
     this.reports.settled(root, outcome, reason);
     if (!this.unsettledList.remove(root)) this.parking.drop(root);
-    const mayWait = outcome === 'release' && !this.stopped && this.isUp();
+    const mayWait = outcome === 'release' && !this.stopped;
     if (!mayWait || !this.parking.delay(root, reason)) this.pass(root, outcome, reason);
     else this.wake();
   }
@@ -239,13 +235,13 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
     }
     this.busy = wasBusy;
     // While the subscriber is inside `next`, the loop that called it goes on by itself.
-    if (!wasBusy || this.stopped || this.ended) this.wake();
+    if (!wasBusy || this.stopped) this.wake();
   }
 
   private comesAgain(root: Envelope<unknown>, outcome: 'requeue' | 'release'): void {
     // It has to be read again, also after the reader had reached its end.
-    if (this.definition.local !== true || this.stopped) this.ended = this.draining;
-    else {
+    if (this.definition.local !== true) this.ended = false;
+    else if (!this.stopped) {
       // There is no far side that would bring it again, and a reader that is at its end will not call again.
       deliverAgain(this.inbox, root, outcome);
       this.wake();
@@ -253,13 +249,13 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
   }
 
   park(root: Envelope<unknown>, listener: ParkListener): Parked | undefined {
-    if (this.finished || !this.isUp() || !this.unsettledList.remove(root)) return undefined;
+    if (!this.unsettledList.remove(root)) return undefined;
     this.wake();
     return this.parking.park(root, listener, Math.max(this.window, this.unsettledList.size + 1));
   }
 
   isWaiting(): boolean {
-    if (this.stopped || this.finished || this.unsettledList.size >= this.window || this.parking.isFull) return true;
+    if (this.stopped || this.unsettledList.size >= this.window || this.parking.isFull) return true;
     const first = this.inbox.peek();
     return first === undefined ? this.ended && !this.parking.isWanted : !this.fits(first);
   }
@@ -272,7 +268,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
       this.ended = true;
       this.stopReader();
     } else if (isLocal || !(this.leaving = this.line.leave())) this.stopIntake();
-    this.waitingListeners.tell();
     this.wake();
   }
 
@@ -292,7 +287,7 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
 
   release(reason: unknown): void {
     this.reports.takeBackAll(reason);
-    this.finish(this.unsubscribed ? undefined : () => this.subscriber.complete());
+    this.finish();
   }
 
   private stopIntake(): void {
@@ -337,18 +332,16 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
 
   private fail(error: SluiceError): void {
     this.lose(metBy(this.connector, error));
-    this.finish(() => this.subscriber.error(error));
+    this.finish(error);
   }
 
   private finishIfDone(): void {
-    if (this.finished || this.unsettledList.size > 0 || this.parking.size > 0 || this.busy) return;
-    if (this.stopped || (this.ended && this.inbox.length === 0)) {
-      this.finish(this.unsubscribed ? undefined : () => this.subscriber.complete());
-    }
+    if (this.finished || this.unsettledList.size > 0 || this.parking.size > 0) return;
+    if (this.stopped || (this.ended && this.inbox.length === 0)) this.finish();
   }
 
   // All is closed before the subscriber hears of the end: a restart finds it free, and a process that ends cuts nothing off.
-  private finish(tell?: () => void): void {
+  private finish(error?: SluiceError): void {
     if (this.finished) return;
     this.finished = true;
     this.stopped = true;
@@ -357,14 +350,17 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
     this.emptyParking();
     const left = this.line.end();
     for (const cleanup of this.cleanups) cleanup();
-    this.waitingListeners.tell();
-    this.waitingListeners.clear();
-    const end = (): void => {
-      // Who unsubscribed while it closed hears nothing any more.
-      if (tell !== undefined && (left === undefined || !this.unsubscribed)) this.inScope(tell);
-    };
-    if (left === undefined) end();
-    else void left.then(end);
+    if (left === undefined) this.tellEnd(error);
+    else void left.then(() => this.tellEnd(error));
+  }
+
+  private tellEnd(error: SluiceError | undefined): void {
+    // Who unsubscribed, if only while it closed, hears nothing any more.
+    if (this.unsubscribed) return;
+    this.inScope(() => {
+      if (error === undefined) this.subscriber.complete();
+      else this.subscriber.error(error);
+    });
   }
 
   /** The link is gone: what was delivered over it can no longer be settled there, and comes again. */
@@ -372,7 +368,6 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
     this.stalls.stop();
     this.reports.counts.reconnects += 1;
     if (this.definition.local !== true) {
-      this.inbox.clear();
       // What is taken back has to be read again, also after the reader had reached its end.
       this.ended = false;
       this.lose(error);
