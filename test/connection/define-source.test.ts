@@ -1,9 +1,10 @@
 import { concat, EMPTY, of, Subject, throwError } from 'rxjs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { observe, SluiceError, type Message, type SluiceEvent } from 'sluice';
 import { defineSource, type ReaderContext, type SourceOptions, type Delivery, type Outcome } from 'sluice/connection';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { attach } from '../../src/connection/attach.js';
+import { park } from '../helpers/parking.js';
 
 interface Rig {
   readonly clock: VirtualClock;
@@ -78,6 +79,35 @@ function collect(r: Rig): { held: Message<number>[]; ends: string[]; unsubscribe
     complete: () => ends.push('complete'),
   });
   return { held, ends, unsubscribe: () => subscription.unsubscribe() };
+}
+
+/** A source that reads nothing by itself: `bring` is its transport. */
+function pushed(options: SourceOptions = {}, settle: (bring: (payload: number) => boolean) => void = () => undefined) {
+  const clock = virtualClock();
+  const contexts: ReaderContext<number>[] = [];
+  const settled: Outcome[] = [];
+  let closed = 0;
+  const bring = (payload: number): boolean => contexts.at(-1)?.offer({ payload, topic: 't' }) === true;
+  const flow = defineSource<number>(
+    {
+      connector: 'pushed',
+      credit: 2,
+      needsOverflow: true,
+      open(context) {
+        contexts.push(context);
+        return {
+          resume: () => undefined,
+          settle(_position, outcome) {
+            settled.push(outcome);
+            settle(bring);
+          },
+          close: () => void (closed += 1),
+        };
+      },
+    },
+    { clock, overflow: 'close', ...options },
+  );
+  return { clock, flow, bring, settled, opened: () => contexts.length, closed: () => closed };
 }
 
 describe('defineSource: credit', () => {
@@ -222,6 +252,39 @@ describe('defineSource: credit', () => {
     expect({ deepest, emittedInside, seen }).toEqual({ deepest: 1, emittedInside: 0, seen: 10_000 });
   });
 
+  it('queues for its next turn what a transport brings inside of next, or of a settlement (law 3, SRC-02)', () => {
+    const log: string[] = [];
+    const { clock, flow, bring } = pushed({ credit: 3 }, (again) => {
+      if (log.length < 6) log.push(`inside ${again(3)}`);
+    });
+    const held: Message<number>[] = [];
+    flow.subscribe((message) => {
+      log.push(String(message.payload));
+      held.push(message);
+      if (message.payload === 1) log.push(`inside ${bring(2)}`);
+    });
+    clock.advance(0);
+    bring(1);
+    expect(log).toEqual(['1', 'inside false']);
+    clock.advance(0);
+    held[0]?.ack();
+    expect(log.slice(2)).toEqual(['2', 'inside false']);
+    clock.advance(0);
+    expect(log.slice(4)).toEqual(['3']);
+  });
+
+  it('stamps what comes outside of its turns with the time it came at', () => {
+    const { clock, flow, bring } = pushed();
+    const times: number[] = [];
+    flow.subscribe(({ timeMs }) => times.push(timeMs));
+    clock.advance(1_000);
+    const came = clock.now();
+    bring(1);
+    clock.advance(500);
+    bring(2);
+    expect(times.map((timeMs) => timeMs - came)).toEqual([0, 500]);
+  });
+
   it.each([-1, 0.5, NaN, 65_536, Infinity])('refuses a credit of %d and says the range (CRD-05)', (credit) => {
     expect(() => rig({ credit })).toThrow(/CONFIG_INVALID|'credit': expected a whole number from 0 to 65535/);
   });
@@ -318,6 +381,44 @@ describe('defineSource: the end', () => {
     r.context().offer({ payload: 77, topic: 't', position: 77 });
     unsubscribe();
     expect(r.settled).toEqual([[77, 'release']]);
+  });
+
+  it('hands back at once what its reader still brings after it was unsubscribed', () => {
+    const r = rig({ credit: 2 });
+    const { held, unsubscribe } = collect(r);
+    r.clock.advance(1);
+    unsubscribe();
+    expect(r.context().offer({ payload: 77, topic: 't', position: 77 })).toBe(false);
+    expect(r.settled).toEqual([[77, 'release']]);
+    expect(held[0]?.ack()).toBe(true);
+    r.clock.advance(1);
+    expect([held.length, r.counts.closed]).toEqual([2, 0]);
+  });
+
+  it('closes as soon as all is settled, also where that is inside of next, behind the unsubscribe (SHU-01)', () => {
+    const { clock, flow, bring, settled, closed } = pushed();
+    const subscription = flow.subscribe((message) => {
+      subscription.unsubscribe();
+      message.ack();
+    });
+    clock.advance(0);
+    bring(1);
+    clock.advance(0);
+    expect([settled, closed()]).toEqual([['ack'], 1]);
+  });
+
+  it('hands back what waited when its credit fails, and takes in nothing more', () => {
+    const credit = new Subject<number>();
+    const r = rig({ credit: concat(of(2), credit) });
+    const { ends } = collect(r);
+    r.clock.advance(1);
+    const { offer } = r.context();
+    offer({ payload: 77, topic: 't', position: 77 });
+    credit.error(new Error('no credit'));
+    expect([ends, r.settled]).toEqual([['SOURCE_FAILED'], [[77, 'release']]]);
+    expect([offer({ payload: 78, topic: 't', position: 78 }), r.context().ready]).toEqual([false, false]);
+    r.clock.advance(60_000);
+    expect(r.counts).toMatchObject({ opened: 1, closed: 1 });
   });
 });
 
@@ -469,6 +570,21 @@ describe('defineSource: failures', () => {
     expect(held.map(({ payload }) => payload)).toEqual([0, 1, 5, 6]);
   });
 
+  it('opens a reader anew that brings more than may wait, where the policy says so, and takes back what that one brought', () => {
+    const { clock, flow, bring, opened } = pushed();
+    const lost: unknown[] = [];
+    onTestFinished(observe((event) => void (event.type === 'connect.failed' && lost.push(event.reason))));
+    const held: Message<number>[] = [];
+    flow.subscribe((message) => held.push(message));
+    clock.advance(0);
+    for (let at = 0; at < 4; at += 1) bring(at);
+    expect(lost).toEqual([]);
+    bring(4);
+    clock.advance(60_000);
+    expect([opened(), held.map((message) => message.ack())]).toEqual([2, [false, false]]);
+    expect(lost).toMatchObject([{ code: 'OVERFLOW' }]);
+  });
+
   it('refuses a source that cannot be paused without an overflow policy', () => {
     const open = (): never => {
       throw new Error('never opened');
@@ -499,6 +615,25 @@ describe('defineSource: failures', () => {
     expect(released.map(({ reason }) => (reason as SluiceError).message)).toEqual(['moved', 'moved']);
     r.clock.advance(0);
     expect(held).toHaveLength(8);
+  });
+
+  it('takes back what waits without credit as well, and that alone', () => {
+    const r = rig({ credit: 2 }, 2);
+    const { held } = collect(r);
+    r.clock.advance(0);
+    const told: string[] = [];
+    const parked = held.map((message) =>
+      park(
+        message,
+        () => told.push(`back ${message.payload}`),
+        () => told.push(`gone ${message.payload}`),
+      ),
+    );
+    r.context().takeBack((position) => position === 0, new SluiceError('SETTLE_LOST', 'moved'));
+    expect([told, held.map(({ signal }) => signal.aborted)]).toEqual([['gone 0'], [true, false]]);
+    parked[1]?.bring();
+    r.clock.advance(0);
+    expect([told.at(-1), held.map((message) => message.ack())]).toEqual(['back 1', [false, true]]);
   });
 
   it('takes back what waits for credit, and does nothing for a reader of an earlier connection', () => {

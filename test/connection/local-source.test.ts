@@ -1,9 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { observe, SluiceError, type Message, type SluiceEvent } from 'sluice';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { defineSource, type ReaderContext, type SourceOptions } from '../../src/connection/define-source.js';
 import type { Flow } from '../../src/connection/flow.js';
 import { withScope, type SourceHandle } from '../../src/connection/scope.js';
+import { handBack } from '../../src/message/envelope.js';
+import { collect } from '../helpers/collect.js';
+import { park } from '../helpers/parking.js';
 
 interface Feed {
   readonly flow: Flow<string>;
@@ -48,13 +51,17 @@ function feed(options: SourceOptions = {}, maxInboxBytes?: number): Feed {
 }
 
 describe('a source whose settlements stay local', () => {
-  it('keeps what it received and what is being worked on over a lost connection', () => {
+  it.each([
+    ['while it is down', 0],
+    ['once another is open', 60_000],
+  ])('keeps what it received and what is being worked on over a lost connection, %s', (_when, waitMs) => {
     const { flow, clock, context, push } = feed();
     const seen: Message<string>[] = [];
     flow.subscribe((message) => seen.push(message));
     clock.advance(0);
     for (const payload of ['a', 'b', 'c']) push(payload);
     context().lost(new Error('cut'));
+    clock.advance(waitMs);
     expect(seen[0]?.signal.aborted).toBe(false);
     expect(seen.map((message) => message.ack())).toEqual([true, true]);
     clock.advance(0);
@@ -115,12 +122,17 @@ describe('a source whose settlements stay local', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('says that it is wanted before it opens and that it is not once, whichever way it ends', () => {
-    const { flow, clock, wanted } = feed();
-    const subscription = flow.subscribe((message) => message.ack());
+  it.each<[string, (context: ReaderContext<string>, stop: () => void) => void]>([
+    ['unsubscribed', (_context, stop) => stop()],
+    ['at its end', ({ end }) => end()],
+    ['failed', ({ lost }) => lost(new SluiceError('AUTH_FAILED', 'no'))],
+  ])('says that it is wanted before it opens and that it is not once: %s', (_way, finish) => {
+    const { flow, clock, wanted, context } = feed();
+    const subscription = flow.subscribe({ next: (message) => message.ack(), error: () => undefined });
     expect(wanted).toEqual(['in']);
     clock.advance(0);
-    subscription.unsubscribe();
+    finish(context(), () => subscription.unsubscribe());
+    clock.advance(0);
     subscription.unsubscribe();
     expect(wanted).toEqual(['in', 'out']);
   });
@@ -145,6 +157,54 @@ describe('a source whose settlements stay local', () => {
     }
     expect(seen.map((message) => message.payload)).toEqual(['a', 'b', 'c', 'd']);
     expect(completed).toBe(true);
+  });
+
+  it('a drain that finds nobody left to emit to gives up what still waits', () => {
+    const { flow, clock, push } = feed();
+    const handles: SourceHandle[] = [];
+    const seen = withScope({ addSource: (source) => void handles.push(source) }, () => collect(flow));
+    clock.advance(0);
+    for (const payload of ['a', 'b', 'c']) push(payload);
+    handles[0]?.drain();
+    handles[0]?.drain(false);
+    for (const message of seen.messages) message.ack();
+    clock.advance(0);
+    expect([seen.payloads, seen.completed, handles[0]?.counts.dropped]).toEqual([['a', 'b'], true, 1]);
+  });
+
+  it('CRD-11: takes in nothing new while what waits without credit has as many bytes as may be unsettled', () => {
+    const { flow, clock, push } = feed({ credit: 8, creditBytes: 10 });
+    const { messages, payloads } = collect(flow);
+    clock.advance(0);
+    for (const payload of ['aaaaa', 'bbbbb']) {
+      push(payload);
+      park(messages.at(-1));
+    }
+    push('c');
+    clock.advance(0);
+    expect(payloads).toEqual(['aaaaa', 'bbbbb']);
+    messages[0]?.ack();
+    clock.advance(0);
+    expect(payloads).toEqual(['aaaaa', 'bbbbb', 'c']);
+  });
+
+  it('counts what it was handed back and what waits without credit as given up at its end', () => {
+    const { flow, clock, push } = feed({ credit: 4, closeTimeoutMs: 1_000 });
+    const events: SluiceEvent[] = [];
+    onTestFinished(observe((event) => events.push(event)));
+    const { messages, subscription } = collect(flow);
+    clock.advance(0);
+    for (const payload of ['a', 'b', 'c', 'd', 'e']) push(payload);
+    handBack(messages[0] as Message<string>, 60_000);
+    park(messages[1]);
+    subscription.unsubscribe();
+    const counts = (): number[] =>
+      events.flatMap((event) => (event.type === 'message.overflowed' ? [event.count] : []));
+    expect(counts()).toEqual([2]);
+    messages[2]?.ack();
+    clock.advance(1_000);
+    expect(counts()).toEqual([2, 3]);
+    expect(messages[3]?.ack()).toBe(false);
   });
 
   it('counts what was received and never emitted when it is unsubscribed', () => {

@@ -1,8 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { BehaviorSubject } from 'rxjs';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Message, observe } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { SourceHandle } from '../../src/connection/scope.js';
-import { type Envelope, mark } from '../../src/message/envelope.js';
+import { type Envelope, handBack, mark } from '../../src/message/envelope.js';
 import { emitted, park } from '../helpers/parking.js';
 
 describe('a parked message', () => {
@@ -56,6 +57,64 @@ describe('a parked message', () => {
     stop();
     clock.advance(60_000);
     expect([gone, source.unsettled, out[0]?.ack()]).toEqual([1, [], false]);
+  });
+
+  it('goes back to the far side when its flow ends without it', () => {
+    const { clock, source, out, stop } = emitted('a');
+    const told: string[] = [];
+    source.events$.subscribe(({ type }) => told.push(type));
+    onTestFinished(observe(({ type }) => void (type.startsWith('message.') && told.push(type))));
+    park(out[0]);
+    stop();
+    clock.advance(60_000);
+    expect(told).toEqual(['delivered', 'release']);
+  });
+
+  it('comes before what is new: the place that gets free is its own', () => {
+    const { clock, source, out, shown } = emitted('ab', { credit: 1 });
+    let back = 0;
+    const parked = park(out[0], () => (back += 1));
+    clock.advance(0);
+    parked.bring();
+    out[1]?.ack();
+    source.offer('c');
+    clock.advance(0);
+    expect([shown(), back]).toEqual(['ab', 1]);
+  });
+
+  it('waits like any other once the credit was lowered, where it needs no others to be of use', () => {
+    const credit = new BehaviorSubject(2);
+    const { clock, out, shown } = emitted('abcd', { credit });
+    const batched = park(out[0]);
+    batched.bring(true);
+    clock.advance(0);
+    out[0]?.ack();
+    let back = 0;
+    const parked = park(out[1], () => (back += 1));
+    clock.advance(0);
+    expect(shown()).toBe('abcd');
+    credit.next(1);
+    parked.bring();
+    out[2]?.ack();
+    clock.advance(0);
+    expect(back).toBe(0);
+    out[3]?.ack();
+    clock.advance(0);
+    expect(back).toBe(1);
+  });
+
+  it('is refused, and others go on, where the stage that it comes back to throws', () => {
+    const { clock, source, out, shown } = emitted('ab', { credit: 1, maxAttempts: 1 });
+    const parked = park(out[0], () => {
+      throw new Error('a bug');
+    });
+    clock.advance(0);
+    out[1]?.ack();
+    clock.advance(0);
+    parked.bring();
+    clock.advance(0);
+    source.offer('c');
+    expect([out[0]?.ack(), shown()]).toEqual([false, 'abc']);
   });
 
   it('is forgotten when the connection is lost', () => {
@@ -112,6 +171,29 @@ describe('a parked message', () => {
 });
 
 describe('a delayed release', () => {
+  it('goes back at once when its flow is stopped, or ends', () => {
+    const { clock, source, out, stop } = emitted('ab');
+    const told: string[] = [];
+    source.nacks$.subscribe((value) => told.push(value));
+    onTestFinished(observe(({ type }) => void (type.startsWith('message.') && told.push(type))));
+    handBack(out[0] as Message<string>, 1_000);
+    expect(told).toEqual([]);
+    stop();
+    expect(told).toEqual(['a']);
+    handBack(out[1] as Message<string>, 1_000);
+    expect(told).toEqual(['a', 'b']);
+    clock.advance(0);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is nothing that the reason of somebody else can ask for', () => {
+    const { source, out } = emitted('a');
+    const told: string[] = [];
+    source.events$.subscribe(({ type }) => told.push(type));
+    out[0]?.nack({ delayMs: 1_000 }, 'dead');
+    expect(told.at(-1)).toBe('dead');
+  });
+
   it('reaches the far side only after the delay, and the flow does not end before', () => {
     const clock = virtualClock();
     const source = testSource<string>({ clock });

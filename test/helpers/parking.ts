@@ -16,7 +16,7 @@ export function park(
 /** What a source with these values emits, as it does. */
 export function emitted(
   values: string,
-  options: Pick<SourceOptions, 'credit' | 'maxParked'> = {},
+  options: Pick<SourceOptions, 'credit' | 'maxAttempts' | 'maxParked'> = {},
 ): { clock: VirtualClock; source: TestSource<string>; out: Message<string>[]; shown: () => string; stop: () => void } {
   const clock = virtualClock();
   const source = testSource<string>({ clock, ...options });
