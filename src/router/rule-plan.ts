@@ -92,17 +92,18 @@ function andPlan(parts: readonly AnyCondition[]): RulePlan | undefined {
 }
 
 function orPlan(parts: readonly AnyCondition[], whole: AnyCondition): RulePlan | undefined {
-  const exact: ExactEntry[] = [];
-  const topics: TopicEntry[] = [];
-  let isPlain = true;
+  const plans: RulePlan[] = [];
   for (const part of parts) {
     const plan = planOf(part);
     if (plan === undefined) return undefined;
-    exact.push(...plan.exact);
-    topics.push(...plan.topics);
-    isPlain &&= plan.check === undefined;
+    plans.push(plan);
   }
-  return { exact, topics, check: isPlain ? undefined : compileCondition(whole) };
+  const isPlain = plans.every(({ check }) => check === undefined);
+  return {
+    exact: plans.flatMap(({ exact }) => exact),
+    topics: plans.flatMap(({ topics }) => topics),
+    check: isPlain ? undefined : compileCondition(whole),
+  };
 }
 
 function weight(plan: RulePlan): number {

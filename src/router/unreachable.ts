@@ -25,7 +25,7 @@ export class Reachability {
         ...plan.exact.map((entry) => this.ownerOfValue(entry)),
         ...plan.topics.map(({ pattern, syntax }) => this.patterns.get(`${syntax} ${pattern}`) ?? NONE),
       ];
-      if (!owners.includes(NONE)) return Math.max(...owners);
+      if (!owners.includes(NONE)) return owners.reduce((a, b) => Math.max(a, b), NONE);
     }
     if (plan !== undefined && plan.check === undefined) {
       for (const entry of plan.exact) this.ownValue(entry, rule);

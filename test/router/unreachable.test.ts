@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { and, field, greaterThan, header, oneOf, pattern, topic, type When } from 'sluice';
+import { and, field, greaterThan, header, oneOf, or, pattern, topic, type When } from 'sluice';
 import { compileCondition } from '../../src/router/compile-condition.js';
 import { conditions, made, messages, refusal, rulesOf } from '../helpers/rules.js';
 
@@ -27,6 +27,11 @@ describe('Reachability', () => {
     ['the same topic', [topic('a'), topic('b'), topic('a')], `rule 2 'r2': it is never reached, rule 0 'r0' takes`],
     ['the same pattern', [topic('a/+'), topic('a/+')], `rule 1 'r1'`],
     ['a topic below a pattern', [topic('a/#'), topic('a/b')], `rule 1 'r1'`],
+    [
+      'an AMQP topic below a pattern',
+      [topic('a.#', { syntax: 'amqp' }), topic('a.b', { syntax: 'amqp' })],
+      `rule 1 'r1'`,
+    ],
     ['the same topic with more conditions', [topic('a'), and(topic('a'), header('x'))], `rule 1 'r1'`],
     [
       'values that earlier rules share',
@@ -47,8 +52,15 @@ describe('Reachability', () => {
     ['an earlier rule with more conditions', [and(topic('a'), header('x')), topic('a')]],
     ['one value more', [field('s', 'A'), field('s', oneOf('A', 'B'))]],
     ['another bound', [field('n', greaterThan(1)), field('n', greaterThan(1n))]],
+    ['another expression', ['^a$', '^b$'].map((text) => field('n', pattern(text, { allowUserRegex: true })))],
     ['functions inside', [and<never>(isBig, field('n')), and<never>(isBig, field('n'))]],
   ])('accepts %s', (_name, whens) => {
     expect(refusal(rulesOf(...whens))).toBe('accepted');
+  });
+
+  it('tells of a rule with more values than a call may have arguments', () => {
+    const values = Array.from({ length: 200_000 }, (_, at) => at);
+    const listed = or(field('a', { test: 'oneOf', values }), field('b', 1));
+    expect(refusal(rulesOf(listed, listed))).toContain(`rule 1 'r1': it is never reached, rule 0 'r0' takes`);
   });
 });
