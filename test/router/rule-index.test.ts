@@ -76,5 +76,17 @@ describe('RuleIndex', () => {
     );
     expect(() => keys.all(message(0, { topic: 'a' }))).toThrow('no');
     expect(keys.trying).toBe(1);
+    const later = compiled(
+      'all',
+      topic('x'),
+      sequence<never>(topic('b'), and<never>(topic('c'), fails), { withinMs: 1 }),
+      sequence<never>(topic('a'), topic('b'), { withinMs: 1 }),
+      sequence<never>(topic('d'), and<never>(topic('e'), fails), { withinMs: 1 }),
+    );
+    later.all(message(0, { topic: 'a' }));
+    expect(() => later.all(message(0, { topic: 'c' }))).toThrow('no');
+    expect(later.trying).toBe(1);
+    expect(() => later.all(message(0, { topic: 'e' }))).toThrow('no');
+    expect(later.trying).toBe(3);
   });
 });

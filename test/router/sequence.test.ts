@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sequence, topic, type When } from 'sluice';
 import { virtualClock } from 'sluice/testing';
@@ -87,6 +88,22 @@ describe('sequence', () => {
     const matcher = compiled('all', sequence(topic('tick'), topic('tick'), { withinMs: 1 }));
     const tick = (): number[] => matcher.all(message(0, { topic: 'tick' })).toArray();
     expect([tick(), tick(), tick(), tick()]).toEqual([[], [0], [], [0]]);
+  });
+
+  it('goes on as if it were alone, whatever other sequences a message is a step of', () => {
+    const name = fc.constantFrom('a', 'b', 'c');
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, name), { minLength: 2, maxLength: 4 }), fc.array(name), (pairs, sent) => {
+        const rules = pairs.map(([first, second]) => sequence(topic(first), topic(second), { withinMs: 1_000 }));
+        const together = compiled('all', ...rules);
+        const alone = rules.map((rule) => compiled('all', rule));
+        for (const each of sent.map((one) => message(0, { topic: one }))) {
+          const expected = alone.flatMap((matcher, at) => (matcher.all(each).count === 0 ? [] : [at]));
+          expect(together.all(each).toArray()).toEqual(expected);
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it('takes its groups from a key of its own', () => {
