@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { ERROR_CODES, isSluiceError, type ErrorCode } from 'sluice';
+import { runs } from './runs.js';
 
-/** So many inputs of each group; FUZZ_RUNS tries more, and SEED others. */
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 200);
+/** So many inputs of each group; SEED tries others. */
+const RUNS = runs(200);
 const SEED = Number(process.env['SEED'] ?? 17);
 /** Longest that one input may be worked on, in time of the processor: a busy machine is no fault of the input. */
 const MOST_MS = 1_000;

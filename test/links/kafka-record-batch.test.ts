@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import { describe, expect, it } from 'vitest';
 import type { KafkaOutgoing } from '../../src/links/kafka-driver.js';
 import { recordBatch, type KafkaBatchHead } from '../../src/links/kafka-record-batch.js';
+import { runs } from '../helpers/runs.js';
 
 const plain: KafkaBatchHead = { producer: undefined, isTransactional: false, compression: 'none', checksum: crc32c };
 const read = (bytes: Buffer): RecordsBatch => readRecordsBatch(Reader.from(bytes));
@@ -47,7 +48,7 @@ describe('recordBatch', () => {
           }
         },
       ),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 

@@ -17,6 +17,7 @@ import { isLegalStep } from 'sluice/connection';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { isOpen } from '../../src/message/envelope.js';
 import { collect } from '../helpers/collect.js';
+import { runs } from '../helpers/runs.js';
 
 const GROUPS = ['a', 'b'] as const;
 const MAX_ATTEMPTS = 3;
@@ -294,7 +295,7 @@ describe('the in-memory broker and its model', () => {
         status.stop();
         expect(status.illegal).toEqual([]);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });
@@ -390,7 +391,7 @@ describe('a bridge between two topics, whatever goes wrong on its way', () => {
         status.stop();
         expect(status.illegal).toEqual([]);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type RecordMapper, type SplitRecord, type SplitStart } from 'sluice';
 import { csv, type CsvOptions } from 'sluice/csv';
 import { codeOf, cut, refusal, textOf, utf8 } from '../helpers/payloads.js';
+import { runs } from '../helpers/runs.js';
 
 interface Seen {
   readonly line: number;
@@ -312,7 +313,7 @@ describe('a splitter of csv', () => {
           }
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 
@@ -328,7 +329,7 @@ describe('a splitter of csv', () => {
             expect(split(mapper, cut(bytes, pieces))).toStrictEqual(split(mapper, [bytes]));
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });
@@ -367,7 +368,7 @@ describe('csv reads what other writers write', () => {
           expect(csv({ header }).all.decode(utf8(lines.join(end) + (last ? end : '')))).toStrictEqual(expected);
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 });

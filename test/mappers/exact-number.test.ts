@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isExact } from '../../src/mappers/exact-number.js';
+import { runs } from '../helpers/runs.js';
 
 describe('isExact', () => {
   it.each([
@@ -38,7 +39,7 @@ describe('isExact', () => {
           BigInt(double) === whole || String(double) === token || sameDigits(String(double), whole),
         );
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -48,7 +49,7 @@ describe('isExact', () => {
         expect(isExact(String(double))).toBe(true);
         if (Math.abs(double) > 1e-300 && !Number.isInteger(double)) expect(isExact(double.toPrecision(17))).toBe(true);
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

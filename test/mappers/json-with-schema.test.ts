@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { StandardSchemaV1 } from 'sluice';
 import { jsonWithSchema, type JsonSchema } from 'sluice/json-schema';
 import { codeOf, refusal, textOf, utf8 } from '../helpers/payloads.js';
+import { runs } from '../helpers/runs.js';
 
 interface Bill {
   readonly id: string;
@@ -44,6 +45,7 @@ describe('jsonWithSchema', () => {
       fc.property(bill, (value) => {
         expect(bills.decode(bills.encode(value))).toStrictEqual(value);
       }),
+      { numRuns: runs(100) },
     );
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { json, type JsonOptions, type StandardSchemaV1 } from 'sluice';
 import { isExact } from '../../src/mappers/exact-number.js';
 import { codeOf, refusal, textOf, utf8 } from '../helpers/payloads.js';
+import { runs } from '../helpers/runs.js';
 
 const mapper = json();
 const decode = (text: string, options: JsonOptions & { schema?: undefined } = {}): unknown =>
@@ -392,7 +393,7 @@ describe('json', () => {
         fc.pre(!/"(?:__proto__|prototype)":/.test(JSON.stringify(value)));
         expect(mapper.decode(mapper.encode(value))).toStrictEqual(positive(value));
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -401,7 +402,7 @@ describe('json', () => {
       fc.property(fc.array(fc.double({ noNaN: true, noDefaultInfinity: true })), (value) => {
         expect(mapper.decode(mapper.encode(value))).toEqual(value.map((number) => number + 0));
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -439,7 +440,7 @@ describe('json', () => {
         else if (code === undefined) expect(decode(text, lenient)).toStrictEqual(expected.value);
         else expect(code).toBe('SCHEMA_INVALID');
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -461,7 +462,7 @@ describe('json', () => {
         fc.pre(code === undefined || !refusal(() => decode(text, forced)).message.includes('duplicate'));
         expect(codeOf(() => decode(text, options))).toBe(code);
       }),
-      { numRuns: 4000 },
+      { numRuns: runs(4000) },
     );
   });
 
@@ -484,7 +485,7 @@ describe('json', () => {
         const isFine = list.every(([number]) => isExact(number));
         expect(codeOf(() => decode(text))).toBe(isFine ? undefined : 'LIMIT_NUMBER');
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 
@@ -501,7 +502,7 @@ describe('json', () => {
           expect(() => codeOf(() => mapper.decode(bytes))).not.toThrow();
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytes, json, lines, text, type Mapper, type SplitRecord, type Splitter } from 'sluice';
 import { codeOf, cut, refusal, textOf, utf8 } from '../helpers/payloads.js';
+import { runs } from '../helpers/runs.js';
 
 interface Seen {
   readonly line: number;
@@ -85,7 +86,7 @@ describe('a splitter of lines', () => {
             expect(record.nextOffset).toBe(whole[at + 1]?.offset ?? file.length);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ndjson, type SplitRecord } from 'sluice';
 import { codeOf, cut, textOf, utf8 } from '../helpers/payloads.js';
+import { runs } from '../helpers/runs.js';
 
 const mapper = ndjson();
 const outcome = (record: SplitRecord<unknown>): unknown[] => [
@@ -70,7 +71,7 @@ describe('ndjson', () => {
           expect(split(cut(file, sizes))).toStrictEqual(split([file]));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -116,7 +117,7 @@ describe('ndjson', () => {
           expect(split(cut(file, [3]))).toStrictEqual(records);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { text } from 'sluice';
 import { codeOf, refusal, utf8 } from '../helpers/payloads.js';
+import { runs } from '../helpers/runs.js';
 
 const mapper = text();
 
@@ -44,7 +45,7 @@ describe('text', () => {
         if (code === undefined) expect([...mapper.encode(mapper.decode(bytes))]).toStrictEqual([...bytes]);
         else expect(code).toBe('DECODE_FAILED');
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeUtf8, encodeUtf8, invalidUtf8At } from '../../src/mappers/utf8.js';
 import { refusal, utf8 } from '../helpers/payloads.js';
+import { runs } from '../helpers/runs.js';
 
 describe('UTF-8', () => {
   it.each([
@@ -41,7 +42,7 @@ describe('UTF-8', () => {
           expect(() => strict.decode(bytes.subarray(0, at))).not.toThrow();
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 

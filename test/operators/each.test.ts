@@ -31,6 +31,7 @@ import type { SourceSettler } from '../../src/message/settler.js';
 import { EachRunner } from '../../src/operators/each-runner.js';
 import { recorder } from '../helpers/message.js';
 import { codeOf, runStage, stageLaws } from '../helpers/stage.js';
+import { runs } from '../helpers/runs.js';
 
 /** Work that takes its time. */
 const later = <T>(clock: Clock, ms: number, value: T): Observable<T> =>
@@ -803,7 +804,7 @@ describe('each with lanes', () => {
           expect(source.unsettled).toEqual([]);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 

@@ -4,6 +4,7 @@ import { batchPartial, fork, join, type ForkSettle, type Message } from 'sluice'
 import { Members } from '../../src/message/members.js';
 import { joinedIn } from '../../src/message/parts.js';
 import { recorder } from '../helpers/message.js';
+import { runs } from '../helpers/runs.js';
 
 type End = 'ack' | 'note' | 'nack';
 
@@ -111,7 +112,7 @@ describe('the members of any batch', () => {
         expect(done.toSorted()).toEqual([...doneBy(what, members)].toSorted());
         expect([settled.length, open, late]).toEqual([count, [], []]);
       }),
-      { numRuns: Number(process.env['RUNS'] ?? 500), seed: Number(process.env['SEED'] ?? 7) },
+      { numRuns: runs(500), seed: Number(process.env['SEED'] ?? 7) },
     );
   });
 });

@@ -19,6 +19,7 @@ import {
 } from 'sluice';
 import { defineSink, type Sending, type WriterContext } from 'sluice/connection';
 import { testSource, virtualClock, type TestSourceEvent, type VirtualClock } from 'sluice/testing';
+import { runs } from '../helpers/runs.js';
 
 /** What the far side does with each message, by turns. `lost` takes the connection with it. */
 type Answer = 'now' | 'later' | 'refuse' | 'throw' | 'silent' | 'lost' | 'pause';
@@ -149,7 +150,7 @@ describe('a flow into a far side that fails at any moment', () => {
           }
         },
       ),
-      { numRuns: Number(process.env['RUNS'] ?? 200), seed: Number(process.env['SEED'] ?? 7) },
+      { numRuns: runs(200), seed: Number(process.env['SEED'] ?? 7) },
     );
   });
 });

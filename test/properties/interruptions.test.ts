@@ -5,6 +5,7 @@ import { each, isSluiceError, run, SluiceError, useClock, type Flow, type Messag
 import { withScope, type SourceHandle } from '../../src/connection/scope.js';
 import { testSource, virtualClock, type TestSource, type TestSourceEvent, type VirtualClock } from 'sluice/testing';
 import { anyPlan, stageOf, type Plan } from '../helpers/plans.js';
+import { runs } from '../helpers/runs.js';
 
 const CLOSE_TIMEOUT_MS = 200;
 
@@ -143,7 +144,7 @@ function nothingLost(rig: Rig, count: number): void {
 }
 
 const ignore = (): void => undefined;
-const runs = { numRuns: Number(process.env['RUNS'] ?? 100), seed: Number(process.env['SEED'] ?? 7) };
+const asked = { numRuns: runs(100), seed: Number(process.env['SEED'] ?? 7) };
 
 describe('any pipeline that is interrupted', () => {
   it('by a drain works off what was emitted, leaves the rest and completes', async () => {
@@ -164,7 +165,7 @@ describe('any pipeline that is interrupted', () => {
           },
         );
       }),
-      runs,
+      asked,
     );
   });
 
@@ -186,7 +187,7 @@ describe('any pipeline that is interrupted', () => {
           },
         );
       }),
-      runs,
+      asked,
     );
   });
 
@@ -202,7 +203,7 @@ describe('any pipeline that is interrupted', () => {
           },
         );
       }),
-      runs,
+      asked,
     );
   });
 
@@ -226,7 +227,7 @@ describe('any pipeline that is interrupted', () => {
           work.stage,
         );
       }),
-      runs,
+      asked,
     );
   });
 
@@ -249,7 +250,7 @@ describe('any pipeline that is interrupted', () => {
           },
         );
       }),
-      runs,
+      asked,
     );
   });
 
@@ -268,7 +269,7 @@ describe('any pipeline that is interrupted', () => {
           },
         );
       }),
-      runs,
+      asked,
     );
   });
 
@@ -284,7 +285,7 @@ describe('any pipeline that is interrupted', () => {
           },
         );
       }),
-      runs,
+      asked,
     );
   });
 
@@ -330,7 +331,7 @@ describe('any pipeline that is interrupted', () => {
           restore();
         }
       }),
-      runs,
+      asked,
     );
   });
 });

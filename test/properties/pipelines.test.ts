@@ -5,6 +5,7 @@ import { observe, useClock, type Flow, type Message, type Stage } from 'sluice';
 import { withScope, type SourceHandle } from '../../src/connection/scope.js';
 import { testSource, virtualClock, type TestSourceEvent } from 'sluice/testing';
 import { anyPlan, hits, stageOf } from '../helpers/plans.js';
+import { runs } from '../helpers/runs.js';
 
 /** What the end of the pipeline does with a message, by its payload. */
 interface End {
@@ -86,7 +87,7 @@ describe('any pipeline of one to eight stages', () => {
         },
       ),
       // The same 200 pipelines each time; SEED and RUNS try others.
-      { numRuns: Number(process.env['RUNS'] ?? 200), seed: Number(process.env['SEED'] ?? 7) },
+      { numRuns: runs(200), seed: Number(process.env['SEED'] ?? 7) },
     );
   });
 

@@ -15,6 +15,7 @@ import {
 } from 'sluice';
 import { defineSink, type WriterContext } from 'sluice/connection';
 import { testSource, virtualClock, type TestSource, type VirtualClock } from 'sluice/testing';
+import { runs } from '../helpers/runs.js';
 
 const refusesEven = (n: number): boolean => {
   if (n % 2 === 0) throw new Error('even');
@@ -126,7 +127,7 @@ describe('any flows that give to one sink', () => {
           }
         },
       ),
-      { numRuns: Number(process.env['RUNS'] ?? 100), seed: Number(process.env['SEED'] ?? 7) },
+      { numRuns: runs(100), seed: Number(process.env['SEED'] ?? 7) },
     );
   });
 });

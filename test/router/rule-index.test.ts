@@ -4,6 +4,7 @@ import { and, header, not, or, sequence, topic } from 'sluice';
 import { compileCondition } from '../../src/router/compile-condition.js';
 import { recorder } from '../helpers/message.js';
 import { compiled, conditions, made, messages } from '../helpers/rules.js';
+import { runs } from '../helpers/runs.js';
 
 const { message } = recorder();
 const fails = (): boolean => {
@@ -27,7 +28,7 @@ describe('RuleIndex', () => {
           }
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
   });
 

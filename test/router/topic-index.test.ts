@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Found } from '../../src/router/found.js';
 import { TopicTrie } from '../../src/router/topic-trie.js';
 import { topicIndex, topicPattern, type TopicSyntax } from 'sluice';
+import { runs } from '../helpers/runs.js';
 
 const word = fc.constantFrom('', 'a', 'b', '$a');
 
@@ -28,7 +29,7 @@ describe('topicIndex', () => {
           expect(index.match(topic)).toEqual(expected);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     );
   });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { topicPattern, type TopicSyntax } from 'sluice';
+import { runs } from '../helpers/runs.js';
 
 /** The definition, word by word, without any thought of cost. */
 function oracle(pattern: string, topic: string, syntax: TopicSyntax): boolean {
@@ -72,7 +73,7 @@ describe('topicPattern', () => {
       fc.property(mqttPattern, topicOf('/'), (pattern, topic) => {
         expect(topicPattern(pattern).matches(topic)).toBe(oracle(pattern, topic, 'mqtt'));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -81,7 +82,7 @@ describe('topicPattern', () => {
       fc.property(amqpPattern, topicOf('.'), (pattern, topic) => {
         expect(topicPattern(pattern, 'amqp').matches(topic)).toBe(oracle(pattern, topic, 'amqp'));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 

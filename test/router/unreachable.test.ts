@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { and, field, greaterThan, header, oneOf, or, pattern, topic, type When } from 'sluice';
 import { compileCondition } from '../../src/router/compile-condition.js';
 import { conditions, made, messages, refusal, rulesOf } from '../helpers/rules.js';
+import { runs } from '../helpers/runs.js';
 
 describe('Reachability', () => {
   it('never calls a rule unreachable that takes a message', () => {
@@ -18,7 +19,7 @@ describe('Reachability', () => {
             expect(predicates.findIndex((predicate) => predicate(each))).not.toBe(Number(refused[1]));
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: runs(1500) },
     );
   });
 
