@@ -71,7 +71,7 @@ export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, 
   const properties: Options.Publish = {
     persistent,
     mandatory,
-    messageId: wellFormed(id),
+    messageId: sent('id', id) as string,
   };
   // Seconds, as the specification has it, which knows none before 1970.
   if (timeMs >= 0) properties.timestamp = Math.floor(timeMs / 1_000);
@@ -82,15 +82,20 @@ export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, 
     const value = headers[name] as HeaderValue;
     if (ROUTING.includes(name)) throw new Error(`RabbitMQ would route by its header '${name}'`);
     if (name === HEADERS.contentType) properties.contentType = wellFormed(textOf(value));
-    else out[wellFormed(name)] = Array.isArray(value) ? value.map(sent) : sent(value as string | Uint8Array);
+    else
+      out[wellFormed(name)] = Array.isArray(value)
+        ? value.map((one: string | Uint8Array) => sent(name, one))
+        : sent(name, value as string | Uint8Array);
   }
-  if (key !== undefined) out[KEY] = wellFormed(key);
+  if (key !== undefined) out[KEY] = sent('key', key);
   properties.headers = out;
   return properties;
 }
 
-function sent(value: string | Uint8Array): string | Buffer {
-  return typeof value === 'string' ? wellFormed(value) : Buffer.from(value);
+function sent(name: string, value: string | Uint8Array): string | Buffer {
+  if (typeof value === 'string') return wellFormed(value);
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  throw new Error(`'${name.slice(0, 64)}' is neither text nor bytes`);
 }
 
 function textOf(value: HeaderValue): string {

@@ -71,15 +71,15 @@ export function headerOf(given: KafkaHeaders | undefined, name: string): string 
   return typeof text === 'string' ? text : undefined;
 }
 
-/** The bytes of a key, `null` for none. @throws SluiceError `ENCODE_FAILED` for half a surrogate pair @internal */
+/** The bytes of a key, `null` for none. @throws SluiceError `ENCODE_FAILED` for half a surrogate pair, or what is no text @internal */
 export function keyBytes(key: string | Uint8Array | undefined): Buffer | null {
-  return key === undefined ? null : bytesOf(key);
+  return key === undefined ? null : bytesOf('key', key);
 }
 
 /**
  * What goes out of a message.
  *
- * @throws SluiceError `ENCODE_FAILED` for a time that is none, and a header or id with half a surrogate pair
+ * @throws SluiceError `ENCODE_FAILED` for a time that is none, and a header or id that is no text or has half a surrogate pair
  * @internal
  */
 export function outgoing(
@@ -91,7 +91,7 @@ export function outgoing(
   // The client would find out in the middle of a batch, and each time that is sent again.
   if (!isTime(timeMs))
     throw new SluiceError('ENCODE_FAILED', `Kafka has no place for the time ${timeMs} of a message.`);
-  const value = payload === null ? null : bytesOf(payload);
+  const value = payload === null ? null : bytesOf('payload', payload);
   return { key, value, headers: headersOut(message, headers, idHeader), timeMs: Math.floor(timeMs) };
 }
 
@@ -101,21 +101,23 @@ function headersOut(
   idHeader: string | undefined,
 ): Record<string, Buffer | Buffer[]> {
   // Most have no others, and an object without a prototype is a slow one. A computed name is a property, whatever it is.
-  if (headers === NO_HEADERS && idHeader !== undefined) return { [idHeader]: bytesOf(message.id) };
+  if (headers === NO_HEADERS && idHeader !== undefined) return { [idHeader]: bytesOf('id', message.id) };
   const out = Object.create(null) as Record<string, Buffer | Buffer[]>;
   for (const name in headers) {
     const value = headers[name] as HeaderValue;
-    out[wellFormed(name)] =
-      typeof value === 'string' || value instanceof Uint8Array ? bytesOf(value) : value.map(bytesOf);
+    out[wellFormed(name)] = Array.isArray(value)
+      ? value.map((one: string | Uint8Array) => bytesOf(name, one))
+      : bytesOf(name, value as string | Uint8Array);
   }
-  if (idHeader !== undefined) out[idHeader] ??= bytesOf(message.id);
+  if (idHeader !== undefined) out[idHeader] ??= bytesOf('id', message.id);
   return out;
 }
 
-function bytesOf(value: string | Uint8Array): Buffer {
-  return typeof value === 'string'
-    ? Buffer.from(wellFormed(value))
-    : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+function bytesOf(name: string, value: string | Uint8Array): Buffer {
+  if (typeof value === 'string') return Buffer.from(wellFormed(value));
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  const text = `Kafka cannot carry '${name.slice(0, 64)}' of a message: it is neither text nor bytes.`;
+  throw new SluiceError('ENCODE_FAILED', text);
 }
 
 /** How many bytes of a request a record takes, about: what it is made of, and what stands around it. @internal */

@@ -29,6 +29,8 @@ const ID = 'x-message-id';
 const KEY = 'x-message-key';
 const TIME = 'x-message-time';
 const OWN = new Set([ID, KEY, TIME]);
+/** Types are not looked at where JavaScript is written. */
+const NO_TEXT = 'it is neither text nor bytes';
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** What user properties say of a message besides its headers. */
@@ -126,8 +128,8 @@ function first(value: string | readonly string[] | undefined): string | undefine
 
 function propertyOf(name: string, value: HeaderValue): string | string[] {
   if (typeof value === 'string') return carried(name, value);
-  if (value instanceof Uint8Array) return carried(name, textOf(name, value));
-  return value.map((one) => carried(name, typeof one === 'string' ? one : textOf(name, one)));
+  if (!Array.isArray(value)) return carried(name, textOf(name, value as Uint8Array));
+  return value.map((one: string | Uint8Array) => carried(name, typeof one === 'string' ? one : textOf(name, one)));
 }
 
 function single(name: string, value: HeaderValue): string {
@@ -143,14 +145,16 @@ function topicOf(text: string): string {
 }
 
 function bytesOf(value: HeaderValue): Uint8Array {
-  const one = typeof value === 'string' || value instanceof Uint8Array ? value : (value[0] ?? '');
+  const one = Array.isArray(value) ? ((value as readonly (string | Uint8Array)[])[0] ?? '') : value;
   const bytes = typeof one === 'string' ? new TextEncoder().encode(one) : one;
+  if (!(bytes instanceof Uint8Array)) throw uncarried(CORRELATION_DATA, NO_TEXT);
   // The client would find out in the middle of the packet, and have spoilt the connection.
   if (bytes.byteLength <= MAX_BYTES) return bytes;
   throw new SluiceError('ENCODE_FAILED', `The header '${CORRELATION_DATA}' is longer than ${MAX_BYTES} bytes.`);
 }
 
 function textOf(name: string, bytes: Uint8Array): string {
+  if (!(bytes instanceof Uint8Array)) throw uncarried(name, NO_TEXT);
   try {
     return decoder.decode(bytes);
   } catch (cause) {
@@ -160,7 +164,11 @@ function textOf(name: string, bytes: Uint8Array): string {
 }
 
 function carried(name: string, text: string): string {
-  const fault = textFault(text);
+  const fault = typeof text === 'string' ? textFault(text) : NO_TEXT;
   if (fault === undefined) return text;
-  throw new SluiceError('ENCODE_FAILED', `MQTT cannot carry '${name.slice(0, 64)}' of a message: ${fault}.`);
+  throw uncarried(name, fault);
+}
+
+function uncarried(name: string, fault: string): SluiceError {
+  return new SluiceError('ENCODE_FAILED', `MQTT cannot carry '${name.slice(0, 64)}' of a message: ${fault}.`);
 }

@@ -71,6 +71,16 @@ describe('a message in AMQP', () => {
     }
   });
 
+  it('is nothing of a message with a header, id or key that is no text (B31)', () => {
+    const { message } = recorder();
+    for (const wrong of [5, true, null, undefined, {}, [5], [undefined]] as never[])
+      expect(() => propertiesOf(message(bytes, { headers: { a: wrong } }), true, true)).toThrow(
+        "'a' is neither text nor bytes",
+      );
+    for (const [name, wrong] of [['id', { id: 5 }] as const, ['key', { key: null }] as const])
+      expect(() => propertiesOf(message(bytes, wrong as never), true, true)).toThrow(`'${name}' is neither text nor`);
+  });
+
   it('is nothing of a message with half a surrogate pair beside its payload: another text would arrive (B04)', () => {
     const { message } = recorder();
     const half = 'a\ud800';

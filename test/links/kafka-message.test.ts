@@ -89,6 +89,19 @@ describe('what goes out', () => {
     expect([-1, 0].map((timeMs) => outgoing({ ...message, timeMs }, null, 'x-id').timeMs)).toEqual([-1, 0]);
   });
 
+  it('is nothing of a message with a header, id or key that is no text: it would come again and again (B31)', () => {
+    const refused = (name: string) =>
+      expect.objectContaining({
+        code: 'ENCODE_FAILED',
+        retriable: false,
+        message: `Kafka cannot carry '${name}' of a message: it is neither text nor bytes.`,
+      }) as Error;
+    for (const wrong of [5, true, null, undefined, {}, [5], [undefined]] as never[])
+      expect(() => outgoing({ ...message, headers: { a: wrong } }, null, 'x-id')).toThrow(refused('a'));
+    expect(() => outgoing({ ...message, id: 5 as never }, null, 'x-id')).toThrow(refused('id'));
+    expect(() => keyBytes(null as never)).toThrow(refused('key'));
+  });
+
   it('is nothing of a message with half a surrogate pair beside its value: another text would arrive (B04)', () => {
     const half = 'a\ud800';
     for (const headers of [{ [half]: 'x' }, { a: half }, { a: ['x', half] }])

@@ -66,6 +66,21 @@ describe('a message as MQTT 5 carries it', () => {
     expect(() => sent(headers)).toThrow(new RegExp(text));
   });
 
+  it('refuses a header, id or key that is no text: it would come again and again (B31)', () => {
+    const refused = (name: string) =>
+      expect.objectContaining({
+        code: 'ENCODE_FAILED',
+        retriable: false,
+        message: `MQTT cannot carry '${name}' of a message: it is neither text nor bytes.`,
+      }) as Error;
+    for (const name of ['a', 'content-type', 'correlation-data'])
+      for (const wrong of [5, true, null, undefined, {}, [5]] as never[])
+        expect(() => sent({ [name]: wrong }), name).toThrow(refused(name));
+    expect(() => propertiesOf(message(bytes(), { key: 5 as never }), undefined)).toThrow(refused('key'));
+    expect(() => propertiesOf(message(bytes(), { id: 5 as never }), undefined)).toThrow(refused('id'));
+    expect(sent({ 'correlation-data': 'a\n' }).correlationData).toEqual(bytes(97, 10));
+  });
+
   it('is an object without a prototype, so that no name in it is special (B06)', () => {
     const userProperties = Object.assign(Object.create(null) as Record<string, string>, { ['__proto__']: 'x' });
     const { headers } = received({ userProperties });
