@@ -328,7 +328,7 @@ describe('credentials', () => {
     await until(() => expect(errors).toMatchObject([{ code: 'CONFIG_INVALID' }]));
   });
 
-  it('end over headers that HTTP cannot carry, and are not shown (S21)', async () => {
+  it('end over headers that HTTP cannot carry, and are not shown (S21, B21)', async () => {
     const headers = (): Record<string, string> => ({ authorization: 'Bearer canary\n' });
     const { errors } = read(webSocketSource(link({ url: 'ws://127.0.0.1:9', headers })));
     await until(() => expect(errors).toMatchObject([{ code: 'CONFIG_INVALID', retriable: false }]));

@@ -83,7 +83,7 @@ describe('compileRules', () => {
     expect(refusal(rules)).toContain(text);
   });
 
-  it('refuses a matcher nested without end', () => {
+  it('refuses a matcher nested without end (B30)', () => {
     const endless: { kind: 'and'; all: Condition<never>[] } = { kind: 'and', all: [] };
     endless.all.push(endless);
     expect(refusal(rulesOf(endless))).toContain('nested deeper');
