@@ -7,6 +7,10 @@ const NOT_FOUND = 404;
 const PRECONDITION_FAILED = 406;
 const NOT_ALLOWED = 530;
 
+/** What the client says of bytes that are no frame of AMQP. */
+const UNREAD =
+  /^(Invalid frame|Frame size \d+ exceeds|Unknown frame type|Unexpected type tag|Frame on unknown channel)/;
+
 /** What to do, by what the broker says. */
 const CURES: readonly (readonly [said: RegExp, cure: string])[] = [
   [/login was refused/i, 'correct username and password; it takes guest from its own machine only'],
@@ -73,8 +77,10 @@ export function amqpLost(error: unknown, what: string): SluiceError {
     return new SluiceError('PROTOCOL_ERROR', text, { cause: error });
   }
   const told = amqpError(error, what);
-  if (told.code !== 'CONFIG_INVALID') return told;
-  return new SluiceError('CONNECTION_LOST', told.message, { cause: error, details: told.details, retriable: true });
+  const isUnread = UNREAD.test((error as Error | undefined)?.message ?? '');
+  if (told.code !== 'CONFIG_INVALID' && !isUnread) return told;
+  const code = isUnread ? 'PROTOCOL_ERROR' : 'CONNECTION_LOST';
+  return new SluiceError(code, told.message, { cause: error, details: told.details, retriable: true });
 }
 
 /** The client reads a table in a table by calling itself. */

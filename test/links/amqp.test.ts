@@ -120,6 +120,27 @@ describe('amqpLink', () => {
     expect(use.fatal).toEqual([]);
   });
 
+  it.each([
+    ['a frame of no kind', [9, 0, 0, 0, 0, 0, 0, 0xce]],
+    ['a frame without its end', [8, 0, 0, 0, 0, 0, 0, 0]],
+    ['a frame that is larger than was agreed on', [3, 0, 0, 0x7f, 0xff, 0xff, 0xff]],
+  ])('takes %s for what is no AMQP, and connects again (B24)', async (_, bytes) => {
+    const { port, tries } = await welcoming(OPEN_OK);
+    const link = amqpLink({ url: `amqp://127.0.0.1:${port}`, reconnect });
+    const reasons: unknown[] = [];
+    const stop = observe((event) => {
+      if (event.type !== 'status.changed') return;
+      if (event.to === 'connected' && tries() === 1) sockets.at(-1)?.write(Uint8Array.from(bytes));
+      if (event.to === 'reconnecting') reasons.push(event.reason);
+    });
+    const use = used(link);
+    await until(() => expect(reasons).toMatchObject([{ code: 'PROTOCOL_ERROR', retriable: true }]));
+    await until(() => expect(tries()).toBe(2));
+    use.stop();
+    stop();
+    expect(use.fatal).toEqual([]);
+  });
+
   it('leaves no socket of a try that nobody waits for any more', async () => {
     let open = 0;
     const port = await server((socket) => {
