@@ -169,7 +169,6 @@ export function defineLink<C>(definition: LinkDefinition<C>, options: LinkOption
         for (const user of [...users]) user.down(error as SluiceError);
       },
       fatal(error) {
-        closed();
         ended = error;
         for (const waiter of waiters.splice(0)) waiter.reject(error);
         for (const user of [...users]) user.fatal(error);
@@ -242,16 +241,15 @@ export function defineLink<C>(definition: LinkDefinition<C>, options: LinkOption
         users.delete(user);
         if (users.size > 0) return undefined;
         closed();
-        const stopping = supervisor;
-        supervisor = undefined;
-        closing = stopping?.stop();
-        if (closing === undefined) left();
-        // A new user while it still closes waits for that: two connections at once would break the walk of its status.
-        return closing?.then(() => {
+        // Whoever comes while it still closes waits for that, and so does who leaves again meanwhile: two connections at once
+        // would break the walk of its status.
+        closing ??= supervisor?.stop()?.then(() => {
           closing = undefined;
           left();
           if (users.size > 0) start();
         });
+        if (closing === undefined) left();
+        return closing;
       };
     },
     current() {

@@ -15,6 +15,7 @@ interface Rig {
   answer: (attempt: number) => number | Promise<number>;
   pong: boolean;
   cannotAsk: boolean;
+  onAsked: (() => Promise<void>) | undefined;
 }
 
 function rig(options: LinkOptions & { ping?: boolean } = {}): Rig {
@@ -35,6 +36,7 @@ function rig(options: LinkOptions & { ping?: boolean } = {}): Rig {
     answer: (attempt) => attempt,
     pong: true,
     cannotAsk: false,
+    onAsked: undefined,
     use: () => made.link.use({ down: () => void told.push('down'), fatal: (error) => void told.push(error.code) }),
     link: defineLink<number>(
       {
@@ -54,7 +56,8 @@ function rig(options: LinkOptions & { ping?: boolean } = {}): Rig {
   return made;
 }
 
-function asked({ pong, cannotAsk }: Rig): Promise<void> {
+function asked({ pong, cannotAsk, onAsked }: Rig): Promise<void> {
+  if (onAsked !== undefined) return onAsked();
   if (cannotAsk) throw new Error('no frame');
   return pong ? Promise.resolve() : new Promise(() => undefined);
 }
@@ -199,6 +202,58 @@ describe('defineLink', () => {
     assertLegal(r.walk);
   });
 
+  it('says why it has ended to who asks for its connection, also to who was waiting, until it is used anew', async () => {
+    const r = rig();
+    let refused: ((error: Error) => void) | undefined;
+    r.answer = () => new Promise((_resolve, reject) => (refused = reject));
+    const leave = r.use();
+    const waiting = Promise.resolve(r.link.connection());
+    refused?.(new SluiceError('AUTH_FAILED', 'no'));
+    await expect(waiting).rejects.toMatchObject({ code: 'AUTH_FAILED' });
+    for (const ask of [() => r.link.current(), () => r.link.connection()]) expect(ask).toThrow('no');
+    leave();
+    r.answer = (attempt) => attempt;
+    r.use();
+    expect([r.link.current(), r.link.connection()]).toEqual([{ connection: 2 }, 2]);
+  });
+
+  it('says that it is closed once nobody uses it and what was open is closed', async () => {
+    for (const closingMs of [0, 10]) {
+      const clock = virtualClock();
+      const log: string[] = [];
+      const close = (): void | Promise<void> => {
+        if (closingMs > 0) return new Promise((resolve) => void clock.timer(closingMs, resolve));
+      };
+      const link = defineLink<number>(
+        {
+          connector: 'rig',
+          connect: () => log.push('open'),
+          disconnect: close,
+          closed: () => log.push(`closed ${clock.elapsed()}`),
+        },
+        { clock },
+      );
+      const user = { down: () => undefined, fatal: () => undefined };
+      const [one, two] = [link.use(user), link.use({ ...user })];
+      one();
+      await clock.run(100);
+      expect(log).toEqual(['open']);
+      two();
+      await clock.run(100);
+      expect(log).toEqual(['open', `closed ${100 + closingMs}`]);
+    }
+  });
+
+  it('is degraded, and well again, as its connector says', () => {
+    const r = rig();
+    r.link.degrade(true);
+    const leave = r.use();
+    r.link.degrade(true);
+    r.link.degrade(false);
+    leave();
+    expect(r.walk).toEqual(['idle', 'connecting', 'connected', 'degraded', 'connected', 'closing', 'closed']);
+  });
+
   it('gives up on a connect that takes longer than connectTimeoutMs and closes it should it still come', async () => {
     const r = rig({ connectTimeoutMs: 50 });
     const failures: unknown[] = [];
@@ -229,6 +284,20 @@ describe('defineLink', () => {
     expect(r.told).toEqual(['down']);
     expect(r.walk.slice(2)).toEqual(['connected', 'degraded', 'reconnecting', 'connected']);
     expect((r.attemptsMs[1] as number) - silentMs).toBeLessThanOrEqual(15_500);
+  });
+
+  it('is well again with the next answer, however often one is missing', async () => {
+    const r = rig({ ping: true, heartbeatMs: 1_000 });
+    let unanswered: (() => void) | undefined;
+    r.onAsked = () => new Promise((resolve) => (unanswered = resolve));
+    r.use();
+    for (let at = 0; at < 3; at += 1) {
+      await r.clock.runUntil(() => r.walk.at(-1) === 'degraded', 10_000);
+      unanswered?.();
+      await r.clock.runUntil(() => r.walk.at(-1) === 'connected', 10_000);
+    }
+    expect([r.told, r.attemptsMs.length]).toEqual([[], 1]);
+    expect(r.walk.slice(2)).toEqual(['connected', ...Array(3).fill(['degraded', 'connected']).flat()]);
   });
 
   it('loses a connection over which it cannot ask, and goes on asking over the next one', async () => {
@@ -282,6 +351,37 @@ describe('defineLink', () => {
     closedNow?.();
     await clock.run(10);
     expect(log).toEqual(['open', 'open', 'closed']);
+  });
+
+  it('waits for a slow close also where somebody has come and left meanwhile', async () => {
+    const clock = virtualClock();
+    const log: string[] = [];
+    const walk: Status[] = [];
+    const link = defineLink<number>(
+      {
+        connector: 'slow',
+        connect: () => log.push('open'),
+        disconnect: () =>
+          new Promise<void>((resolve) => void clock.timer(100, resolve)).then(() => void log.push('gone')),
+        closed: () => void log.push('closed'),
+      },
+      { clock },
+    );
+    link.status$.subscribe((status) => walk.push(status));
+    const user = { down: () => undefined, fatal: () => undefined };
+    void link.use(user)();
+    void link
+      .use(user)()
+      ?.then(() => void log.push('left'));
+    const leave = link.use(user);
+    await clock.run(99);
+    expect(log).toEqual(['open']);
+    await clock.run(1);
+    expect([log, link.current()]).toEqual([['open', 'gone', 'closed', 'open', 'left'], { connection: 4 }]);
+    void leave();
+    await clock.run(1_000);
+    assertLegal(walk);
+    expect([log.slice(5), walk.at(-1)]).toEqual([['gone', 'closed'], 'closed']);
   });
 
   it('goes on whatever a connector throws as a try is given up, or as it is told that the link is closed', async () => {
