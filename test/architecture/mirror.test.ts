@@ -67,7 +67,7 @@ const COVERED_BY_NEIGHBOUR: Readonly<Record<string, { readonly test: string; rea
   ...parts('src/message', 'message', ['batch-partial', 'parts']),
   ...parts('src/operators', 'each', ['each-runner', 'each-task']),
   ...parts('src/operators', 'from-async-iterable', ['iterable-values']),
-  ...parts('src/runtime', 'run', ['drain', 'cell', 'flow-scope']),
+  ...parts('src/runtime', 'run', ['drain', 'cell']),
   ...parts('src/runtime', 'topology', ['flow-name']),
   ...parts('src/runtime', 'describe', ['mermaid']),
   'src/connection/scope.ts': {

@@ -1,6 +1,6 @@
 import { concat, EMPTY, of, Subject, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { observe, SluiceError, type Message, type SluiceEvent } from 'sluice';
+import { observe, SluiceError, type Flow, type Message, type SluiceEvent } from 'sluice';
 import { defineSource, type ReaderContext, type SourceOptions, type Delivery, type Outcome } from 'sluice/connection';
 import { virtualClock, type VirtualClock } from 'sluice/testing';
 import { attach } from '../../src/connection/attach.js';
@@ -70,10 +70,14 @@ function rig(options: SourceOptions = {}, supply = Infinity, bytes = 0): Rig {
   return made;
 }
 
-function collect(r: Rig): { held: Message<number>[]; ends: string[]; unsubscribe: () => void } {
+function collect(r: Rig): ReturnType<typeof collectFrom> {
+  return collectFrom(r.flow);
+}
+
+function collectFrom(flow: Flow<number>): { held: Message<number>[]; ends: string[]; unsubscribe: () => void } {
   const held: Message<number>[] = [];
   const ends: string[] = [];
-  const subscription = r.flow.subscribe({
+  const subscription = flow.subscribe({
     next: (message) => held.push(message),
     error: (error: unknown) => ends.push((error as SluiceError).code),
     complete: () => ends.push('complete'),
@@ -86,8 +90,10 @@ function pushed(options: SourceOptions = {}, settle: (bring: (payload: number) =
   const clock = virtualClock();
   const contexts: ReaderContext<number>[] = [];
   const settled: Outcome[] = [];
+  const positions: unknown[] = [];
   let closed = 0;
-  const bring = (payload: number): boolean => contexts.at(-1)?.offer({ payload, topic: 't' }) === true;
+  const bring = (payload: number): boolean =>
+    contexts.at(-1)?.offer({ payload, topic: 't', position: payload }) === true;
   const flow = defineSource<number>(
     {
       connector: 'pushed',
@@ -97,7 +103,8 @@ function pushed(options: SourceOptions = {}, settle: (bring: (payload: number) =
         contexts.push(context);
         return {
           resume: () => undefined,
-          settle(_position, outcome) {
+          settle(position, outcome) {
+            positions.push(position);
             settled.push(outcome);
             settle(bring);
           },
@@ -107,7 +114,7 @@ function pushed(options: SourceOptions = {}, settle: (bring: (payload: number) =
     },
     { clock, overflow: 'close', ...options },
   );
-  return { clock, flow, bring, settled, opened: () => contexts.length, closed: () => closed };
+  return { clock, flow, bring, settled, positions, opened: () => contexts.length, closed: () => closed };
 }
 
 describe('defineSource: credit', () => {
@@ -133,7 +140,7 @@ describe('defineSource: credit', () => {
   it('starts paused at 0 and follows an Observable (CRD-02)', () => {
     const credit = new Subject<number>();
     const r = rig({ credit });
-    const { held } = collect(r);
+    const { held, unsubscribe } = collect(r);
     r.clock.advance(10);
     expect(held).toHaveLength(0);
     credit.next(5);
@@ -143,6 +150,9 @@ describe('defineSource: credit', () => {
     for (const message of [...held]) message.ack();
     r.clock.advance(10);
     expect(held).toHaveLength(5);
+    expect(credit.observed).toBe(true);
+    unsubscribe();
+    expect(credit.observed).toBe(false);
   });
 
   it.each([
@@ -156,6 +166,23 @@ describe('defineSource: credit', () => {
     r.clock.advance(10);
     expect(errors).toMatchObject([{ code: 'SOURCE_FAILED', retriable: false }]);
     expect(String(errors[0])).toContain('The credit of rig completed at 0');
+  });
+
+  it('fails when its credit completes later at 0, and not above it, also while nothing comes (CRD-02)', () => {
+    for (const [last, ends] of [
+      [0, ['SOURCE_FAILED']],
+      [2, []],
+    ] as const) {
+      const credit = new Subject<number>();
+      const { clock, flow, bring } = pushed({ credit });
+      const seen = collectFrom(flow);
+      credit.next(last);
+      clock.advance(10);
+      credit.complete();
+      clock.advance(60_000);
+      bring(1);
+      expect([seen.ends, seen.held.length]).toEqual([ends, last / 2]);
+    }
   });
 
   it('keeps the last credit above 0 when it completes (CRD-02)', () => {
@@ -221,7 +248,7 @@ describe('defineSource: credit', () => {
   });
 
   it('counts bytes as well, the tighter limit wins, and a large one passes alone (CRD-11)', () => {
-    const r = rig({ credit: 100, creditBytes: 250 }, Infinity, 100);
+    const r = rig({ credit: 100, creditBytes: 200 }, Infinity, 100);
     const { held } = collect(r);
     r.clock.advance(10);
     expect(held).toHaveLength(2);
@@ -275,14 +302,26 @@ describe('defineSource: credit', () => {
 
   it('stamps what comes outside of its turns with the time it came at', () => {
     const { clock, flow, bring } = pushed();
-    const times: number[] = [];
-    flow.subscribe(({ timeMs }) => times.push(timeMs));
+    const { held } = collectFrom(flow);
     clock.advance(1_000);
     const came = clock.now();
     bring(1);
     clock.advance(500);
     bring(2);
-    expect(times.map((timeMs) => timeMs - came)).toEqual([0, 500]);
+    expect(held.map(({ timeMs }) => timeMs - came)).toEqual([0, 500]);
+  });
+
+  it('gives each message that brings no id one of its own', () => {
+    const { clock, flow, bring } = pushed();
+    const ids: string[] = [];
+    for (let subscription = 0; subscription < 2; subscription += 1) {
+      const { held } = collectFrom(flow);
+      clock.advance(0);
+      bring(1);
+      bring(2);
+      ids.push(...held.map(({ id }) => id));
+    }
+    expect([ids.length, new Set(ids).size]).toEqual([4, 4]);
   });
 
   it.each([-1, 0.5, NaN, 65_536, Infinity])('refuses a credit of %d and says the range (CRD-05)', (credit) => {
@@ -465,13 +504,14 @@ describe('defineSource: failures', () => {
     const told: string[] = [];
     const stop = observe((event) => {
       if (event.type === 'stage.failed') told.push(`${event.stage} ${String(event.reason)}`);
+      else if (event.type === 'message.late') told.push('late');
     });
     let isDone = false;
     const output = {
       closed: false,
       next(message: Message<number>) {
-        if (message.payload === 1) throw new Error('a bug');
-        message.ack();
+        if (message.payload !== 1) message.ack();
+        if (message.payload > 0) throw new Error('a bug');
       },
       error: () => undefined,
       complete: () => (isDone = true),
@@ -485,7 +525,7 @@ describe('defineSource: failures', () => {
       [1, 'dead'],
       [2, 'ack'],
     ]);
-    expect([isDone, told]).toEqual([true, Array(2).fill('rig SluiceError: rig threw: a bug')]);
+    expect([isDone, told]).toEqual([true, Array(3).fill('rig SluiceError: rig threw: a bug')]);
   });
 
   it('opens a reader anew that throws when it is asked to go on', () => {
@@ -535,39 +575,21 @@ describe('defineSource: failures', () => {
     expect(events.filter(({ type }) => type === 'message.late')).toMatchObject([{ first: 'rig', second: 'rig' }]);
   });
 
-  it('gives up by the named policy what a transport that cannot wait brings too much of', () => {
-    const clock = virtualClock();
-    let context: ReaderContext<number> | undefined;
-    const settled: [unknown, Outcome][] = [];
-    const flow = defineSource<number>(
-      {
-        connector: 'tap',
-        credit: 2,
-        needsOverflow: true,
-        open(given) {
-          context = given;
-          return {
-            resume: () => undefined,
-            settle: (position, outcome) => void settled.push([position, outcome]),
-            close: () => undefined,
-          };
-        },
-      },
-      { clock, overflow: 'drop-oldest' },
-    );
-    const held: Message<number>[] = [];
-    flow.subscribe((message) => held.push(message));
+  it.each([
+    ['drop-oldest', [2, 3, 4], [0, 1, 5, 6]],
+    ['drop-newest', [4, 5, 6], [0, 1, 2, 3]],
+  ] as const)('gives up by %s what a transport that cannot wait brings too much of', (overflow, dropped, kept) => {
+    const { clock, flow, bring, settled, positions } = pushed({ overflow });
+    const counts: number[] = [];
+    onTestFinished(observe((event) => void (event.type === 'message.overflowed' && counts.push(event.count))));
+    const { held } = collectFrom(flow);
     clock.advance(1);
-    for (let at = 0; at < 7; at += 1) context?.offer({ payload: at, topic: 't', position: at });
+    for (let at = 0; at < 7; at += 1) bring(at);
     expect(held.map(({ payload }) => payload)).toEqual([0, 1]);
-    expect(settled).toEqual([
-      [2, 'drop'],
-      [3, 'drop'],
-      [4, 'drop'],
-    ]);
+    expect([positions, settled, counts]).toEqual([dropped, Array(3).fill('drop'), [1, 2, 3]]);
     for (const message of [...held]) message.ack();
     clock.advance(1);
-    expect(held.map(({ payload }) => payload)).toEqual([0, 1, 5, 6]);
+    expect(held.map(({ payload }) => payload)).toEqual(kept);
   });
 
   it('opens a reader anew that brings more than may wait, where the policy says so, and takes back what that one brought', () => {

@@ -170,7 +170,8 @@ describe('a source over a link (S2.8)', () => {
         { clock },
       );
       const stop = observe((event) => {
-        if (event.type === 'status.changed' && event.reason !== undefined) reasons.push(event.reason);
+        if (event.type !== 'status.changed' || !['rig', 'net'].includes(event.connector)) return;
+        if (event.reason !== undefined) reasons.push(event.reason);
       });
       try {
         flow.subscribe({ complete: () => void ends.push('first') });

@@ -60,12 +60,17 @@ describe('a source whose settlements stay local', () => {
     flow.subscribe((message) => seen.push(message));
     clock.advance(0);
     for (const payload of ['a', 'b', 'c']) push(payload);
+    const lost: unknown[] = [];
+    onTestFinished(observe((event) => void (event.type === 'connect.failed' && lost.push(event.reason))));
     context().lost(new Error('cut'));
     clock.advance(waitMs);
     expect(seen[0]?.signal.aborted).toBe(false);
     expect(seen.map((message) => message.ack())).toEqual([true, true]);
     clock.advance(0);
     expect(seen.map((message) => message.payload)).toEqual(['a', 'b', 'c']);
+    seen[2]?.ack();
+    clock.advance(60_000);
+    expect(lost).toHaveLength(1);
   });
 
   it('ACK-02: brings a requeued message again behind what waits, its attempt counted, until maxAttempts', () => {
@@ -192,7 +197,9 @@ describe('a source whose settlements stay local', () => {
     const { flow, clock, push } = feed({ credit: 4, closeTimeoutMs: 1_000 });
     const events: SluiceEvent[] = [];
     onTestFinished(observe((event) => events.push(event)));
-    const { messages, subscription } = collect(flow);
+    const handles: SourceHandle[] = [];
+    const scope = { addSource: (source: SourceHandle) => void handles.push(source) };
+    const { messages, subscription } = withScope(scope, () => collect(flow));
     clock.advance(0);
     for (const payload of ['a', 'b', 'c', 'd', 'e']) push(payload);
     handBack(messages[0] as Message<string>, 60_000);
@@ -205,6 +212,7 @@ describe('a source whose settlements stay local', () => {
     clock.advance(1_000);
     expect(counts()).toEqual([2, 3]);
     expect(messages[3]?.ack()).toBe(false);
+    expect(handles[0]?.counts).toMatchObject({ emitted: 4, acked: 1, dropped: 3, released: 3 });
   });
 
   it('counts what was received and never emitted when it is unsubscribed', () => {

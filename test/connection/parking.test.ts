@@ -186,6 +186,18 @@ describe('a delayed release', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('is settled while it waits: neither overdue, nor unfinished, nor taken back when the connection is lost', () => {
+    const { clock, source, out } = emitted('ab');
+    const told: string[] = [];
+    onTestFinished(observe((event) => void ('message' in event && told.push(`${event.type} ${event.message.id}`))));
+    handBack(out[0] as Message<string>, 60_000);
+    clock.advance(40_000);
+    const handle = (out[0] as Envelope<string>).settler as unknown as SourceHandle;
+    expect(handle.unfinished()).toMatchObject([{ id: '1', ageMs: 40_000 }]);
+    source.lose(new Error('cut'));
+    expect([told, handle.counts.released]).toEqual([['message.overdue 1', 'message.released 1'], 2]);
+  });
+
   it('is nothing that the reason of somebody else can ask for', () => {
     const { source, out } = emitted('a');
     const told: string[] = [];

@@ -18,6 +18,7 @@ interface Rig {
   readonly source: SourceHandle;
   offer(payload: string): void;
   end(): void;
+  lose(error: Error): void;
 }
 
 const SECOND = 1_000;
@@ -71,6 +72,7 @@ function rig(options: SourceOptions = {}, probe?: Reader['probe']): Rig {
     source: handle as unknown as SourceHandle,
     offer: (payload) => void context?.offer({ payload, topic: 't', position: payload }),
     end: () => context?.end(),
+    lose: (error) => context?.lost(error),
   };
 }
 
@@ -196,6 +198,31 @@ describe('a source whose far side can be asked', () => {
     answers[1]?.(true);
     await asked.clock.run(SECOND);
     expect(asked.source.status).toBe('degraded');
+  });
+
+  it('is not well by the answer to a question that its connection was lost over', async () => {
+    const answers: ((isIdle: boolean) => void)[] = [];
+    const asked = rig({}, () => new Promise((resolve) => void answers.push(resolve)));
+    await asked.clock.runUntil(() => stalls(asked) === 1, HOUR);
+    await asked.clock.runUntil(() => answers.length === 2, HOUR);
+    asked.lose(new Error('cut'));
+    await asked.clock.run(5 * SECOND);
+    expect(asked.source.status).toBe('degraded');
+    answers[1]?.(true);
+    await asked.clock.run(SECOND);
+    expect(asked.source.status).toBe('degraded');
+  });
+
+  it('is not degraded any more by the connection after the one that was well again', async () => {
+    const stalled = rig({ stallTimeoutMs: 8 * SECOND });
+    await stalled.clock.runUntil(() => stalls(stalled) === 1, HOUR);
+    await stalled.clock.run(SECOND);
+    stalled.offer('a');
+    await stalled.clock.run(3 * SECOND);
+    expect(stalled.source.status).toBe('connected');
+    stalled.lose(new Error('cut'));
+    await stalled.clock.run(SECOND);
+    expect([opened(stalled), stalled.source.status]).toEqual([3, 'connected']);
   });
 
   it('is well again once the far side says that nothing is there for it', async () => {

@@ -19,6 +19,7 @@ export function emitted(
   options: Pick<SourceOptions, 'credit' | 'maxAttempts' | 'maxParked'> = {},
 ): { clock: VirtualClock; source: TestSource<string>; out: Message<string>[]; shown: () => string; stop: () => void } {
   const clock = virtualClock();
+  clock.advance(1_000);
   const source = testSource<string>({ clock, ...options });
   const out: Message<string>[] = [];
   const subscription = source.flow.subscribe((message) => out.push(message));
