@@ -28,6 +28,8 @@ describe('compileRules', () => {
       [{ name: 'a', when: 'orders/#', to }],
       `'when' must be a matcher, such as topic('orders/+'), or a function`,
     ],
+    ['null', rulesOf(null as never), `'when'`],
+    ['a kind that is no text', rulesOf({ kind: ['key'], test: { test: 'exists' } } as never), `'kind' must be one of`],
     ['an unknown kind', rulesOf({ kind: 'topics' } as never), `'kind' must be one of`],
     ['a kind of the prototype', rulesOf({ kind: 'toString' } as never), `'kind' must be one of`],
     [
@@ -37,14 +39,17 @@ describe('compileRules', () => {
     ],
     ['a pattern that is none', rulesOf(topic('a/#/b')), `rule 0 'r0': in the topic pattern`],
     ['a header without name', rulesOf(header('')), 'the header has no name'],
+    ['a header with a name that is no text', rulesOf(header(5 as never)), 'the header has no name'],
     ['a header against a number', rulesOf(header('n', greaterThan(1))), 'a header is text'],
     ['a key against a number', rulesOf(key({ test: 'equals', value: 1 })), 'a key is text'],
     ['a field without path', rulesOf(field('')), 'the field has no path'],
+    ['a field with a path that is no text', rulesOf(field(5 as never)), 'the field has no path'],
     ['a field with an empty name', rulesOf(field('a..b')), 'empty name'],
     ['a field through __proto__', rulesOf(field('a.__proto__.b')), `through '__proto__'`],
     ['a test that is none', rulesOf({ kind: 'key', test: 5 } as never), 'the test must be made by'],
     ['an unknown test', rulesOf({ kind: 'key', test: { test: 'like' } } as never), `'test' must be one of`],
     ['oneOf nothing', rulesOf(field('a', oneOf())), 'needs at least one value'],
+    ['oneOf a text', rulesOf(field('a', { test: 'oneOf', values: 'ab' } as never)), 'needs at least one value'],
     [
       'a value that is an object',
       rulesOf(field('a', { test: 'equals', value: {} } as never)),
@@ -71,8 +76,13 @@ describe('compileRules', () => {
     ['and of nothing', rulesOf(and()), `'and' needs at least one condition`],
     ['or of no list', rulesOf({ kind: 'or', any: {} } as never), `'or' needs at least one condition`],
     ['a fault deep inside', rulesOf(not(or(and(topic(''))))), 'must not be empty'],
+    ['a fault behind what has none', rulesOf(and(topic('a'), header(''))), 'the header has no name'],
+    ['a fault in the second step', rulesOf(sequence(topic('a'), topic(''), { withinMs: 1 })), 'must not be empty'],
     ['a sequence inside', rulesOf(not(sequence(topic('a'), topic('b'), { withinMs: 1 }) as never)), 'stands alone'],
     ['a sequence without time', rulesOf(sequence(topic('a'), topic('b'), {} as never)), 'withinMs'],
+    ['a sequence within no time', rulesOf(sequence(topic('a'), topic('b'), { withinMs: 0 })), 'withinMs'],
+    ['a sequence within a text', rulesOf(sequence(topic('a'), topic('b'), { withinMs: '5' as never })), 'withinMs'],
+    ['a sequence of half a key', rulesOf(sequence(topic('a'), topic('b'), { withinMs: 1, maxKeys: 1.5 })), 'maxKeys'],
     ['a sequence of no keys', rulesOf(sequence(topic('a'), topic('b'), { withinMs: 1, maxKeys: 0 })), 'maxKeys'],
     [
       'a sequence with a wrong key',
@@ -83,7 +93,22 @@ describe('compileRules', () => {
     expect(refusal(rules)).toContain(text);
   });
 
+  it('takes what is at the edge of it', () => {
+    const edges = [
+      { kind: 'topic', pattern: 'a/+' } as const,
+      field('a', true),
+      field('a', null),
+      field('b', oneOf(false, null)),
+      field('a', between(1, 1)),
+      sequence(topic('a'), topic('b'), { withinMs: 1, maxKeys: 1 }),
+    ];
+    expect(refusal(rulesOf(...edges))).toBe('accepted');
+  });
+
   it('refuses a matcher nested without end (B30)', () => {
+    const denied: { kind: 'not'; condition: Condition<never> } = not(topic('a'));
+    denied.condition = denied;
+    expect(refusal(rulesOf(denied))).toContain('nested deeper');
     const endless: { kind: 'and'; all: Condition<never>[] } = { kind: 'and', all: [] };
     endless.all.push(endless);
     expect(refusal(rulesOf(endless))).toContain('nested deeper');

@@ -24,6 +24,11 @@ describe('pattern', () => {
     ['many repetitions', '^.*a.*a.*a$', 'very long'],
     ['two repetitions from every place', 'a*b*c', 'very long'],
     ['an anchor in one alternative only', '^a*b*|a*b*', 'very long'],
+    ['an anchor in one of cheap alternatives', '^a*|b*c*', 'very long'],
+    ['a repetition behind an escaped bracket', '^\\)(a+)+$', 'very long'],
+    ['a repetition behind a class', '^[a](b+)+$', 'very long'],
+    ['a repetition behind a class with its own end in it', '^[\\]](a+)+$', 'very long'],
+    ['a choice repeated from a number on', '^(?:a|b){2,}$', 'very long'],
     ['a back-reference', '^(a)\\1$', 'back-reference'],
     ['a named back-reference', '^(?<x>a)\\k<x>$', 'back-reference'],
     ['a lookbehind', '(?<=a)b', 'look-around'],
@@ -35,6 +40,10 @@ describe('pattern', () => {
     expect(() => pattern(source, allowed)).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(text) }),
     );
+  });
+
+  it('looks at the length of one that was not made here, too', () => {
+    expect(regexFault(new RegExp('a'.repeat(257)))).toContain('256');
   });
 
   it.each(['g', 'y', 'v', 'm', 'd'])('refuses the flag %s', (flags) => {
@@ -49,6 +58,11 @@ describe('pattern', () => {
     '^(?<year>\\d{4})-\\d\\d?$',
     'a.*',
     '^a{2,}$',
+    '^(?:a|b){3}$',
+    '^(?:a|b){1,3}$',
+    '^(?:a|b)?$',
+    '^a{0,1}b{0,1}c{0,1}$',
+    '^a{400,500}b{400,500}c{400,500}$',
     '^{',
   ])('accepts %s', (source) => {
     expect(regexFault(new RegExp(source))).toBeUndefined();
@@ -58,6 +72,7 @@ describe('pattern', () => {
     const matches = compileCondition(field('isin', pattern('^d*e*$', { ...allowed, flags: 'i' })));
     const { message } = recorder();
     expect(matches(message({ isin: 'DDE' }))).toBe(true);
+    expect(matches(message({ isin: 'DDX' }))).toBe(false);
     expect(matches(message({ isin: 'd'.repeat(1024) }))).toBe(true);
     expect(matches(message({ isin: 'd'.repeat(1025) }))).toBe(false);
     expect(matches(message({ isin: 5 }))).toBe(false);

@@ -77,6 +77,9 @@ describe('RuleIndex', () => {
     );
     expect(() => keys.all(message(0, { topic: 'a' }))).toThrow('no');
     expect(keys.trying).toBe(1);
+    const beside = compiled('first', sequence(topic('b'), topic('c'), { withinMs: 1 }), and<never>(topic('a'), fails));
+    expect(() => beside.first(message(0, { topic: 'a' }))).toThrow('no');
+    expect(beside.trying).toBe(1);
     const later = compiled(
       'all',
       topic('x'),

@@ -5,6 +5,7 @@ import { virtualClock } from 'sluice/testing';
 import { compileRules } from '../../src/router/compile-rules.js';
 import { recorder } from '../helpers/message.js';
 import { compiled, rulesOf } from '../helpers/rules.js';
+import { runs } from '../helpers/runs.js';
 
 const { message } = recorder();
 
@@ -82,6 +83,9 @@ describe('sequence', () => {
     const matcher = compileRules('route', rules, 'first').start(clock);
     const send = (name: string): number => matcher.first(message(0, { topic: `login/${name}` }));
     expect([send('ok'), send('failed'), send('ok')]).toEqual([2, 0, 1]);
+    const all = compileRules('route', rules, 'all').start(clock);
+    const each = (name: string): number[] => all.all(message(0, { topic: `login/${name}` })).toArray();
+    expect([each('ok'), each('failed'), each('ok')]).toEqual([[2], [0], [1, 2]]);
   });
 
   it('does not begin the next one with the message that ends this one', () => {
@@ -102,7 +106,7 @@ describe('sequence', () => {
           expect(together.all(each).toArray()).toEqual(expected);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 

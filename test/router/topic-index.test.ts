@@ -51,6 +51,11 @@ describe('topicIndex', () => {
     expect(found.toArray()).toEqual([0]);
   });
 
+  it('takes an array of patterns in a syntax that it knows', () => {
+    for (const refused of [() => topicIndex('a' as never), () => topicIndex(['a'], 'nats' as never)])
+      expect(refused).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  });
+
   it('names the position of a pattern that is none', () => {
     expect(() => topicIndex(['a', 'b/#/c'])).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('pattern 1') }),
