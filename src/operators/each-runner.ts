@@ -233,7 +233,7 @@ export class EachRunner<I, O> implements StageObserver<I> {
   }
 
   fail(message: Message<I>, reason: unknown): void {
-    const onError = this.options.onError ?? 'requeue';
+    const { onError } = this.options;
     const error = isSluiceError(reason)
       ? reason
       : new SluiceError('HANDLER_FAILED', `${this.name} failed.`, { details: { stage: this.name }, cause: reason });

@@ -1,5 +1,18 @@
 import fc from 'fast-check';
-import { concat, EMPTY, ignoreElements, NEVER, Observable, of, pipe, Subject, take, tap, throwError } from 'rxjs';
+import {
+  BehaviorSubject,
+  concat,
+  EMPTY,
+  ignoreElements,
+  NEVER,
+  Observable,
+  of,
+  pipe,
+  Subject,
+  take,
+  tap,
+  throwError,
+} from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   backoff,
@@ -20,12 +33,13 @@ import {
   observe,
   SluiceError,
   type Stage,
+  tapMessage,
   unbatch,
   useClock,
 } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Ring } from '../../src/connection/ring.js';
-import type { Envelope } from '../../src/message/envelope.js';
+import { type Envelope, isOpen } from '../../src/message/envelope.js';
 import { originsOf } from '../../src/message/settlement.js';
 import type { SourceSettler } from '../../src/message/settler.js';
 import { EachRunner } from '../../src/operators/each-runner.js';
@@ -122,6 +136,16 @@ describe('each with values', () => {
     expect(run.out).toEqual([2]);
   });
 
+  it('tells of no second settlement where work without a result has settled by itself', () => {
+    const late: string[] = [];
+    onTestFinished(observe((event) => void (event.type === 'message.late' && late.push(event.message.id))));
+    const run = runStage(
+      each((_: number, message: Message<number>) => void message.ack()),
+      { values: [1] },
+    );
+    expect([run.log, late]).toEqual([['1 ack'], []]);
+  });
+
   it('gives every try the number 1 and the signal of the message', () => {
     const seen: unknown[] = [];
     const run = runStage(
@@ -190,6 +214,18 @@ describe('each with promises', () => {
     expect([run.end, run.held]).toEqual(['complete', []]);
   });
 
+  it('passes on the result of work that has acked its message by itself', async () => {
+    const run = runStage(
+      each(async (n: number, message: Message<number>) => {
+        message.ack('mine');
+        return Promise.resolve(n);
+      }),
+      { values: [1] },
+    );
+    await run.clock.run(1);
+    expect([run.log, run.out, run.end]).toEqual([['1 ack mine'], [1], 'complete']);
+  });
+
   it('drops the result of a message that was taken back meanwhile, and works on it again', async () => {
     const clock = virtualClock();
     const source = testSource<string>({ clock });
@@ -228,6 +264,8 @@ describe('each with promises', () => {
     );
     const { waiting } = runner as unknown as { readonly waiting: Ring<Message<number>> };
     const { message } = recorder();
+    const kept = message(0);
+    for (const one of [message(-1), kept]) runner.next(one);
     let most = 0;
     for (let loss = 0; loss < 100; loss += 1) {
       const brought = Array.from({ length: 20 }, (_, at) => message(at));
@@ -238,7 +276,23 @@ describe('each with promises', () => {
     expect(most).toBeLessThan(100);
     const last = message(1);
     runner.next(last);
-    expect(waiting.toArray()).toContain(last);
+    expect(waiting.toArray()).toEqual(expect.arrayContaining([kept, last]));
+    expect(isOpen(kept)).toBe(true);
+  });
+
+  it('has the lane free of what was taken back while no place was free', () => {
+    const output = { closed: false, next: () => undefined, error: () => undefined, complete: () => undefined };
+    const lane = ({ payload }: Message<number>): string => `${payload}`;
+    const runner = new EachRunner<number, number>(() => NEVER, { lane }, 'hung', output, virtualClock());
+    const { waiting } = runner as unknown as { readonly waiting: Ring<Message<number>> };
+    const { message } = recorder();
+    const brought = Array.from({ length: 33 }, (_, at) => message(at));
+    for (const one of brought) runner.next(one);
+    for (const one of brought.slice(1)) (one as Envelope<number>).release();
+    const again = message(1);
+    const other = message(99);
+    for (const one of [again, other]) runner.next(one);
+    expect(waiting.toArray()).toEqual([again, other]);
   });
 
   it('begins no work on a message that was taken back while it waited', async () => {
@@ -274,15 +328,46 @@ describe('each with promises', () => {
         { values: [1, 2, 3, 4] },
       );
       run.subscription.unsubscribe();
+      expect(run.log).toEqual(['1 release', '2 release', '3 release', '4 release']);
       await run.clock.run(60_000);
       expect(run.out).toEqual([]);
-      expect(run.log.sort()).toEqual(['1 release', '2 release', '3 release', '4 release']);
+      expect(run.log).toHaveLength(4);
     }
     expect(signals.map((signal) => signal.aborted)).toEqual([true, true, true, true, true, true]);
   });
 });
 
 describe('each with observables', () => {
+  it('gives back, once it is unsubscribed, what is still worked on, in whatever order the rest was done', () => {
+    const works: Subject<never>[] = [];
+    const run = runStage(
+      each(
+        () => {
+          const work = new Subject<never>();
+          works.push(work);
+          return work;
+        },
+        { concurrency: 4 },
+      ),
+      { values: [1, 2, 3, 4], open: true },
+    );
+    for (const done of [0, 3, 1]) works[done]?.complete();
+    expect(run.log).toEqual(['1 ack', '4 ack', '2 ack']);
+    run.subscription.unsubscribe();
+    expect([run.log.slice(3), works.some(({ observed }) => observed)]).toEqual([['3 release'], false]);
+  });
+
+  it('completes after the last that waited, also where that is done at once', () => {
+    const first = new Subject<number>();
+    const run = runStage((source) => each((n: number) => (n === 1 ? first : n))(source.pipe(take(2))), {
+      values: [1, 2],
+      sink: 'hold',
+    });
+    expect(run.end).toBe('open');
+    first.complete();
+    expect([run.out, run.end]).toEqual([[2], 'complete']);
+  });
+
   stageLaws<number, number>(() => each((n) => of(n, n + 1), { concurrency: 2 }), [1, 2, 3, 4, 5]);
 
   it('acks the message when all its results were, and none is missing (ACK-09)', () => {
@@ -928,6 +1013,45 @@ describe('each with lanes', () => {
     source.lose(new Error('cut'));
     clock.advance(100_000);
     expect([out, ended]).toEqual([[0, 1, 2, 3, 4, 5, 6, 7], true]);
+  });
+
+  it('gives back at once, when it is unsubscribed, what waits in its lanes', () => {
+    const run = runStage(
+      each(() => NEVER, { lane: () => 'one' }),
+      { values: [1, 2, 3, 4, 5], credit: 8 },
+    );
+    run.subscription.unsubscribe();
+    expect(run.log.sort()).toEqual([1, 2, 3, 4, 5].map((n) => `${n} release`));
+  });
+
+  it('asks for the next, or ends, when the one that it has asked for is settled where it waits', () => {
+    for (const [dropped, rest] of [
+      [['a1'], ['a0', 'a2']],
+      [['a1', 'a2'], ['a0']],
+    ] as const) {
+      const kept = new Map<string, Message<string>>();
+      const credit = new BehaviorSubject(2);
+      const work = new Subject<string>();
+      const run = runStage(
+        (source) =>
+          source.pipe(
+            take(3),
+            tapMessage((message) => void kept.set(message.payload, message)),
+            each((name: string) => (name === 'a0' ? work : name), { lane: () => 'a', laneCredit: 1 }),
+          ),
+        { values: ['a0', 'a1', 'a2'], credit, sink: 'hold' },
+      );
+      credit.next(1);
+      work.next('a0');
+      work.complete();
+      for (const name of dropped) {
+        expect(kept.get(name)?.nack(new Error('no'), 'drop')).toBe(true);
+        run.clock.advance(0);
+      }
+      credit.next(2);
+      run.clock.advance(0);
+      expect([run.out, run.end]).toEqual([rest, 'complete']);
+    }
   });
 
   it('works off what waits in its lanes, in order, after take has ended the intake (law 6)', () => {

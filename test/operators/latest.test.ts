@@ -32,6 +32,20 @@ describe('latest', () => {
     expect(signals.every((signal) => signal.aborted)).toBe(true);
   });
 
+  it('takes the answer of older work, that cannot be ended, for none of the newer', async () => {
+    const answers: ((value: string) => void)[] = [];
+    const run = runStage(
+      latest(() => new Promise<string>((resolve) => void answers.push(resolve))),
+      { values: [1, 2], open: true },
+    );
+    answers[0]?.('old');
+    await run.clock.run(1);
+    expect([run.out, run.log]).toEqual([[], ['1 ack superseded']]);
+    answers[1]?.('new');
+    await run.clock.run(1);
+    expect([run.out, run.log]).toEqual([['new'], ['1 ack superseded', '2 ack']]);
+  });
+
   it('acks a superseded message only once the results that came out before were acked', () => {
     const run = runStage(
       latest((n: number) => concat(of(n), NEVER)),
