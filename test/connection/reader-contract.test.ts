@@ -5,6 +5,7 @@ import { virtualClock } from 'sluice/testing';
 import { defineSource, type ReaderContext } from '../../src/connection/define-source.js';
 import { withScope, type Scope, type SourceHandle } from '../../src/connection/scope.js';
 import type { Outcome } from '../../src/message/settlement.js';
+import { collect } from '../helpers/collect.js';
 import { supplyOf } from '../helpers/supply-of.js';
 
 describe('what a reader may rely on', () => {
@@ -132,6 +133,83 @@ describe('what a reader may rely on', () => {
     });
     await clock.run(60_000);
     expect([seen, settled]).toEqual([['2'], [[2, 2]]]);
+  });
+
+  it('can neither feed, end nor see the present connection once its own is lost', () => {
+    const clock = virtualClock();
+    const contexts: ReaderContext<string>[] = [];
+    const settled: Outcome[] = [];
+    const flow = defineSource<string>(
+      {
+        connector: 'pushed',
+        credit: 2,
+        open(context) {
+          contexts.push(context);
+          return {
+            resume: () => undefined,
+            settle: (_position, outcome) => void settled.push(outcome),
+            close: () => undefined,
+          };
+        },
+      },
+      { clock, creditBytes: 10 },
+    );
+    const { messages, payloads } = collect(flow);
+    clock.advance(0);
+    const [former] = contexts as [ReaderContext<string>];
+    former.lost(new Error('cut'));
+    clock.advance(60_000);
+    const present = contexts.at(-1) as ReaderContext<string>;
+    const facts = { topic: 't', bytes: 6 };
+    const reason = new SluiceError('PAYLOAD_TOO_LARGE', 'too long');
+    const left = ['x'];
+    expect([former.ready, former.free]).toEqual([false, 0]);
+    expect(former.offer({ ...facts, payload: 'x' })).toBe(false);
+    expect(former.offerAs('x', facts)).toBe(false);
+    expect(former.refuse({ ...facts, payload: 'x' }, reason)).toBe(false);
+    former.offerEach(supplyOf(left), facts);
+    former.end();
+    clock.advance(0);
+    expect([contexts.length, left, payloads, settled, present.ready]).toEqual([2, ['x'], [], [], true]);
+    for (const payload of ['a', 'b']) present.offerAs(payload, facts);
+    former.takeBack(() => true, reason);
+    expect([present.waiting, present.waitingBytes]).toEqual([1, 6]);
+    expect([former.waiting, former.waitingBytes]).toEqual([0, 0]);
+    expect([payloads, messages[0]?.ack()]).toEqual([['a'], true]);
+    clock.advance(0);
+    expect([payloads, settled]).toEqual([['a', 'b'], ['ack']]);
+  });
+
+  it('gets its turn also where the flows that ran before it have used it up', () => {
+    const virtual = virtualClock();
+    let nowMs = 0;
+    const clock = { ...virtual, elapsed: () => (nowMs += 10) };
+    const contexts = new Map<string, ReaderContext<string>>();
+    const source = (name: string, resume: () => void) =>
+      defineSource<string>(
+        {
+          connector: name,
+          credit: 64,
+          open(context) {
+            contexts.set(name, context);
+            return { resume, settle: () => undefined, close: () => undefined };
+          },
+        },
+        { clock, settleWithinMs: 0 },
+      );
+    const busy = collect(source('busy', () => undefined));
+    let isFirst = true;
+    const later = collect(
+      source('later', () => {
+        // Its far side hands out to all of its members, and it is the other one's turn.
+        for (let at = 0; isFirst && at < 64; at += 1) contexts.get('busy')?.offer({ payload: 'a', topic: 't' });
+        isFirst = false;
+        const { ready, offer } = contexts.get('later') as ReaderContext<string>;
+        if (ready && later.payloads.length === 0) offer({ payload: 'b', topic: 't' });
+      }),
+    );
+    virtual.advance(0);
+    expect([busy.payloads.length, later.payloads]).toEqual([64, ['b']]);
   });
 
   it('offers a payload with the facts of many: what waits keeps its own, and comes again as it was', () => {

@@ -75,6 +75,16 @@ async function holding(options: Parameters<typeof rig>[0] = {}): Promise<ReturnT
 }
 
 describe('the line of a source whose subscriber is gone', () => {
+  it('stays open until what is held is settled (law 6)', async () => {
+    const { clock, subscription, statuses, linkStatuses, seen } = await holding();
+    subscription.unsubscribe();
+    await clock.run(5_000);
+    expect([statuses.at(-1), linkStatuses.at(-1)]).toEqual(['connected', 'connected']);
+    seen[0]?.ack();
+    await clock.run(1);
+    expect([statuses.at(-1), linkStatuses.at(-1)]).toEqual(['closed', 'closed']);
+  });
+
   it('ends with the loss of the link, while what is held may still settle', async () => {
     const { clock, subscription, cut, connects, statuses, linkStatuses, seen } = await holding();
     subscription.unsubscribe();

@@ -121,6 +121,18 @@ describe('a source that gets nothing (REC-06, F5)', () => {
     expect(stalled.log.slice(-4)).toEqual(['close', 'disconnect', 'connect', 'open']);
   });
 
+  it('is opened anew each time where there is no link to renew', () => {
+    const clock = virtualClock();
+    let opens = 0;
+    const open = (): Reader => {
+      opens += 1;
+      return { resume: () => undefined, settle: () => undefined, close: () => undefined };
+    };
+    collect(defineSource<string>({ connector: 'alone', credit: 2, open }, { clock, stallTimeoutMs: 8 * SECOND }));
+    clock.advance(HOUR);
+    expect(opens).toBeGreaterThan(100);
+  });
+
   it('is not stalled while messages come, while it has no credit, at its end, or after an unsubscribe', () => {
     const busy = rig({ stallTimeoutMs: 8 * SECOND });
     for (let at = 0; at < 100; at += 1) {

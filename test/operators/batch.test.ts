@@ -1,4 +1,4 @@
-import { NEVER, Subject } from 'rxjs';
+import { filter, NEVER, Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   batch,
@@ -14,8 +14,11 @@ import {
   route,
   type Stage,
 } from 'sluice';
-import { virtualClock } from 'sluice/testing';
+import { testSource, virtualClock } from 'sluice/testing';
+import { type SourceHandle, withScope } from '../../src/connection/scope.js';
+import { collect } from '../helpers/collect.js';
 import { recorder } from '../helpers/message.js';
+import { park } from '../helpers/parking.js';
 import { runStage, stageLaws } from '../helpers/stage.js';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
@@ -47,6 +50,35 @@ describe('batch', () => {
       ],
       'complete',
     ]);
+  });
+
+  it('goes out at once in a drain, and where so much waits without credit that nothing comes', () => {
+    const clock = virtualClock();
+    const drained = (source: SourceHandle, other: Message<string>): void => {
+      other.ack();
+      source.drain();
+    };
+    const full = (_: SourceHandle, other: Message<string>) => park(other);
+    for (const ends of [drained, full]) {
+      const source = testSource<string>({ clock, credit: 8, maxParked: 1 });
+      const handles: SourceHandle[] = [];
+      const others: Message<string>[] = [];
+      const scope = { addSource: (handle: SourceHandle) => void handles.push(handle) };
+      const seen = withScope(scope, () =>
+        collect(
+          source.flow.pipe(
+            filter((message) => message.payload !== 'other' || others.push(message) === 0),
+            batch({ size: 4, maxWaitMs: 60_000, clock }),
+          ),
+        ),
+      );
+      for (const value of ['a', 'b', 'other']) source.offer(value);
+      clock.advance(0);
+      expect(seen.payloads).toEqual([]);
+      ends(handles[0] as SourceHandle, others[0] as Message<string>);
+      clock.advance(0);
+      expect(seen.payloads).toEqual([['a', 'b']]);
+    }
   });
 
   it('goes out early when what comes next does not fit into creditBytes', () => {
