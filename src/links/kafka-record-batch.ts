@@ -133,6 +133,13 @@ function lengthOf(value: number): number {
   return length;
 }
 
+/** @internal */
+export function intBytes(value: number): Buffer {
+  const bytes = Buffer.alloc(lengthOf(value));
+  writeInt(bytes, 0, value);
+  return bytes;
+}
+
 function writeInt(to: Buffer, from: number, value: number): number {
   let at = from;
   let rest = zigZag(value);

@@ -1,7 +1,7 @@
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { isSluiceError, SluiceError } from '../errors.js';
 import type { KafkaHeaders, KafkaRecord } from './kafka-driver.js';
-import { AT, ATTRIBUTES, MAGIC } from './kafka-record-batch.js';
+import { AT, ATTRIBUTES, intBytes, MAGIC } from './kafka-record-batch.js';
 import { refusedBatch } from './kafka-refused-batch.js';
 
 const CUT_OFF = 'A record is cut off.';
@@ -108,12 +108,37 @@ export function* batchesOf(bytes: Buffer): Generator<Buffer> {
  * Whether all records of a batch are there, each as long as it says.
  *
  * @param bytes what is behind its head, unpacked
+ * @returns how many headers the one with the most has
  * @throws Error where one is not
  * @internal
  */
-export function checkRecords(batch: Buffer, bytes: Buffer): void {
+export function checkRecords(batch: Buffer, bytes: Buffer): number {
   const cursor = new Cursor(bytes);
-  for (let left = batch.readInt32BE(AT.count); left > 0; left -= 1) cursor.skip();
+  let most = 0;
+  for (let left = batch.readInt32BE(AT.count); left > 0; left -= 1) most = Math.max(most, cursor.skip());
+  return most;
+}
+
+/**
+ * The records of a batch that was checked, without their headers, and those by offset.
+ *
+ * @param bytes what is behind its head, unpacked
+ * @internal
+ */
+export function headersAside(
+  batch: Buffer,
+  bytes: Buffer,
+): { readonly bytes: Buffer; readonly headers: ReadonlyMap<number, KafkaHeaders | undefined> } {
+  const cursor = new Cursor(bytes);
+  const firstOffset = Number(batch.readBigInt64BE());
+  const headers = new Map<number, KafkaHeaders | undefined>();
+  const pieces: Buffer[] = [];
+  for (let left = batch.readInt32BE(AT.count); left > 0; left -= 1) {
+    const bare = cursor.bare();
+    headers.set(firstOffset + bare.offset, bare.headers);
+    pieces.push(intBytes(bare.bytes.length + 1), bare.bytes, intBytes(0));
+  }
+  return { bytes: Buffer.concat(pieces), headers };
 }
 
 function addRecords(to: KafkaRecord[], batch: Buffer, bytes: Buffer, from: number): void {
@@ -151,18 +176,35 @@ class Cursor {
     return { offset, timeMs, key, value, headers, bytes: this.at - from };
   }
 
-  /** Takes nothing out of it. */
-  skip(): void {
+  /** Takes nothing out of it. Gives how many headers it has. */
+  skip(): number {
     const end = this.begin();
     this.int(); // time
     this.int(); // offset
     this.length(); // key
     this.length(); // value
-    for (let left = this.int(); left > 0; left -= 1) {
+    const count = this.int();
+    for (let left = count; left > 0; left -= 1) {
       this.length();
       this.length();
     }
     this.over(end);
+    return count;
+  }
+
+  /** Its headers, and what stands between its length and them. The offset is that in its batch. */
+  bare(): { readonly offset: number; readonly headers: KafkaHeaders | undefined; readonly bytes: Buffer } {
+    const end = this.begin();
+    const from = this.at - 1;
+    this.int(); // time
+    const offset = this.int();
+    this.length(); // key
+    this.length(); // value
+    const bytes = this.bytes.subarray(from, this.at);
+    const count = this.int();
+    const headers = count === 0 ? undefined : this.headers(count);
+    this.over(end);
+    return { offset, headers, bytes };
   }
 
   private begin(): number {

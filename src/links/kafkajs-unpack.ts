@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
 import { isSluiceError, SluiceError } from '../errors.js';
 import { AT, ATTRIBUTES, GZIP, MAGIC, recordBatch } from './kafka-record-batch.js';
-import { batchesOf, checkRecords, UNPACKED_FACTOR } from './kafka-record-reader.js';
+import type { KafkaHeaders } from './kafka-driver.js';
+import { batchesOf, checkRecords, headersAside, UNPACKED_FACTOR } from './kafka-record-reader.js';
 import { refusedBatch } from './kafka-refused-batch.js';
 
 /** The number of the request. */
@@ -17,7 +18,7 @@ interface Answer {
     readonly topicName: string;
     readonly partitions: readonly {
       readonly partition: number;
-      readonly messages: readonly { readonly offset: string; refusal?: SluiceError | undefined }[];
+      readonly messages: readonly { readonly offset: string; refusal?: SluiceError | undefined; headers?: object }[];
     }[];
   }[];
 }
@@ -41,8 +42,12 @@ interface Unpacked {
   readonly bytes: Buffer;
   /** Why a record is none, by topic, partition and offset. */
   readonly refused: ReadonlyMap<string, SluiceError | undefined>;
+  /** The headers that the client is not to read, in the same way. */
+  readonly aside: ReadonlyMap<string, KafkaHeaders>;
 }
 
+/** With so many headers a record is read by the client itself, which copies all that it has for each further one. */
+const FEW_HEADERS = 16;
 const known = new WeakSet<Source>();
 const unzipped = promisify(unzip) as (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>;
 
@@ -79,9 +84,9 @@ function boundedLookup(lookup: Lookup, maxBytes: number): Lookup {
       const { request, response } = exchange;
       const decode = async (raw: Buffer): Promise<Answer> => {
         if (request.apiVersion < FIRST_VERSION) return response.decode(raw);
-        const { bytes, refused } = await unpack(raw, request.apiVersion, maxBytes).catch(unreadable);
-        const answer = await response.decode(bytes);
-        if (refused.size > 0) mark(answer, refused);
+        const unpacked = await unpack(raw, request.apiVersion, maxBytes).catch(unreadable);
+        const answer = await response.decode(unpacked.bytes);
+        if (unpacked.refused.size + unpacked.aside.size > 0) mark(answer, unpacked);
         return answer;
       };
       return { ...exchange, response: { ...response, decode } };
@@ -95,19 +100,30 @@ function unreadable(error: unknown): never {
   throw new SluiceError('PROTOCOL_ERROR', `kafka: an answer cannot be read: ${(error as Error).message}`);
 }
 
-function mark({ responses }: Answer, refused: Unpacked['refused']): void {
+function mark({ responses }: Answer, { refused, aside }: Unpacked): void {
   for (const { topicName, partitions } of responses)
     for (const { partition, messages } of partitions)
-      for (const message of messages) message.refusal = refused.get(`${topicName}/${partition}/${message.offset}`);
+      for (const message of messages) {
+        const place = `${topicName}/${partition}/${message.offset}`;
+        message.refusal = refused.get(place);
+        message.headers = aside.get(place) ?? message.headers ?? {};
+      }
 }
 
 async function unpack(raw: Buffer, version: number, maxBytes: number): Promise<Unpacked> {
   const refused = new Map<string, SluiceError | undefined>();
+  const aside = new Map<string, KafkaHeaders>();
   const pieces: Buffer[] = [];
   let leftBytes = UNPACKED_FACTOR * maxBytes;
   let copied = 0;
   let at = version >= 7 ? 10 : 4;
   const int32 = (): number => raw.readInt32BE((at += 4) - 4);
+
+  function setAside(batch: Buffer, records: Buffer, name: string): void {
+    const { bytes, headers } = headersAside(batch, records);
+    pieces.push(plainHead(batch, bytes.length), bytes);
+    for (const [offset, of] of headers) if (of !== undefined) aside.set(`${name}/${offset}`, of);
+  }
 
   async function take(batch: Buffer, name: string): Promise<void> {
     // Without it nobody would know what of its transaction is to be read.
@@ -116,12 +132,10 @@ async function unpack(raw: Buffer, version: number, maxBytes: number): Promise<U
       if (isPacked(batch)) {
         const records = await unzipped(batch.subarray(AT.records), { maxOutputLength: maxBytes });
         leftBytes -= records.length;
-        checkRecords(batch, records);
-        pieces.push(plainHead(batch, records.length), records);
-      } else {
-        checkPlain(batch);
-        pieces.push(batch);
-      }
+        if (checkRecords(batch, records) > FEW_HEADERS) setAside(batch, records, name);
+        else pieces.push(plainHead(batch, records.length), records);
+      } else if (checkPlain(batch) > FEW_HEADERS) setAside(batch, batch.subarray(AT.records), name);
+      else pieces.push(batch);
     } catch (cause) {
       const { offset, timeMs, value, refusal } = refusedBatch(batch, cause, maxBytes);
       refused.set(`${name}/${offset}`, refusal);
@@ -155,7 +169,7 @@ async function unpack(raw: Buffer, version: number, maxBytes: number): Promise<U
       copied = at;
     }
   }
-  return { bytes: copied === 0 ? raw : Buffer.concat([...pieces, raw.subarray(copied)]), refused };
+  return { bytes: copied === 0 ? raw : Buffer.concat([...pieces, raw.subarray(copied)]), refused, aside };
 }
 
 /** The client may have it: nothing of it is packed, and it can read everything. */
@@ -164,7 +178,7 @@ function isAsItIs(records: Buffer): boolean {
   for (const batch of batchesOf(records)) {
     if (isPacked(batch)) return false;
     try {
-      checkPlain(batch);
+      if (checkPlain(batch) > FEW_HEADERS) return false;
     } catch {
       return false;
     }
@@ -173,8 +187,8 @@ function isAsItIs(records: Buffer): boolean {
 }
 
 /** The client itself takes a value that is cut off for a shorter one. What is packed in another way it knows nothing of. */
-function checkPlain(batch: Buffer): void {
-  if (compressionOf(batch) === 0) checkRecords(batch, batch.subarray(AT.records));
+function checkPlain(batch: Buffer): number {
+  return compressionOf(batch) === 0 ? checkRecords(batch, batch.subarray(AT.records)) : 0;
 }
 
 function isPacked(batch: Buffer): boolean {

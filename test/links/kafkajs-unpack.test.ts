@@ -9,6 +9,7 @@ import { BROKEN, zipped } from '../helpers/kafka-broken.js';
 interface Message {
   readonly offset: string;
   readonly value: Buffer;
+  readonly headers: Readonly<Record<string, Buffer | Buffer[]>>;
   readonly refusal?: { readonly code: string };
   readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean };
 }
@@ -60,7 +61,11 @@ function answerOf(version: number, parts: readonly (readonly Buffer[])[]): Buffe
 }
 
 /** What the client makes of it behind the bound. */
-async function read(version: number, parts: readonly (readonly Buffer[])[]): Promise<readonly Part[]> {
+async function read(
+  version: number,
+  parts: readonly (readonly Buffer[])[],
+  maxBytes: number = MAX_BYTES,
+): Promise<readonly Part[]> {
   const raw = answerOf(version, parts);
   const broker = {
     lookupRequest: (_key: number, definition: typeof client) => definition.protocol({ version }),
@@ -70,7 +75,7 @@ async function read(version: number, parts: readonly (readonly Buffer[])[]): Pro
       return response.decode(raw);
     },
   };
-  boundUnpacking(broker, MAX_BYTES);
+  boundUnpacking(broker, maxBytes);
   boundUnpacking(broker, 1);
   await broker.fetch();
   const { responses } = await broker.fetch();
@@ -134,6 +139,32 @@ describe('boundUnpacking', () => {
     const parts = await read(11, [[...batches(0), plain(3, 'a')], [...batches(0), plain(3, 'a')], [plain(0, 'b')]]);
     expect(parts.map(({ messages }) => messages.map(({ offset }) => offset).join(''))).toEqual(['0123', '01', '0']);
   });
+
+  it.each(['none', 'gzip'] as const)(
+    'reads many headers itself (%s): the client copies all for each further one, and would take minutes (B21)',
+    async (compression) => {
+      const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`h${at}`, Buffer.from([at & 0xff])]));
+      const twice = { a: [Buffer.from('1'), Buffer.from('2')] };
+      const records = [many, {}, twice].map((headers, at) => ({ key: null, value: int(2, at), headers, timeMs: 5 }));
+      const batch = recordBatch(records, {
+        producer: undefined,
+        isTransactional: false,
+        compression,
+        checksum: crc32c,
+      });
+      batch.writeBigInt64BE(1n);
+      const [part] = await read(11, [[plain(0, 'a'), batch, plain(4, 'e')]], 10_000_000);
+      const { messages = [] } = part ?? {};
+      expect(messages.map(({ offset, value }) => [Number(offset), value.length])).toEqual([
+        [0, 1],
+        [1, 2],
+        [2, 2],
+        [3, 2],
+        [4, 1],
+      ]);
+      expect(messages.map(({ headers }) => ({ ...headers }))).toEqual([{}, many, {}, twice, {}]);
+    },
+  );
 
   it('leaves what nobody packed as it is', async () => {
     const [part] = await read(11, [[plain(0, 'a')]]);
