@@ -1,4 +1,13 @@
-import type { Assigner, Cluster, Consumer, EachBatchPayload, Kafka, KafkaMessage, PartitionAssigner } from 'kafkajs';
+import type {
+  Assigner,
+  Cluster,
+  Consumer,
+  EachBatchPayload,
+  Kafka,
+  IHeaders,
+  KafkaMessage,
+  PartitionAssigner,
+} from 'kafkajs';
 import { headerBytes } from '../message/headers.js';
 import type { SluiceError } from '../errors.js';
 import type {
@@ -242,11 +251,13 @@ export class KafkaJsConsumer implements KafkaConsumer {
 
 /** A record as kafkajs has it, which writes numbers as text: few flows look at the time. */
 class KafkaJsRecord implements KafkaRecord {
+  readonly headers: KafkaHeaders | undefined;
   readonly bytes: number;
   private readonly message: KafkaMessage;
 
   constructor(message: KafkaMessage) {
-    const { key, value, headers } = message;
+    const { key, value } = message;
+    const headers = (this.headers = ownHeaders(message.headers));
     this.message = message;
     this.bytes = (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + headerBytes(headers);
   }
@@ -263,12 +274,23 @@ class KafkaJsRecord implements KafkaRecord {
   get value(): Uint8Array | null {
     return this.message.value;
   }
-  get headers(): KafkaHeaders | undefined {
-    return this.message.headers;
-  }
   get refusal(): SluiceError | undefined {
     return (this.message as { readonly refusal?: SluiceError }).refusal;
   }
+}
+
+/**
+ * The headers without what is none: the client takes what its object inherits, a function for a header named `constructor`, for an
+ * earlier value of the same name. There is no place for a header without a value.
+ */
+function ownHeaders(headers: IHeaders | undefined): KafkaHeaders | undefined {
+  for (const name in headers) {
+    const value: unknown = headers[name];
+    if (value instanceof Uint8Array) continue;
+    const own = (Array.isArray(value) ? value : []).filter((one) => one instanceof Uint8Array) as Buffer[];
+    headers[name] = own.length > 1 ? own : own[0];
+  }
+  return headers;
 }
 
 function nameOf(topic: string, partition: number): string {

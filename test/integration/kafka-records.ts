@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import zlib from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isSluiceError, observe, systemClock, type SluiceEvent } from 'sluice';
-import { CompressionTypes, Kafka, logLevel, type Producer, type Transaction } from 'kafkajs';
+import { CompressionTypes, Kafka, logLevel, type IHeaders, type Producer, type Transaction } from 'kafkajs';
 import { kafkaLink, kafkaSink, kafkaSource, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
 import { faultProxy } from 'sluice/testing-node';
 import type { KafkaBroker, KafkaLogin } from '../brokers/kafka.js';
@@ -37,6 +37,23 @@ export function kafkaRecords(broker: () => KafkaBroker, driver: KafkaDriverName)
       expect(messages.map(({ key }) => key)).toEqual(['k', 'ff', undefined]);
       expect({ ...messages[1]?.headers }).toEqual({ a: ['1', '2'], b: Buffer.of(255) });
       expect([messages[2]?.timeMs, messages[2]?.id]).toEqual([1_234_567_890_123, `${name}-0-2`]);
+      subscription.unsubscribe();
+    });
+
+    it('gives headers of any name, and any number of them at once (B06, B21)', async () => {
+      const name = await topic(1);
+      const odd = JSON.parse('{"__proto__":"p","constructor":["c","d"],"toString":"t","":"e"}') as IHeaders;
+      const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`h${at}`, String(at)]));
+      await write(name, [
+        { partition: 0, value: 'a', headers: odd },
+        { partition: 0, value: 'b', headers: many },
+        { partition: 0, value: 'c', headers: { one: '1' } },
+      ]);
+      const { messages, payloads, subscription } = read(name, {});
+      await until(() => expect(payloads.map(text)).toEqual(['a', 'b', 'c']));
+      expect(messages.map(({ headers }) => Object.entries(headers))).toEqual(
+        [odd, many, { one: '1' }].map((headers) => Object.entries(headers)),
+      );
       subscription.unsubscribe();
     });
 
