@@ -16,7 +16,7 @@ describe('bytesToSend', () => {
     );
   });
 
-  it('refuses more than the limit, with both figures', () => {
+  it('refuses more than the limit, with both figures (B10)', () => {
     expect(() => bytesToSend('aSink', new Uint8Array(4), 3)).toThrow(
       expect.objectContaining({
         code: 'PAYLOAD_TOO_LARGE',

@@ -52,7 +52,7 @@ describe('headers', () => {
 });
 
 describe('a key', () => {
-  it('is text, or hex where it is none, and nothing where there is none', () => {
+  it('is text, or hex where it is none, and nothing where there is none (B22)', () => {
     expect([keyText(Buffer.from('k')), keyText(Buffer.of(255, 0)), keyText(null)]).toEqual(['k', 'ff00', undefined]);
     expect([keyBytes('k'), keyBytes(Uint8Array.of(255)), keyBytes(undefined)]).toEqual([
       Buffer.from('k'),

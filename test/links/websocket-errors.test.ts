@@ -4,7 +4,7 @@ import { closedWith, connectFailed, upgradeRefused } from '../../src/links/webso
 
 const fault = (code: string): Error => Object.assign(new Error('x'), { code });
 
-describe('errors of a WebSocket connection', () => {
+describe('errors of a WebSocket connection (B25)', () => {
   it.each([
     [401, 'AUTH_FAILED', false],
     [403, 'AUTH_FAILED', false],

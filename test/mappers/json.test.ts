@@ -383,6 +383,9 @@ describe('json', () => {
     const options = { maxdepth: 3, numbers: 'int', maxBytes: 0 } as unknown as { maxBytes: number };
     expect(refusal(() => json(options)).details['faults']).toHaveLength(3);
     expect(refusal(() => json(options)).message).toContain("did you mean 'maxDepth'");
+    // The values are looked at level by level, and so are those that are written (S05).
+    expect(json({ maxDepth: 1_000 }).decode(utf8(nested(1_000)))).toHaveLength(1);
+    expect(refusal(() => json({ maxDepth: 1_001 })).message).toContain('a whole number from 0 to 1000, got 1001');
   });
 
   it('decode(encode(x)) is x (S2.19)', () => {
