@@ -1,3 +1,4 @@
+import { mayBeVeryDeep } from '../mappers/json-precheck.js';
 import type { WebSocketData } from './websocket-wire.js';
 
 /**
@@ -52,6 +53,8 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function parse(text: string): unknown {
+  // Anybody may send it, and to look whether it asks for something must not take long.
+  if (mayBeVeryDeep(text)) return undefined;
   try {
     return JSON.parse(text) as unknown;
   } catch {

@@ -32,8 +32,8 @@ export function mustScan(text: string, bytes: Uint8Array, rules: JsonRules): boo
   );
 }
 
-/** A short text is never deep enough to matter here. */
-function mayBeVeryDeep(text: string): boolean {
+/** Whether it may be nested so deep that parsing it takes long. A short text is never deep enough to matter here. @internal */
+export function mayBeVeryDeep(text: string): boolean {
   return text.length >= 2 * DEEP && mostOpen(text, '{') + mostOpen(text, '[') > DEEP;
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { readSubscription } from 'sluice/websocket-server';
 
 describe('readSubscription', () => {
@@ -35,6 +35,12 @@ describe('readSubscription', () => {
   ])('takes %s for no subscription', (frame) => {
     expect(readSubscription(frame)).toBeUndefined();
     expect(readSubscription(new TextEncoder().encode(frame))).toBeUndefined();
+  });
+
+  it('does not parse what is nested very deep, which takes long (S05, B05)', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    expect(readSubscription('['.repeat(500_000) + ']'.repeat(500_000))).toBeUndefined();
+    expect(parse).not.toHaveBeenCalled();
   });
 
   it('takes what asks for too much for none', () => {
