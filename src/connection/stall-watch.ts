@@ -76,7 +76,6 @@ export class StallWatch {
       this.answered(answer);
       return;
     }
-    this.question += 1;
     const { question } = this;
     const told = (isWell: unknown): void => {
       if (question === this.question) this.answered(isWell === true);
