@@ -83,19 +83,22 @@ describe('holdSink', () => {
         return closed;
       },
     };
-    const seen = new Set<Sink<never>>();
-    const scope = {
-      addSource: () => undefined,
-      addSink: (one: Sink<never>) => (seen.add(one), () => seen.delete(one)),
+    const known = new Set<object>();
+    const addSink = (): (() => void) => {
+      const one = {};
+      known.add(one);
+      return () => void known.delete(one);
     };
-    const holds = withScope(scope, () => [1, 2, 3].map(() => holdSink(to, 'test', () => void (told += 1))));
-    const goesOn = holdSink(to, 'test', () => void (told += 10));
+    const hold = (by: number) =>
+      withScope({ addSource: () => undefined, addSink }, () => holdSink(to, 'test', () => void (told += by)));
+    const holds = [1, 1, 1].map(hold);
+    const goesOn = hold(10);
     holds[0]?.drop();
-    for (const hold of holds) hold.leave(() => undefined);
-    expect([asked, seen.size]).toEqual([1, 0]);
+    for (const one of holds) one.leave(() => undefined);
+    expect([asked, known.size]).toEqual([1, 1]);
     close();
     await closed;
-    expect(told).toBe(10);
+    expect([told, known.size]).toEqual([10, 0]);
     goesOn.drop();
     expect(() => holdSink(to, 'test', () => undefined)).toThrow(
       expect.objectContaining({ code: 'SINK_CLOSED' }) as Error,
