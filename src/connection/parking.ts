@@ -108,11 +108,10 @@ export class Parking {
     spot.listener?.gone();
   }
 
-  /** Hands back now what was to be handed back later; gives how many that were. */
-  hurry(): number {
+  /** Hands back now what was to be handed back later. */
+  hurry(): void {
     const delayed = [...this.spots.values()].filter(({ listener }) => listener === undefined);
     for (const spot of delayed) if (this.leave(spot)) this.host.giveBack(spot.root);
-    return delayed.length;
   }
 
   /** Takes out all of them, or those whose position `isMeant` says; `end` says for each what becomes of it. */

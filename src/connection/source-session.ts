@@ -241,7 +241,8 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
   private comesAgain(root: Envelope<unknown>, outcome: 'requeue' | 'release'): void {
     // It has to be read again, also after the reader had reached its end.
     if (this.definition.local !== true) this.ended = false;
-    else if (!this.stopped) {
+    else if (this.stopped) this.reports.overflowed('stopped');
+    else {
       // There is no far side that would bring it again, and a reader that is at its end will not call again.
       deliverAgain(this.inbox, root, outcome);
       this.wake();
@@ -317,13 +318,12 @@ export class SourceSession<T, C> extends SourceBase<T> implements SourceSettler,
   private emptyInbox(): void {
     const left = this.inbox.clear();
     for (const { position } of left) this.line.refuse(position, 'release');
-    const delayed = this.parking.hurry();
-    if (this.definition.local === true) this.reports.overflowed('stopped', left.length + delayed);
+    if (this.definition.local === true) this.reports.overflowed('stopped', left.length);
+    this.parking.hurry();
   }
 
   /** What waits without credit goes back: nobody will ask for it any more. */
   private emptyParking(): void {
-    if (this.definition.local === true) this.reports.overflowed('stopped', this.parking.size);
     this.parking.clear((root) => {
       this.reports.takeBack(root);
       this.pass(root, 'release', undefined);

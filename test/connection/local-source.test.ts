@@ -207,12 +207,29 @@ describe('a source whose settlements stay local', () => {
     subscription.unsubscribe();
     const counts = (): number[] =>
       events.flatMap((event) => (event.type === 'message.overflowed' ? [event.count] : []));
-    expect(counts()).toEqual([2]);
+    expect(counts()).toEqual([1, 2]);
     messages[2]?.ack();
     clock.advance(1_000);
-    expect(counts()).toEqual([2, 3]);
+    expect(counts()).toEqual([1, 2, 3]);
     expect(messages[3]?.ack()).toBe(false);
     expect(handles[0]?.counts).toMatchObject({ emitted: 4, acked: 1, dropped: 3, released: 3 });
+  });
+
+  it('counts as given up what would come again after it was unsubscribed, as nobody brings it (law 7)', () => {
+    const { flow, clock, push } = feed({ credit: 3 });
+    const told: string[] = [];
+    onTestFinished(
+      observe((event) => void (event.type === 'message.overflowed' && told.push(`${event.policy} ${event.count}`))),
+    );
+    const { messages, subscription } = collect(flow);
+    clock.advance(0);
+    for (const payload of ['a', 'b', 'c']) push(payload);
+    subscription.unsubscribe();
+    messages[0]?.ack();
+    expect(told).toEqual([]);
+    messages[1]?.nack(new Error('no'), 'requeue');
+    handBack(messages[2] as Message<string>);
+    expect(told).toEqual(['stopped 1', 'stopped 2']);
   });
 
   it('counts what was received and never emitted when it is unsubscribed', () => {
