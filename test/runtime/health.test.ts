@@ -1,6 +1,19 @@
+import { EMPTY, Subject } from 'rxjs';
 import { expect, it } from 'vitest';
-import { each, memoryBroker, memorySink, memorySource, run, type Health, type Message } from 'sluice';
+import {
+  each,
+  memoryBroker,
+  memorySink,
+  memorySource,
+  run,
+  type Clock,
+  type Health,
+  type Message,
+  type Status,
+} from 'sluice';
 import { virtualClock } from 'sluice/testing';
+import type { SourceHandle } from '../../src/connection/scope.js';
+import { healthOf, watchHealth, type HealthInput } from '../../src/runtime/health.js';
 
 it('counts what goes through and what fails, second by second: throughput and error rate (S3.101, S3.102)', async () => {
   const clock = virtualClock();
@@ -60,4 +73,51 @@ it('counts each way in which messages end, those that come too late, and what is
   const stopped = running.stop();
   await clock.run(1);
   expect((await stopped).clean).toBe(true);
+});
+
+const idle: HealthInput = {
+  name: 'flow',
+  sources: [],
+  sinks: new Map(),
+  unsettledAfterMs: 1,
+  failure: () => undefined,
+};
+
+it.each<[Status, boolean]>([
+  ['idle', true],
+  ['connecting', false],
+  ['connected', true],
+  ['degraded', false],
+  ['reconnecting', false],
+  ['closing', true],
+  ['closed', true],
+])('calls a flow with a source that is %s ready: %s', (status, ready) => {
+  const source = { connector: 'memory', status, oldestUnsettledMs: 0, counts: {} } as SourceHandle;
+  expect(healthOf({ ...idle, sources: [source] })).toMatchObject({
+    ready,
+    reasons: ready ? [] : [`memory is ${status}`],
+  });
+});
+
+it('looks no further once nobody watches or the flow has ended, and keeps no process alive', async () => {
+  const virtual = virtualClock();
+  let looks = 0;
+  const input = { ...idle, failure: () => void (looks += 1) };
+  const isBackground: unknown[] = [];
+  const clock: Clock = {
+    ...virtual,
+    timer(ms, work, background) {
+      isBackground.push(background);
+      return virtual.timer(ms, work, background);
+    },
+  };
+  const running$ = new Subject<never>();
+  const watching = watchHealth(input, running$, clock, 10).subscribe();
+  await virtual.run(20);
+  watching.unsubscribe();
+  await virtual.run(100);
+  expect([looks, running$.observed, isBackground]).toEqual([3, false, [true, true, true]]);
+  watchHealth(input, EMPTY, clock, 10).subscribe();
+  await virtual.run(100);
+  expect(looks).toBe(4);
 });

@@ -5,13 +5,16 @@ import {
   memoryBroker,
   memorySink,
   memorySource,
+  messages,
   observe,
   run,
   SluiceError,
   topology,
+  type Clock,
   type Flow,
   type Message,
   type Running,
+  type Topology,
 } from 'sluice';
 import { virtualClock } from 'sluice/testing';
 
@@ -181,5 +184,105 @@ describe('topology', () => {
     );
     await clock.run(1_000);
     expect([starts, app.running('shaky')?.health().reasons]).toEqual([3, []]);
+  });
+
+  /** A flow that fails so long after each start. */
+  const failsAfter = (ms: number, clock: Clock): Flow<unknown> =>
+    new Observable<Message<unknown>>((subscriber) =>
+      clock.timer(ms, () => subscriber.error(new SluiceError('CONNECT_FAILED', 'refused'))),
+    );
+
+  it('is done once every flow has ended, each as it did, and at once when it has none', async () => {
+    await expect(topology({}).done).resolves.toEqual({});
+    const clock = virtualClock();
+    const app = topology(
+      {
+        finite: () => run(messages({ overflow: 'close' })(of(1)), sinkInto(), { clock }),
+        endless: () => run(memorySource(memoryBroker({ clock }), { topic: 'a', clock }), sinkInto(), { clock }),
+      },
+      { clock },
+    );
+    let isDone = false;
+    void app.done.then(() => (isDone = true));
+    await clock.run(1_000);
+    expect([app.running('finite')?.health().ready, isDone]).toEqual([true, false]);
+    expect(Object.entries(app.describe()).map(([name, { nodes }]) => [name, nodes.length > 0])).toEqual([
+      ['finite', true],
+      ['endless', true],
+    ]);
+    void app.running('endless')?.stop();
+    await clock.run(1_000);
+    await expect(app.done).resolves.toMatchObject({ finite: { clean: true }, endless: { clean: true } });
+  });
+
+  it('gives a flow up that failed as often as tries in a row, and counts anew what went well for long enough', async () => {
+    const clock = virtualClock();
+    let starts = 0;
+    const after = (ms: number): Topology =>
+      topology(
+        {
+          shaky: () => {
+            starts += 1;
+            return run(failsAfter(ms, clock), sinkInto(), { clock });
+          },
+        },
+        { clock, restart: backoff({ initialMs: 10, jitter: 'none', tries: 3, stableMs: 1_000 }) },
+      );
+    await clock.run(500);
+    const rejected = expect(after(900).done).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
+    await clock.run(20_000);
+    await rejected;
+    expect(starts).toBe(3);
+    const app = after(1_000);
+    await clock.run(20_000);
+    expect(starts).toBeGreaterThan(20);
+    const stopped = app.stop();
+    await clock.run(20_000);
+    await stopped;
+  });
+
+  it('starts no flow again once it is stopped, whether that waits or fails only then', async () => {
+    const clock = virtualClock();
+    let starts = 0;
+    const shaky = (ms: number) => (): Running => {
+      starts += 1;
+      return run(failsAfter(ms, clock), sinkInto(), { clock });
+    };
+    const nothing = (): void => undefined;
+    const held = memoryBroker({ clock });
+    held.publish({ topic: 'a', payload: 1 });
+    const holder = (): Running =>
+      run(
+        memorySource(held, { topic: 'a', clock }),
+        { next: nothing, error: nothing, complete: nothing },
+        {
+          clock,
+          drainTimeoutMs: 500,
+        },
+      );
+    const restart = backoff({ initialMs: 1_000, jitter: 'none' });
+    const app = topology({ waits: shaky(100), fails: shaky(700), holder }, { clock, restart });
+    await clock.run(500);
+    const stopped = app.stop();
+    await clock.run(10_000);
+    const error = { code: 'CONNECT_FAILED' };
+    const reports = { waits: { clean: true }, fails: { clean: false, error }, holder: { clean: false } };
+    expect(await stopped).toMatchObject(reports);
+    await expect(app.done).resolves.toMatchObject(reports);
+    expect(starts).toBe(2);
+  });
+
+  it('stops a flow that was started again as any other', async () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    const times = { left: 1 };
+    const shaky = (): Running =>
+      run(times.left > 0 ? failing(times) : memorySource(broker, { topic: 'a', clock }), sinkInto(), { clock });
+    const app = topology({ shaky }, { clock });
+    await clock.run(1_000);
+    const stopped = app[Symbol.asyncDispose]().then(() => app.health()['shaky']?.sources.map(({ status }) => status));
+    await clock.run(1_000);
+    expect(await stopped).toEqual(['closed']);
+    await expect(app.done).resolves.toMatchObject({ shaky: { clean: true } });
   });
 });
