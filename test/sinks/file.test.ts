@@ -4,6 +4,7 @@ import {
   open,
   readdir,
   readFile,
+  readlink,
   rename,
   rm,
   stat,
@@ -590,6 +591,7 @@ describe('fileSink', () => {
     it('keeps as many files as it was told to', async () => {
       await using folder = await temporaryFolder();
       await folder.write('out.txt.note', 'not one of them');
+      await folder.write('two.txt.000009', 'nor is this');
       const { sink, at } = bench(folder, { rotate: { maxBytes: 2, keep: 2 } });
       for (const text of 'abcdef') sink.next(at.message(text));
       await end(sink);
@@ -598,6 +600,7 @@ describe('fileSink', () => {
         'out.txt.000004',
         'out.txt.000005',
         'out.txt.note',
+        'two.txt.000009',
       ]);
       const { sink: none, at: other } = bench(folder, {
         path: folder.of('none.txt'),
@@ -668,6 +671,31 @@ describe('fileSink', () => {
     expect([second.at.log, await folder.read('out.txt')]).toEqual([['c ack'], 'a\nb\nc\n']);
     const text = 'is written to by another sink of this process: give one sink to all flows that write to it.';
     expect(told[0]).toMatchObject({ code: 'FILE_FAILED', message: `'${folder.path}/./out.txt' ${text}` });
+  });
+
+  it('leaves no file open that it could not use', async ({ skip }) => {
+    if (process.platform !== 'linux') skip('what a process has open is looked up in /proc');
+    await using folder = await temporaryFolder();
+    const openTo = async (name: string): Promise<number> => {
+      const all = await readdir('/proc/self/fd');
+      const targets = await Promise.all(all.map((at) => readlink(`/proc/self/fd/${at}`).catch(() => '')));
+      return targets.filter((target) => target === folder.of(name)).length;
+    };
+    const told: unknown[] = [];
+    const stop = observe((event) => event.type === 'connect.failed' && told.push(event.reason));
+    const first = bench(folder);
+    first.sink.next(first.at.message('a'));
+    await vi.waitFor(() => expect(first.at.log).toEqual(['a ack']));
+    await folder.write('cut.txt', 'a\nhal');
+    vi.spyOn(await handles(), 'truncate').mockRejectedValue(fault('EIO'));
+    const others = ['out.txt', 'cut.txt'].map((name) => bench(folder, { path: folder.of(name) }));
+    for (const { sink, at } of others) sink.next(at.message('b'));
+    await vi.waitFor(() => expect(told.length).toBeGreaterThan(4));
+    vi.restoreAllMocks();
+    await end(first.sink);
+    for (const { sink } of others) await end(sink);
+    stop();
+    expect([await openTo('out.txt'), await openTo('cut.txt')]).toEqual([0, 0]);
   });
 
   it('begins anew, head included, when somebody cut the file', async () => {

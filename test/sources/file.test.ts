@@ -31,6 +31,7 @@ import {
   run,
   SluiceError,
   systemClock,
+  type Clock,
   type Flow,
   type Message,
   type Sink,
@@ -261,6 +262,27 @@ describe('fileSource', () => {
       expect(await acked(fileSource({ path, offsets }))).toEqual([]);
     });
 
+    it('leaves no timer behind when it is closed while requeued records wait', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', 'a\nb\nc\n');
+      const waits = new Set<unknown>();
+      const timer: Clock['timer'] = (delayMs, work, background) => {
+        const cancel = systemClock.timer(delayMs, work, background);
+        if (delayMs > 80_000) waits.add(cancel);
+        return () => {
+          waits.delete(cancel);
+          cancel();
+        };
+      };
+      const clock = { ...systemClock, timer };
+      const consumer = consume(fileSource({ path, requeueDelayMs: 90_000, clock }), () => undefined);
+      await vi.waitFor(() => expect(consumer.messages).toHaveLength(3));
+      for (const message of consumer.messages) message.nack(new Error('later'));
+      expect(waits.size).toBe(1);
+      consumer.unsubscribe();
+      await vi.waitFor(() => expect(waits.size).toBe(0));
+    });
+
     it('gives a record up after maxAttempts, moves on and saves that', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.txt', 'a\nb\n');
@@ -482,8 +504,15 @@ describe('fileSource', () => {
     it('is refused when the file holds something else: reading all again would not be noticed', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.txt', 'a\n');
-      const negative = '{"file":{"inode":1,"headBytes":0,"headHash":""},"offset":-2,"line":1}';
-      for (const content of ['', 'null', '{}', '{"file":{"inode":1},"offset":0,"line":1}', '{"offset":-', negative]) {
+      const sound = '{"file":{"inode":1,"headBytes":0,"headHash":""},"offset":2,"line":1}';
+      const wrong = [
+        ['"offset":2', '"offset":-2'],
+        ['"offset":2', '"offset":1.5'],
+        ['"offset":2', '"offset":"2"'],
+        ['"inode":1', '"inode":"1"'],
+        ['"headHash":""', '"headHash":5'],
+      ].map(([field, other]) => sound.replace(field!, other!));
+      for (const content of ['', 'null', '{}', '{"file":{"inode":1},"offset":0,"line":1}', '{"offset":-', ...wrong]) {
         const offsets = await folder.write('offset', content);
         expect(await failure(fileSource({ path, offsets }))).toBe('OFFSET_INVALID');
       }
@@ -508,6 +537,9 @@ describe('fileSource', () => {
         code: 'OFFSET_INVALID',
         message: expect.stringContaining('Somebody else') as string,
       });
+      vi.restoreAllMocks();
+      await mkdir(folder.of('offset'));
+      await expect(Promise.resolve(store.save(saved))).rejects.toMatchObject({ code: 'FILE_IS_DIRECTORY' });
     });
 
     it('leaves no file open when its store never answers', async ({ skip }) => {
