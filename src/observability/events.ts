@@ -72,7 +72,10 @@ export type SluiceEvent =
       readonly message: MessageFacts;
       readonly reason: unknown;
     }
-  /** Given up under a named overflow policy; it was settled and counted: `count` so far, with what was nacked as `drop`. */
+  /**
+   * Given up under a named overflow policy, or `stopped`: its source was, and nobody brings it again. It was settled and
+   * counted: `count` so far, with what was nacked as `drop`.
+   */
   | { readonly type: 'message.overflowed'; readonly connector: string; readonly policy: string; readonly count: number }
   /** The sink resends what was unconfirmed when its link was lost. */
   | { readonly type: 'sink.resent'; readonly connector: string; readonly count: number }
