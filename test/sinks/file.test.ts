@@ -717,12 +717,40 @@ describe('fileSink', () => {
 
   it('writes again what was in a deleted file and not forced to disk', async () => {
     await using folder = await temporaryFolder();
-    const { sink, at } = bench(folder, { fsync: { everyMs: 60_000 }, confirmTimeoutMs: 60_001 });
+    for (const next of [[], ['b']]) {
+      const { sink, at } = bench(folder, { fsync: { everyMs: 60_000 }, confirmTimeoutMs: 60_001 });
+      sink.next(at.message('a'));
+      await vi.waitFor(async () => expect(await folder.read('out.txt')).toBe('a\n'));
+      await unlink(folder.of('out.txt'));
+      for (const text of next) {
+        sink.next(at.message(text));
+        await vi.waitFor(async () => expect(await folder.read('out.txt')).toContain(text));
+      }
+      await end(sink);
+      const all = ['a', ...next];
+      expect(at.log).toEqual(all.map((text) => `${text} ack`));
+      expect(await folder.read('out.txt')).toBe(all.map((text) => `${text}\n`).join(''));
+      await unlink(folder.of('out.txt'));
+    }
+  });
+
+  it('leaves no timer behind when it ends before the next sync is due', async () => {
+    await using folder = await temporaryFolder();
+    const waits = new Set<unknown>();
+    const timer: Clock['timer'] = (delayMs, work, background) => {
+      const cancel = systemClock.timer(delayMs, work, background);
+      if (delayMs === 90_000) waits.add(cancel);
+      return () => {
+        waits.delete(cancel);
+        cancel();
+      };
+    };
+    const clock = { ...systemClock, timer };
+    const { sink, at } = bench(folder, { fsync: { everyMs: 90_000 }, confirmTimeoutMs: 100_000, clock });
     sink.next(at.message('a'));
-    await vi.waitFor(async () => expect(await folder.read('out.txt')).toBe('a\n'));
-    await unlink(folder.of('out.txt'));
+    await vi.waitFor(() => expect(waits.size).toBe(1));
     await end(sink);
-    expect([at.log, await folder.read('out.txt')]).toEqual([['a ack'], 'a\n']);
+    expect([at.log, waits.size]).toEqual([['a ack'], 0]);
   });
 
   it('begins anew when the file was moved, deleted or replaced, so that nothing goes where nobody looks (B16)', async () => {

@@ -262,7 +262,7 @@ describe('fileSource', () => {
       expect(await acked(fileSource({ path, offsets }))).toEqual([]);
     });
 
-    it('leaves no timer behind when it is closed while requeued records wait', async () => {
+    it('leaves no timer behind when it is closed while requeued records wait, and it for more', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.txt', 'a\nb\nc\n');
       const waits = new Set<unknown>();
@@ -275,10 +275,11 @@ describe('fileSource', () => {
         };
       };
       const clock = { ...systemClock, timer };
-      const consumer = consume(fileSource({ path, requeueDelayMs: 90_000, clock }), () => undefined);
+      const options = { requeueDelayMs: 90_000, follow: true, pollMs: 90_000, clock };
+      const consumer = consume(fileSource({ path, ...options }), () => undefined);
       await vi.waitFor(() => expect(consumer.messages).toHaveLength(3));
       for (const message of consumer.messages) message.nack(new Error('later'));
-      expect(waits.size).toBe(1);
+      await vi.waitFor(() => expect(waits.size).toBe(2));
       consumer.unsubscribe();
       await vi.waitFor(() => expect(waits.size).toBe(0));
     });
@@ -901,6 +902,30 @@ describe('fileSource', () => {
       await vi.waitFor(async () =>
         expect(await fileOffsets(offsets).load()).toMatchObject({ line: 3, offset: 4, file: { inode } }),
       );
+      consumer.unsubscribe();
+    });
+
+    it('saves the beginning of the new file once the rotated one is settled, also while nothing is in it', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.log', 'a\nb\n');
+      const offsets = folder.of('state');
+      const told = events();
+      const consumer = consume(fileSource({ path, offsets, follow: true, ...fast }), () => undefined);
+      await vi.waitFor(() => expect(consumer.messages).toHaveLength(2));
+      await rename(path, folder.of('a.log.1'));
+      await folder.write('a.log', '');
+      await vi.waitFor(() => expect(told.moved()).toEqual(['rotated']));
+      told.stop();
+      for (const message of consumer.messages) message.ack();
+      const { ino: inode } = await stat(path);
+      await vi.waitFor(async () =>
+        expect(await fileOffsets(offsets).load()).toMatchObject({ line: 1, offset: 0, file: { inode } }),
+      );
+      if (process.platform === 'linux') {
+        const all = await readdir('/proc/self/fd');
+        const targets = await Promise.all(all.map((at) => readlink(`/proc/self/fd/${at}`).catch(() => '')));
+        expect(targets.filter((target) => target.startsWith(path))).toEqual([path]);
+      }
       consumer.unsubscribe();
     });
 
