@@ -571,6 +571,8 @@ brokerSuite('AMQP on RabbitMQ, what only it has', rabbitmq, (broker) => {
           await next();
           return password;
         },
+        // What gives the password waits for orders of the broker's tool, of which a busy machine may do one in ten seconds.
+        connectTimeoutMs: 60_000,
         clock: { ...systemClock, elapsed: () => systemClock.elapsed() + aheadMs },
       },
     );
