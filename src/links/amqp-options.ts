@@ -1,3 +1,4 @@
+import { checkAll } from '../connection/check-all.js';
 import { checkTls, type TlsOptions } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
@@ -82,27 +83,33 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 
 /** Checks the options of a link, and takes its URL apart. @internal */
 export function checkAmqpLink(options: AmqpLinkOptions): AmqpTarget {
-  checkOptions<AmqpLinkOptions>(
-    'amqpLink',
-    options,
-    {
-      ...LINK_RULES,
-      url: required(text),
-      username: text,
-      password: either(text, callable),
-      topology: having(),
-      tls: either(having(), callable),
-      dangerouslyAllowPlainText: flag,
-      name: text,
-      heartbeatMs: integer(1_000),
-      connections: integer(1, 1_000),
+  let target: AmqpTarget | undefined;
+  checkAll('amqpLink', [
+    () =>
+      checkOptions<AmqpLinkOptions>(
+        'amqpLink',
+        options,
+        {
+          ...LINK_RULES,
+          url: required(text),
+          username: text,
+          password: either(text, callable),
+          topology: having(),
+          tls: either(having(), callable),
+          dangerouslyAllowPlainText: flag,
+          name: text,
+          heartbeatMs: integer(1_000),
+          connections: integer(1, 1_000),
+        },
+        ELSEWHERE,
+      ),
+    () => checkTls('amqpLink tls', options.tls),
+    () => checkTopology(options.topology ?? {}),
+    () => (target = amqpTarget(options)),
+    () => {
+      if (options.tls !== undefined && target?.protocol === 'amqp')
+        throw configInvalid('amqpLink', [`'tls' needs a URL that begins with amqps:`]);
     },
-    ELSEWHERE,
-  );
-  checkTls('amqpLink tls', options.tls);
-  checkTopology(options.topology ?? {});
-  const target = amqpTarget(options);
-  if (options.tls !== undefined && target.protocol !== 'amqps')
-    throw configInvalid('amqpLink', [`'tls' needs a URL that begins with amqps:`]);
-  return target;
+  ]);
+  return target as AmqpTarget;
 }

@@ -1,4 +1,5 @@
 import type { Channel } from 'amqplib';
+import { checkAll } from '../connection/check-all.js';
 import { checkOptions, flag, having, integer, oneOf, required, text } from '../options.js';
 
 /**
@@ -78,35 +79,59 @@ export interface AmqpTopology {
 /** Throws CONFIG_INVALID for what cannot be declared. @internal */
 export function checkTopology(topology: AmqpTopology): void {
   const list = (value: unknown): string | undefined => (Array.isArray(value) ? undefined : 'expected an array');
-  checkOptions<AmqpTopology>('amqpLink topology', topology, { exchanges: list, queues: list, bindings: list });
-  for (const [at, exchange] of (topology.exchanges ?? []).entries())
-    checkOptions<AmqpExchange>(`amqpLink topology.exchanges[${at}]`, exchange, {
-      name: required(text),
-      type: oneOf('direct', 'topic', 'headers', 'fanout'),
-      durable: flag,
-      alternateExchange: text,
-      arguments: having(),
-    });
-  for (const [at, queue] of (topology.queues ?? []).entries())
-    checkOptions<AmqpQueue>(`amqpLink topology.queues[${at}]`, queue, {
-      name: required(text),
-      type: oneOf('quorum', 'classic'),
-      durable: flag,
-      deadLetterExchange: (value) => (typeof value === 'string' ? undefined : 'expected a text'),
-      deadLetterRoutingKey: text,
-      messageTtlMs: integer(0),
-      deliveryLimit: integer(0),
-      maxLength: integer(0),
-      overflow: oneOf('reject-publish', 'drop-head'),
-      arguments: having(),
-    });
-  for (const [at, binding] of (topology.bindings ?? []).entries())
-    checkOptions<AmqpBinding>(`amqpLink topology.bindings[${at}]`, binding, {
-      queue: required(text),
-      exchange: required(text),
-      pattern: (value) => (typeof value === 'string' ? undefined : 'expected a text'),
-      arguments: having(),
-    });
+  const { exchanges = [], queues = [], bindings = [] } = topology;
+  checkAll('amqpLink topology', [
+    () => checkOptions<AmqpTopology>('amqpLink topology', topology, { exchanges: list, queues: list, bindings: list }),
+    () =>
+      checkAll(
+        'amqpLink topology',
+        exchanges.map((exchange, at) => () => checkExchange(exchange, at)),
+      ),
+    () =>
+      checkAll(
+        'amqpLink topology',
+        queues.map((queue, at) => () => checkQueue(queue, at)),
+      ),
+    () =>
+      checkAll(
+        'amqpLink topology',
+        bindings.map((binding, at) => () => checkBinding(binding, at)),
+      ),
+  ]);
+}
+
+function checkExchange(exchange: AmqpExchange, at: number): void {
+  checkOptions<AmqpExchange>(`amqpLink topology.exchanges[${at}]`, exchange, {
+    name: required(text),
+    type: oneOf('direct', 'topic', 'headers', 'fanout'),
+    durable: flag,
+    alternateExchange: text,
+    arguments: having(),
+  });
+}
+
+function checkQueue(queue: AmqpQueue, at: number): void {
+  checkOptions<AmqpQueue>(`amqpLink topology.queues[${at}]`, queue, {
+    name: required(text),
+    type: oneOf('quorum', 'classic'),
+    durable: flag,
+    deadLetterExchange: (value) => (typeof value === 'string' ? undefined : 'expected a text'),
+    deadLetterRoutingKey: text,
+    messageTtlMs: integer(0),
+    deliveryLimit: integer(0),
+    maxLength: integer(0),
+    overflow: oneOf('reject-publish', 'drop-head'),
+    arguments: having(),
+  });
+}
+
+function checkBinding(binding: AmqpBinding, at: number): void {
+  checkOptions<AmqpBinding>(`amqpLink topology.bindings[${at}]`, binding, {
+    queue: required(text),
+    exchange: required(text),
+    pattern: (value) => (typeof value === 'string' ? undefined : 'expected a text'),
+    arguments: having(),
+  });
 }
 
 /** Declares all of it over this channel. @internal */

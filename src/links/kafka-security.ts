@@ -1,4 +1,4 @@
-import { checkTls, type TlsOptions } from '../connection/check-tls.js';
+import type { TlsOptions } from '../connection/check-tls.js';
 import { anything, callable, checkArgument, checkOptions, oneOf, required, text } from '../options.js';
 
 /**
@@ -24,9 +24,8 @@ export type KafkaSasl =
 
 const MECHANISM = oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer');
 
-/** Throws CONFIG_INVALID for what is no login or no TLS; never with a secret in it. @internal */
-export function checkSecurity(tls: boolean | object | undefined, sasl: KafkaSasl | undefined): void {
-  if (typeof tls === 'object') checkTls('kafkaLink tls', tls);
+/** Throws CONFIG_INVALID for what is no login; never with a secret in it. @internal */
+export function checkSasl(sasl: KafkaSasl | undefined): void {
   if (sasl === undefined) return;
   const { mechanism } = sasl as Partial<KafkaSasl>;
   checkArgument('kafkaLink sasl', 'mechanism', mechanism, MECHANISM);

@@ -1,4 +1,6 @@
 import { askedTls } from '../connection/asked-tls.js';
+import { checkAll } from '../connection/check-all.js';
+import { checkTls } from '../connection/check-tls.js';
 import { defineLink, LINK_RULES, type Link, type LinkOptions } from '../connection/define-link.js';
 import { insecureWarning } from '../connection/insecure-warning.js';
 import { type CredentialsOnTheWay, refusePlainText } from '../connection/refuse-plain-text.js';
@@ -6,7 +8,7 @@ import { SluiceError } from '../errors.js';
 import { callable, checkOptions, either, flag, having, integer, oneOf, required, text } from '../options.js';
 import type { KafkaClient, KafkaCluster, KafkaDriver } from './kafka-driver.js';
 import { kafkaError, kafkaErrorType } from './kafka-errors.js';
-import { checkSecurity, type KafkaSasl, type KafkaTls } from './kafka-security.js';
+import { checkSasl, type KafkaSasl, type KafkaTls } from './kafka-security.js';
 import { kafkaJsDriver } from './kafkajs-driver.js';
 import { platformaticDriver } from './platformatic-driver.js';
 
@@ -95,26 +97,29 @@ const HOST_AND_PORT = /^[^\s/:@]+:\d{1,5}$|^\[[\da-f:.]+\]:\d{1,5}$/i;
  * @see kafkaSink
  */
 export function kafkaLink(options: KafkaLinkOptions): KafkaLink {
-  checkOptions<KafkaLinkOptions>(
-    'kafkaLink',
-    options,
-    {
-      ...LINK_RULES,
-      brokers: required(brokerList),
-      driver: oneOf(...Object.keys(DRIVERS)),
-      clientId: text,
-      tls: either(flag, having(), callable),
-      sasl: having('mechanism'),
-      dangerouslyAllowPlainText: flag,
-      requestTimeoutMs: integer(1_000, 10_000),
-      autoCreateTopics: flag,
-    },
-    ELSEWHERE,
-  );
-  const { driver = 'kafkajs', tls = false, sasl } = options;
-  checkSecurity(tls, sasl);
-  refusePlainText('kafkaLink', wayOf(options), 'sasl', 'tls');
-  return linkTo(DRIVERS[driver], options);
+  checkAll('kafkaLink', [
+    () =>
+      checkOptions<KafkaLinkOptions>(
+        'kafkaLink',
+        options,
+        {
+          ...LINK_RULES,
+          brokers: required(brokerList),
+          driver: oneOf(...Object.keys(DRIVERS)),
+          clientId: text,
+          tls: either(flag, having(), callable),
+          sasl: having('mechanism'),
+          dangerouslyAllowPlainText: flag,
+          requestTimeoutMs: integer(1_000, 10_000),
+          autoCreateTopics: flag,
+        },
+        ELSEWHERE,
+      ),
+    () => checkTls('kafkaLink tls', typeof options.tls === 'boolean' ? undefined : options.tls),
+    () => checkSasl(options.sasl),
+    () => refusePlainText('kafkaLink', wayOf(options), 'sasl', 'tls'),
+  ]);
+  return linkTo(DRIVERS[options.driver ?? 'kafkajs'], options);
 }
 
 /** The same over any driver. @internal */

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { type Backoff, backoffLike } from '../connection/backoff.js';
+import { checkAll } from '../connection/check-all.js';
 import {
   checkOptions,
   clockLike,
@@ -86,18 +87,33 @@ const DEFAULTS: MemoryTopicSettings = {
 
 /** Checks a broker's options, those of its topics included. @internal */
 export function checkBrokerOptions(options: MemoryBrokerOptions): void {
-  checkOptions<MemoryBrokerOptions>('memoryBroker', options, {
-    ...TOPIC_RULES,
-    topics: (value) => (typeof value === 'object' && value !== null ? undefined : 'expected an object by topic name'),
-    maxTopics: integer(1),
-    clock: clockLike,
-  });
-  for (const [name, own] of Object.entries(options.topics ?? {})) {
-    checkOptions<MemoryTopicOptions>(`memoryBroker topic '${name}'`, own, TOPIC_RULES);
-    if (own.deadLetterTopic === name) {
-      throw configInvalid(`memoryBroker topic '${name}'`, [`'deadLetterTopic' is the topic itself: name another one`]);
-    }
-  }
+  checkAll('memoryBroker', [
+    () =>
+      checkOptions<MemoryBrokerOptions>('memoryBroker', options, {
+        ...TOPIC_RULES,
+        topics: (value) =>
+          typeof value === 'object' && value !== null ? undefined : 'expected an object by topic name',
+        maxTopics: integer(1),
+        clock: clockLike,
+      }),
+    () => {
+      const topics = Object.entries(options.topics ?? {});
+      checkAll(
+        'memoryBroker',
+        topics.map(
+          ([name, own]) =>
+            () =>
+              checkTopic(name, own),
+        ),
+      );
+    },
+  ]);
+}
+
+function checkTopic(name: string, own: MemoryTopicOptions): void {
+  checkOptions<MemoryTopicOptions>(`memoryBroker topic '${name}'`, own, TOPIC_RULES);
+  if (own.deadLetterTopic === name)
+    throw configInvalid(`memoryBroker topic '${name}'`, [`'deadLetterTopic' is the topic itself: name another one`]);
 }
 
 /** What holds for a topic: its own options before the broker's before the defaults. @internal */

@@ -1,3 +1,4 @@
+import { checkAll } from '../connection/check-all.js';
 import { checkTls, type TlsOptions } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
@@ -103,41 +104,50 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 
 /** Checks the options of a link, and takes its URL apart. @internal */
 export function checkMqttLink(options: MqttLinkOptions): MqttTarget {
-  checkOptions<MqttLinkOptions>(
-    'mqttLink',
-    options,
-    {
-      ...LINK_RULES,
-      url: required(text),
-      protocolVersion: oneOf('5', '3.1.1'),
-      clientId: utf8,
-      username: utf8,
-      password: either(text, callable),
-      tls: either(having(), callable),
-      will: having(),
-      topicAliases: integer(0, 65_535),
-      dangerouslyAllowPlainText: flag,
-      heartbeatMs: integer(500, 32_000_000),
-    },
-    ELSEWHERE,
-  );
-  const { protocolVersion = '5', will, tls, topicAliases = 0 } = options;
-  const target = mqttTarget(options.url);
-  checkTls('mqttLink tls', tls);
-  checkWill('mqttLink will', will, protocolVersion === '5');
+  let target: MqttTarget | undefined;
+  checkAll('mqttLink', [
+    () =>
+      checkOptions<MqttLinkOptions>(
+        'mqttLink',
+        options,
+        {
+          ...LINK_RULES,
+          url: required(text),
+          protocolVersion: oneOf('5', '3.1.1'),
+          clientId: utf8,
+          username: utf8,
+          password: either(text, callable),
+          tls: either(having(), callable),
+          will: having(),
+          topicAliases: integer(0, 65_535),
+          dangerouslyAllowPlainText: flag,
+          heartbeatMs: integer(500, 32_000_000),
+        },
+        ELSEWHERE,
+      ),
+    () => (target = mqttTarget(options.url)),
+    () => checkTls('mqttLink tls', options.tls),
+    () => checkWill('mqttLink will', options.will, options.protocolVersion !== '3.1.1'),
+    () => checkTogether(options, target),
+  ]);
+  return target as MqttTarget;
+}
+
+function checkTogether(
+  { protocolVersion = '5', tls, topicAliases = 0, password, dangerouslyAllowPlainText }: MqttLinkOptions,
+  target: MqttTarget | undefined,
+): void {
   const faults: string[] = [];
-  if (tls !== undefined && !target.isSecure) faults.push(`'tls' needs a URL that begins with mqtts: or wss:`);
+  if (tls !== undefined && target?.isSecure === false) faults.push(`'tls' needs a URL that begins with mqtts: or wss:`);
   if (topicAliases > 0 && protocolVersion !== '5') faults.push(`'topicAliases' needs protocolVersion '5'`);
-  const way = {
-    areSent: (options.password ?? target.password) !== undefined,
-    isSecure: target.isSecure,
-    hosts: [target.hostname],
-    dangerouslyAllowPlainText: options.dangerouslyAllowPlainText,
-  };
-  const inTheClear = plainTextFault(way, 'url', 'mqtts: or wss:');
-  if (inTheClear !== undefined) faults.push(inTheClear);
+  if (target !== undefined) {
+    const { isSecure, hostname } = target;
+    const areSent = (password ?? target.password) !== undefined;
+    const way = { areSent, isSecure, hosts: [hostname], dangerouslyAllowPlainText };
+    const inTheClear = plainTextFault(way, 'url', 'mqtts: or wss:');
+    if (inTheClear !== undefined) faults.push(inTheClear);
+  }
   if (faults.length > 0) throw configInvalid('mqttLink', faults);
-  return target;
 }
 
 /** Checks a will, where there is one. @internal */

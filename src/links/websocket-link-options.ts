@@ -1,4 +1,5 @@
 import { askedTls } from '../connection/asked-tls.js';
+import { checkAll } from '../connection/check-all.js';
 import { checkTls, type TlsOptions } from '../connection/check-tls.js';
 import { LINK_RULES, type LinkOptions } from '../connection/define-link.js';
 import {
@@ -122,31 +123,39 @@ export function tlsOf({ tls }: LinkSettings): Promise<WebSocketTls | undefined> 
 /** Checks and types the options. @internal */
 export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLinkOptions): LinkSettings {
   const settings: LinkSettings = options;
-  checkOptions<LinkSettings>(
-    'webSocketLink',
-    settings,
-    {
-      ...LINK_RULES,
-      url: required(either(text, callable)),
-      protocols: (value) =>
-        Array.isArray(value) && value.every(isToken) && new Set(value).size === value.length
-          ? undefined
-          : 'expected an array of names, each once',
-      client: (value) =>
-        value === 'ws' || typeof value === 'function' ? undefined : `expected 'ws', or a class like WebSocket`,
-      topic: text,
-      maxBytes: integer(1),
-      maxBufferedBytes: integer(1),
-      closeTimeoutMs: numeric(0),
-      ping: callable,
-      headers: either(having(), callable),
-      tls: either(having(), callable),
-      dangerouslyAllowPlainText: flag,
-      heartbeatMs: numeric(10),
-    },
-    ELSEWHERE,
-  );
-  checkTls('webSocketLink tls', settings.tls, OWN_TLS);
+  checkAll('webSocketLink', [
+    () =>
+      checkOptions<LinkSettings>(
+        'webSocketLink',
+        settings,
+        {
+          ...LINK_RULES,
+          url: required(either(text, callable)),
+          protocols: (value) =>
+            Array.isArray(value) && value.every(isToken) && new Set(value).size === value.length
+              ? undefined
+              : 'expected an array of names, each once',
+          client: (value) =>
+            value === 'ws' || typeof value === 'function' ? undefined : `expected 'ws', or a class like WebSocket`,
+          topic: text,
+          maxBytes: integer(1),
+          maxBufferedBytes: integer(1),
+          closeTimeoutMs: numeric(0),
+          ping: callable,
+          headers: either(having(), callable),
+          tls: either(having(), callable),
+          dangerouslyAllowPlainText: flag,
+          heartbeatMs: numeric(10),
+        },
+        ELSEWHERE,
+      ),
+    () => checkTls('webSocketLink tls', settings.tls, OWN_TLS),
+    () => checkTogether(settings),
+  ]);
+  return settings;
+}
+
+function checkTogether(settings: LinkSettings): void {
   const faults: string[] = [];
   if (typeof settings.url === 'string') {
     const { headers, dangerouslyAllowPlainText } = settings;
@@ -163,7 +172,6 @@ export function checkLinkOptions(options: WebSocketLinkOptions | NodeWebSocketLi
     faults.push(`'headers' and 'tls' need client: 'ws': no browser offers them`);
   }
   if (faults.length > 0) throw configInvalid('webSocketLink', faults);
-  return settings;
 }
 
 /** What keeps a text from being the URL of a WebSocket. It may hold a token, so nothing of it is shown. */

@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.js';
+import { checkAll } from '../connection/check-all.js';
 import { checkTls } from '../connection/check-tls.js';
 import type { SinkOptions } from '../connection/define-sink.js';
 import { isLoopback } from '../connection/loopback.js';
@@ -117,39 +118,46 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 
 /** Refuses what cannot work, and an open door that nobody asked for. @internal */
 export function checkServerOptions<P>(options: WebSocketServerOptions<P>): void {
-  checkOptions<WebSocketServerOptions<P>>(
-    'webSocketServer',
-    options,
-    {
-      port: integer(0, 65_535),
-      host: text,
-      server: called('a server of node:http or node:https', 'on'),
-      tls: having('cert', 'key'),
-      path: (value) =>
-        typeof value === 'string' && value.startsWith('/') ? undefined : `expected a path that begins with /`,
-      authenticate: callable,
-      allowAnonymous: flag,
-      origins: (value) =>
-        Array.isArray(value) && value.every(isOrigin)
-          ? undefined
-          : `expected origins like 'https://app.example', or '*'`,
-      protocol: callable,
-      maxConnections: integer(1),
-      maxConnectionsPerAddress: integer(1),
-      maxBytes: integer(1),
-      maxBufferedBytes: integer(1),
-      source: having(),
-      sink: having(),
-      heartbeatMs: numeric(10),
-      handshakeTimeoutMs: numeric(1),
-      closeTimeoutMs: numeric(0, 5_000),
-      clock: clockLike,
-    },
-    ELSEWHERE,
-  );
-  checkTls('webSocketServer tls', options.tls, {});
-  checkFramesIn(options.source ?? {}, 'webSocketServer source');
-  checkFramesOut(options.sink ?? {}, 'webSocketServer sink');
+  checkAll('webSocketServer', [
+    () =>
+      checkOptions<WebSocketServerOptions<P>>(
+        'webSocketServer',
+        options,
+        {
+          port: integer(0, 65_535),
+          host: text,
+          server: called('a server of node:http or node:https', 'on'),
+          tls: having('cert', 'key'),
+          path: (value) =>
+            typeof value === 'string' && value.startsWith('/') ? undefined : `expected a path that begins with /`,
+          authenticate: callable,
+          allowAnonymous: flag,
+          origins: (value) =>
+            Array.isArray(value) && value.every(isOrigin)
+              ? undefined
+              : `expected origins like 'https://app.example', or '*'`,
+          protocol: callable,
+          maxConnections: integer(1),
+          maxConnectionsPerAddress: integer(1),
+          maxBytes: integer(1),
+          maxBufferedBytes: integer(1),
+          source: having(),
+          sink: having(),
+          heartbeatMs: numeric(10),
+          handshakeTimeoutMs: numeric(1),
+          closeTimeoutMs: numeric(0, 5_000),
+          clock: clockLike,
+        },
+        ELSEWHERE,
+      ),
+    () => checkTls('webSocketServer tls', options.tls, {}),
+    () => checkFramesIn(options.source ?? {}, 'webSocketServer source'),
+    () => checkFramesOut(options.sink ?? {}, 'webSocketServer sink'),
+    () => checkTogether(options),
+  ]);
+}
+
+function checkTogether<P>(options: WebSocketServerOptions<P>): void {
   const { port, server, host = '127.0.0.1' } = options;
   const faults: string[] = [];
   if ((port === undefined) === (server === undefined)) faults.push(`exactly one of 'port' and 'server' is needed`);

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { checkAll } from '../connection/check-all.js';
 import type { Message } from '../message/message.js';
 import {
   anything,
@@ -58,6 +59,10 @@ export interface CompiledRules {
  */
 export function compileRules(owner: string, rules: readonly AnyRule[], match: RouteMatch): CompiledRules {
   checkArgument(owner, 'rules', rules, RULES);
+  checkAll(
+    owner,
+    rules.map((rule, at) => () => checkRule(`${owner}: ${labelOf(at, rule)}`, rule)),
+  );
   const names = new Map<string, number>();
   const reachability = new Reachability();
   const conditions: (AnyCondition | undefined)[] = [];
@@ -65,7 +70,6 @@ export function compileRules(owner: string, rules: readonly AnyRule[], match: Ro
   const sequenceRules: number[] = [];
   for (const [at, rule] of rules.entries()) {
     const label = labelOf(at, rule);
-    checkRule(`${owner}: ${label}`, rule);
     const first = names.get(rule.name);
     if (first !== undefined) throw configInvalid(`${owner}: ${label}`, [`rule ${first} has the same name`]);
     names.set(rule.name, at);

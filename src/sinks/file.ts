@@ -1,3 +1,4 @@
+import { checkAll } from '../connection/check-all.js';
 import { CONFIRM_TIMEOUT_MS, defineSink, SINK_RULES, type SinkOptions } from '../connection/define-sink.js';
 import type { Sink } from '../connection/flow.js';
 import {
@@ -93,18 +94,23 @@ export type FileRecords<T> =
 export function fileSink<T>(options: FileSinkOptions & FileRecords<T>): Sink<T>;
 export function fileSink(options: FileSinkOptions): Sink<string | Uint8Array>;
 export function fileSink<T>(options: AllOptions<T>): Sink<T> {
-  checkOptions<AllOptions<T>>('fileSink', options, {
-    ...SINK_RULES,
-    path: required(text),
-    root: text,
-    lineEnd: oneOf('\n', '\r\n', ''),
-    fsync: either(oneOf('every', 'batch', 'never'), having('everyMs')),
-    onFull: oneOf('nack', 'wait'),
-    rotate: having(),
-    format: called('a record format such as ndjson()', 'encodeRecord', 'head', 'splitter'),
-    record: callable,
-  });
-  checkNested(options);
+  checkAll('fileSink', [
+    () =>
+      checkOptions<AllOptions<T>>('fileSink', options, {
+        ...SINK_RULES,
+        path: required(text),
+        root: text,
+        lineEnd: oneOf('\n', '\r\n', ''),
+        fsync: either(oneOf('every', 'batch', 'never'), having('everyMs')),
+        onFull: oneOf('nack', 'wait'),
+        rotate: having(),
+        format: called('a record format such as ndjson()', 'encodeRecord', 'head', 'splitter'),
+        record: callable,
+      }),
+    () => checkFormat(options),
+    () => checkFsync(options),
+    () => checkRotation(options),
+  ]);
   const plan = planOf(options);
   return defineSink<T>(
     {
@@ -121,30 +127,31 @@ type AllOptions<T> = FileSinkOptions & {
   readonly record?: (message: Message<T>) => string | Uint8Array;
 };
 
-function checkNested<T>(options: AllOptions<T>): void {
-  const { format, record, fsync, rotate, confirmTimeoutMs = CONFIRM_TIMEOUT_MS } = options;
-  if (format !== undefined && record !== undefined) {
+function checkFormat<T>({ format, record }: AllOptions<T>): void {
+  if (format !== undefined && record !== undefined)
     throw configInvalid('fileSink', [`'format' and 'record' both say what is written: give one of them`]);
+}
+
+function checkFsync<T>({ fsync, confirmTimeoutMs = CONFIRM_TIMEOUT_MS }: AllOptions<T>): void {
+  if (typeof fsync !== 'object') return;
+  checkOptions('fileSink fsync', fsync, { everyMs: required(numeric(0)) });
+  // Nothing would ever be confirmed in time, and all of it be written again and again.
+  if (confirmTimeoutMs > 0 && fsync.everyMs >= confirmTimeoutMs) {
+    const fault = `'fsync.everyMs' of ${fsync.everyMs} has to be less than 'confirmTimeoutMs' of ${confirmTimeoutMs}`;
+    throw configInvalid('fileSink', [`${fault}: lower it, or raise that`]);
   }
-  if (typeof fsync === 'object') {
-    checkOptions('fileSink fsync', fsync, { everyMs: required(numeric(0)) });
-    // Nothing would ever be confirmed in time, and all of it be written again and again.
-    if (confirmTimeoutMs > 0 && fsync.everyMs >= confirmTimeoutMs) {
-      const fault = `'fsync.everyMs' of ${fsync.everyMs} has to be less than 'confirmTimeoutMs' of ${confirmTimeoutMs}`;
-      throw configInvalid('fileSink', [`${fault}: lower it, or raise that`]);
-    }
-  }
-  if (rotate !== undefined) {
-    checkOptions<FileRotation>('fileSink rotate', rotate, {
-      maxBytes: integer(1),
-      everyMs: numeric(1),
-      keep: integer(0),
-    });
-    // A file that somebody believes to be rotated would grow until the disk is full.
-    if (rotate.maxBytes === undefined && rotate.everyMs === undefined) {
-      throw configInvalid('fileSink', [`'rotate' needs 'maxBytes' or 'everyMs': without one no file is put aside`]);
-    }
-  }
+}
+
+function checkRotation<T>({ rotate }: AllOptions<T>): void {
+  if (rotate === undefined) return;
+  checkOptions<FileRotation>('fileSink rotate', rotate, {
+    maxBytes: integer(1),
+    everyMs: numeric(1),
+    keep: integer(0),
+  });
+  // A file that somebody believes to be rotated would grow until the disk is full.
+  if (rotate.maxBytes === undefined && rotate.everyMs === undefined)
+    throw configInvalid('fileSink', [`'rotate' needs 'maxBytes' or 'everyMs': without one no file is put aside`]);
 }
 
 function planOf<T>(options: AllOptions<T>): WriterPlan<T> {

@@ -1,3 +1,4 @@
+import { checkAll } from '../connection/check-all.js';
 import { defineSink, SINK_RULES, type SinkOptions } from '../connection/define-sink.js';
 import type { Sink } from '../connection/flow.js';
 import type { KafkaClient } from '../links/kafka-driver.js';
@@ -134,28 +135,34 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 function check(options: KafkaSinkOptions): void {
   const topic = (value: unknown): string | undefined =>
     typeof value === 'function' || isTopicName(value) ? undefined : 'expected the name of a topic, or a function';
-  checkOptions<KafkaSinkOptions>(
-    'kafkaSink',
-    options,
-    {
-      ...SINK_RULES,
-      topic,
-      key: callable,
-      partition: callable,
-      acks: oneOf('all', 'leader'),
-      idempotent: flag,
-      transactionalId: text,
-      compression: oneOf('none', 'gzip'),
-      lingerMs: numeric(0),
-      maxBatch: integer(1, 65_535),
-      maxBatchBytes: integer(1_024),
-      maxBytes: integer(1),
-      idHeader: (value) => (value === false ? undefined : text(value)),
-    },
-    ELSEWHERE,
-  );
-  if (options.idempotent === true && options.acks === 'leader')
-    throw configInvalid('kafkaSink', [`'idempotent': needs acks 'all'`]);
-  if (options.transactionalId !== undefined && (options.acks === 'leader' || options.idempotent === false))
+  checkAll('kafkaSink', [
+    () =>
+      checkOptions<KafkaSinkOptions>(
+        'kafkaSink',
+        options,
+        {
+          ...SINK_RULES,
+          topic,
+          key: callable,
+          partition: callable,
+          acks: oneOf('all', 'leader'),
+          idempotent: flag,
+          transactionalId: text,
+          compression: oneOf('none', 'gzip'),
+          lingerMs: numeric(0),
+          maxBatch: integer(1, 65_535),
+          maxBatchBytes: integer(1_024),
+          maxBytes: integer(1),
+          idHeader: (value) => (value === false ? undefined : text(value)),
+        },
+        ELSEWHERE,
+      ),
+    () => checkTogether(options),
+  ]);
+}
+
+function checkTogether({ acks, idempotent, transactionalId }: KafkaSinkOptions): void {
+  if (idempotent === true && acks === 'leader') throw configInvalid('kafkaSink', [`'idempotent': needs acks 'all'`]);
+  if (transactionalId !== undefined && (acks === 'leader' || idempotent === false))
     throw configInvalid('kafkaSink', [`'transactionalId': needs acks 'all' and an idempotent producer`]);
 }

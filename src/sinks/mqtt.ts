@@ -1,3 +1,4 @@
+import { checkAll } from '../connection/check-all.js';
 import { defineSink, SINK_RULES, type SinkOptions } from '../connection/define-sink.js';
 import type { Sink } from '../connection/flow.js';
 import {
@@ -70,25 +71,25 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
  */
 export function mqttSink(link: MqttLink, options: MqttSinkOptions = {}): Sink<Uint8Array> {
   checkArgument('mqttSink', 'link', link, called('a link made with mqttLink', 'reading', 'writing', 'sessions'));
-  checkOptions<MqttSinkOptions>(
-    'mqttSink',
-    options,
-    {
-      ...SINK_RULES,
-      topic: either(topic, callable),
-      qos,
-      retain: either(flag, callable),
-      messageExpiryMs: numeric(1),
-      headers: oneOf('refuse', 'drop'),
-      maxBytes: integer(1),
-    },
-    ELSEWHERE,
-  );
   const isPlain = link.protocolVersion === '3.1.1';
-  const faults: string[] = [];
-  if (isPlain && options.messageExpiryMs !== undefined) faults.push(`'messageExpiryMs' needs protocolVersion '5'`);
-  if (!isPlain && options.headers !== undefined) faults.push(`'headers' is for protocolVersion '3.1.1': 5 has headers`);
-  if (faults.length > 0) throw configInvalid('mqttSink', faults);
+  checkAll('mqttSink', [
+    () =>
+      checkOptions<MqttSinkOptions>(
+        'mqttSink',
+        options,
+        {
+          ...SINK_RULES,
+          topic: either(topic, callable),
+          qos,
+          retain: either(flag, callable),
+          messageExpiryMs: numeric(1),
+          headers: oneOf('refuse', 'drop'),
+          maxBytes: integer(1),
+        },
+        ELSEWHERE,
+      ),
+    () => checkTogether(isPlain, options),
+  ]);
   const { qos: asked = 1, retain = false, headers = 'refuse', messageExpiryMs } = options;
   const settings = {
     isPlain,
@@ -108,4 +109,11 @@ export function mqttSink(link: MqttLink, options: MqttSinkOptions = {}): Sink<Ui
     },
     options,
   );
+}
+
+function checkTogether(isPlain: boolean, { messageExpiryMs, headers }: MqttSinkOptions): void {
+  const faults: string[] = [];
+  if (isPlain && messageExpiryMs !== undefined) faults.push(`'messageExpiryMs' needs protocolVersion '5'`);
+  if (!isPlain && headers !== undefined) faults.push(`'headers' is for protocolVersion '3.1.1': 5 has headers`);
+  if (faults.length > 0) throw configInvalid('mqttSink', faults);
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { checkAll } from '../connection/check-all.js';
 import { defineSource, SOURCE_RULES, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
 import { SOURCE_ELSEWHERE } from '../connection/source-options.js';
@@ -261,36 +262,43 @@ function check(options: KafkaSourceOptions): void {
     )
       ? undefined
       : 'expected an array of { topic, delayMs }';
-  checkOptions<KafkaSourceOptions>(
-    'kafkaSource',
-    options,
-    {
-      ...SOURCE_RULES,
-      topics: required(topics),
-      group: required(text),
-      from: either(oneOf('earliest', 'latest'), having('timeMs'), having('offsets')),
-      replay: flag,
-      transactional: flag,
-      tombstones: flag,
-      creditPerPartition: integer(1, 65_535),
-      maxGap: integer(1),
-      commitEvery: integer(1),
-      commitIntervalMs: numeric(1),
-      requeueDelayMs: numeric(0),
-      maxRequeueDelayMs: numeric(0),
-      retryTopics: retries,
-      deadTopic: topic,
-      idHeader: (value) => (value === false ? undefined : text(value)),
-      revokeTimeoutMs: numeric(0),
-      sessionTimeoutMs: integer(1_000, 1_800_000),
-      groupHeartbeatMs: integer(100),
-      maxWaitMs: integer(1, 10_000),
-      maxBytes: integer(1),
-      maxBytesPerPartition: integer(1_024),
-      maxBufferedBytes: integer(1_024),
-    },
-    ELSEWHERE,
-  );
+  checkAll('kafkaSource', [
+    () =>
+      checkOptions<KafkaSourceOptions>(
+        'kafkaSource',
+        options,
+        {
+          ...SOURCE_RULES,
+          topics: required(topics),
+          group: required(text),
+          from: either(oneOf('earliest', 'latest'), having('timeMs'), having('offsets')),
+          replay: flag,
+          transactional: flag,
+          tombstones: flag,
+          creditPerPartition: integer(1, 65_535),
+          maxGap: integer(1),
+          commitEvery: integer(1),
+          commitIntervalMs: numeric(1),
+          requeueDelayMs: numeric(0),
+          maxRequeueDelayMs: numeric(0),
+          retryTopics: retries,
+          deadTopic: topic,
+          idHeader: (value) => (value === false ? undefined : text(value)),
+          revokeTimeoutMs: numeric(0),
+          sessionTimeoutMs: integer(1_000, 1_800_000),
+          groupHeartbeatMs: integer(100),
+          maxWaitMs: integer(1, 10_000),
+          maxBytes: integer(1),
+          maxBytesPerPartition: integer(1_024),
+          maxBufferedBytes: integer(1_024),
+        },
+        ELSEWHERE,
+      ),
+    () => checkTogether(options),
+  ]);
+}
+
+function checkTogether(options: KafkaSourceOptions): void {
   const { sessionTimeoutMs = SESSION_MS, revokeTimeoutMs = 0, groupHeartbeatMs = 0 } = options;
   const faults: string[] = [];
   const wrong = startFault(options.from ?? 'earliest', options.topics);

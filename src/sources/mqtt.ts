@@ -1,4 +1,5 @@
 import { backoff, type Backoff, backoffLike } from '../connection/backoff.js';
+import { checkAll } from '../connection/check-all.js';
 import type { Link } from '../connection/define-link.js';
 import { defineSource, SOURCE_RULES, type SourceOptions } from '../connection/define-source.js';
 import type { Flow } from '../connection/flow.js';
@@ -169,29 +170,37 @@ export function mqttSource(link: MqttLink, options: MqttSourceOptions): Flow<Uin
 
 /** Checks the options; gives the filters as the broker gets them. */
 function checkSource(link: MqttLink, options: MqttSourceOptions): string[] {
-  checkOptions<MqttSourceOptions>(
-    'mqttSource',
-    options,
-    {
-      ...SOURCE_RULES,
-      topics: required(filtersRule),
-      qos,
-      share: level,
-      leaveOnDrain: flag,
-      name: level,
-      receiveMaximum: integer(1, 65_535),
-      sessionExpiryMs: numeric(0),
-      cleanStart: flag,
-      retained: oneOf('new', 'always', 'never'),
-      maxBytes: integer(1),
-      requeueDelayMs: either(numeric(0), backoffLike),
-      will: having(),
-    },
-    ELSEWHERE,
-  );
-  const { protocolVersion, clientId } = link;
+  checkAll('mqttSource', [
+    () =>
+      checkOptions<MqttSourceOptions>(
+        'mqttSource',
+        options,
+        {
+          ...SOURCE_RULES,
+          topics: required(filtersRule),
+          qos,
+          share: level,
+          leaveOnDrain: flag,
+          name: level,
+          receiveMaximum: integer(1, 65_535),
+          sessionExpiryMs: numeric(0),
+          cleanStart: flag,
+          retained: oneOf('new', 'always', 'never'),
+          maxBytes: integer(1),
+          requeueDelayMs: either(numeric(0), backoffLike),
+          will: having(),
+        },
+        ELSEWHERE,
+      ),
+    () => checkWill('mqttSource will', options.will, link.protocolVersion === '5'),
+    () => checkTogether(link, options),
+  ]);
+  const topics = [options.topics].flat();
+  return options.share === undefined ? topics : topics.map((filter) => `$share/${options.share}/${filter}`);
+}
+
+function checkTogether({ protocolVersion, clientId }: MqttLink, options: MqttSourceOptions): void {
   const isFive = protocolVersion === '5';
-  checkWill('mqttSource will', options.will, isFive);
   const given = (name: keyof MqttSourceOptions): boolean => options[name] !== undefined;
   const faults: string[] = [];
   for (const name of ['sessionExpiryMs', 'cleanStart', 'retained'] as const)
@@ -204,8 +213,6 @@ function checkSource(link: MqttLink, options: MqttSourceOptions): string[] {
     faults.push(`'will.delayMs' needs a link with a clientId, and qos 1: no session is kept that could come back`);
   if (given('leaveOnDrain') && !given('share')) faults.push(`'leaveOnDrain' needs 'share': there is no group to leave`);
   if (faults.length > 0) throw configInvalid('mqttSource', faults);
-  const topics = [options.topics].flat();
-  return options.share === undefined ? topics : topics.map((filter) => `$share/${options.share}/${filter}`);
 }
 
 function filtersRule(value: unknown): string | undefined {
