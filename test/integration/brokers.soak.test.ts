@@ -7,7 +7,7 @@ import { mosquitto } from '../brokers/mosquitto.js';
 import { rabbitmq } from '../brokers/rabbitmq.js';
 import { longRun, type LongRunPlan, type LongRunReport } from '../chaos/long-run.js';
 import { makeTopic } from '../helpers/kafka-admin.js';
-import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
+import { LONG_RUN_DRIVERS } from '../helpers/kafka-drivers.js';
 import { keptSession } from '../helpers/mqtt-session.js';
 
 const MIB = 1_048_576;
@@ -88,7 +88,7 @@ function brokers(): void {
       prepare: (url, channel) => keptSession(url, channel, channel),
     }),
   );
-  for (const driver of KAFKA_DRIVERS)
+  for (const driver of LONG_RUN_DRIVERS)
     brokerSuite(`Kafka for long, over ${driver}`, kafka, (broker: () => KafkaBroker) =>
       suite(broker, {
         over: driver,

@@ -8,6 +8,7 @@ import { kafkaCluster, type KafkaCluster } from '../brokers/kafka-cluster.js';
 import { pacedNumbers } from '../chaos/paced-numbers.js';
 import { collect } from '../helpers/collect.js';
 import { kafkaAdmin, makeTopic } from '../helpers/kafka-admin.js';
+import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { until } from '../helpers/until.js';
 
 /** The defaults. */
@@ -140,5 +141,5 @@ function suite(driver: KafkaDriverName, cluster: () => KafkaCluster): void {
 }
 
 brokerSuite('Kafka of three nodes', kafkaCluster, (cluster) => {
-  for (const driver of ['kafkajs', '@platformatic/kafka'] as const) suite(driver, cluster);
+  for (const driver of KAFKA_DRIVERS) suite(driver, cluster);
 });

@@ -9,7 +9,7 @@ import { recoveries } from '../chaos/recoveries.js';
 import { watchedKafka, type KafkaWatch } from '../chaos/watched-kafka.js';
 import { childProgram } from '../helpers/child-program.js';
 import { makeTopic } from '../helpers/kafka-admin.js';
-import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
+import { LONG_RUN_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
 import { KAFKA_FRAMES, stallProxy } from '../helpers/stall-proxy.js';
 import { streamed, type Stream } from '../helpers/streamed.js';
@@ -187,7 +187,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   });
 }
 
-for (const driver of KAFKA_DRIVERS)
+for (const driver of LONG_RUN_DRIVERS)
   brokerSuite(`Kafka that cannot be reached, over ${driver}`, kafka, (broker) => suite(driver, broker));
 
 /** Holds what it gets for 20 s, longer than a session, and says what that takes. */

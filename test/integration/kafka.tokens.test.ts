@@ -7,6 +7,7 @@ import { kafka } from '../brokers/kafka.js';
 import { bearerToken } from '../brokers/kafka-bearer.js';
 import { collect } from '../helpers/collect.js';
 import { makeTopic } from '../helpers/kafka-admin.js';
+import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { until } from '../helpers/until.js';
 
 const TOKEN_MS = 3_000;
@@ -17,7 +18,7 @@ brokerSuite('Kafka with tokens', kafka, (broker) => {
   });
 
   // Each client renews a login in a way of its own.
-  describe.each(['kafkajs', '@platformatic/kafka'] as const)('over %s', (driver) => {
+  describe.each(KAFKA_DRIVERS)('over %s', (driver) => {
     const linkOf = (url: string, token: () => string): KafkaLink =>
       kafkaLink({
         driver,

@@ -17,6 +17,7 @@ import { mqttLink, mqttSink, mqttSource } from 'sluice/mqtt';
 import { webSocketLink, webSocketSink, webSocketSource } from 'sluice/websocket';
 import { freePort } from '../brokers/free-port.js';
 import { collect } from '../helpers/collect.js';
+import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 import { recorder } from '../helpers/message.js';
 import { until } from '../helpers/until.js';
 
@@ -124,7 +125,7 @@ const tls = { cert: BROKEN[0] as string, key: BROKEN[1] as string };
 
 it.each<[string, () => Flow<unknown>]>([
   ['amqp', () => amqpSource(amqpLink({ url: 'amqps://127.0.0.1:1', tls }), { queue: 'a' })],
-  ...(['kafkajs', '@platformatic/kafka'] as const).map((driver): [string, () => Flow<unknown>] => [
+  ...KAFKA_DRIVERS.map((driver): [string, () => Flow<unknown>] => [
     `kafka over ${driver}`,
     () => kafkaSource(kafkaLink({ brokers: ['127.0.0.1:1'], driver, tls }), { topics: ['a'], group: 'g' }),
   ]),

@@ -2,8 +2,9 @@ import { inspect } from 'node:util';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { backoff, observe } from 'sluice';
-import { kafkaLink, type KafkaDriverName, type KafkaLink } from 'sluice/kafka';
+import { kafkaLink, type KafkaLink } from 'sluice/kafka';
 import { until } from '../helpers/until.js';
+import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
 
 const servers: Server[] = [];
 const sockets: Socket[] = [];
@@ -30,7 +31,6 @@ function used(link: KafkaLink): { readonly fatal: unknown[]; stop(): void } {
 }
 
 const reconnect = backoff({ initialMs: 5, maxMs: 10, minMs: 1 });
-const drivers: readonly KafkaDriverName[] = ['kafkajs', '@platformatic/kafka'];
 
 describe('kafkaLink', () => {
   it.each([
@@ -52,7 +52,7 @@ describe('kafkaLink', () => {
     expect(() => kafkaLink({ brokers: ['a.b:1', '10.0.0.1:9092', '[::1]:9092'] })).not.toThrow();
   });
 
-  it.each(drivers)('connects on use, tries again, and never shows the password, over %s', async (driver) => {
+  it.each(KAFKA_DRIVERS)('connects on use, tries again, and never shows the password, over %s', async (driver) => {
     let tries = 0;
     const broker = await server((socket) => {
       tries += 1;
@@ -72,7 +72,7 @@ describe('kafkaLink', () => {
     expect(inspect([events, link], { depth: 20 })).not.toContain('hidden');
   });
 
-  it.each(drivers)('gives up a try that gets no answer, over %s (F5)', async (driver) => {
+  it.each(KAFKA_DRIVERS)('gives up a try that gets no answer, over %s (F5)', async (driver) => {
     const broker = await server((socket) => void socket.resume());
     const events: unknown[] = [];
     const stop = observe((event) => void events.push(event));
