@@ -82,22 +82,17 @@ export function checkTopology(topology: AmqpTopology): void {
   const { exchanges = [], queues = [], bindings = [] } = topology;
   checkAll('amqpLink topology', [
     () => checkOptions<AmqpTopology>('amqpLink topology', topology, { exchanges: list, queues: list, bindings: list }),
-    () =>
-      checkAll(
-        'amqpLink topology',
-        exchanges.map((exchange, at) => () => checkExchange(exchange, at)),
-      ),
-    () =>
-      checkAll(
-        'amqpLink topology',
-        queues.map((queue, at) => () => checkQueue(queue, at)),
-      ),
-    () =>
-      checkAll(
-        'amqpLink topology',
-        bindings.map((binding, at) => () => checkBinding(binding, at)),
-      ),
+    () => checkEach(exchanges, checkExchange),
+    () => checkEach(queues, checkQueue),
+    () => checkEach(bindings, checkBinding),
   ]);
+}
+
+function checkEach<T>(all: readonly T[], check: (one: T, at: number) => void): void {
+  const checks = Array.from(all.entries(), ([at, one]) => (): void => {
+    check(one, at);
+  });
+  checkAll('amqpLink topology', checks);
 }
 
 function checkExchange(exchange: AmqpExchange, at: number): void {

@@ -97,15 +97,10 @@ export function checkBrokerOptions(options: MemoryBrokerOptions): void {
         clock: clockLike,
       }),
     () => {
-      const topics = Object.entries(options.topics ?? {});
-      checkAll(
-        'memoryBroker',
-        topics.map(
-          ([name, own]) =>
-            () =>
-              checkTopic(name, own),
-        ),
-      );
+      const checks = Object.entries(options.topics ?? {}).map(([name, own]) => (): void => {
+        checkTopic(name, own);
+      });
+      checkAll('memoryBroker', checks);
     },
   ]);
 }

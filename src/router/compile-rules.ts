@@ -59,10 +59,11 @@ export interface CompiledRules {
  */
 export function compileRules(owner: string, rules: readonly AnyRule[], match: RouteMatch): CompiledRules {
   checkArgument(owner, 'rules', rules, RULES);
-  checkAll(
-    owner,
-    rules.map((rule, at) => () => checkRule(`${owner}: ${labelOf(at, rule)}`, rule)),
-  );
+  // By their entries, of which holes are some.
+  const checks = Array.from(rules.entries(), ([at, rule]) => (): void => {
+    checkRule(`${owner}: ${labelOf(at, rule)}`, rule);
+  });
+  checkAll(owner, checks);
   const names = new Map<string, number>();
   const reachability = new Reachability();
   const conditions: (AnyCondition | undefined)[] = [];
