@@ -8,7 +8,7 @@ import { chaos, type ChaosReport, type Fault } from '../chaos/chaos.js';
 import { kafkaGroup, type KafkaGroup } from '../chaos/kafka-group.js';
 import { watchedKafka, type KafkaWatch } from '../chaos/watched-kafka.js';
 import { lagOf, makeTopic } from '../helpers/kafka-admin.js';
-import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
+import { LONG_RUN_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
 
 /** The defaults: what a user gets. */
@@ -115,7 +115,7 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   );
 }
 
-for (const driver of KAFKA_DRIVERS)
+for (const driver of LONG_RUN_DRIVERS)
   brokerSuite(`Kafka that breaks, over ${driver}`, kafka, (broker) => suite(driver, broker));
 
 function told({ seconds, drainMs, lanes: [one] }: ChaosReport, { moved, slowestMs }: KafkaGroup): string {

@@ -7,7 +7,7 @@ import { brokerSuite } from '../brokers/broker-suite.js';
 import { kafka, type KafkaBroker } from '../brokers/kafka.js';
 import { childProgram } from '../helpers/child-program.js';
 import { kafkaAdmin, lagOf, makeTopic } from '../helpers/kafka-admin.js';
-import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
+import { LONG_RUN_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
 import { until } from '../helpers/until.js';
 
@@ -198,5 +198,5 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   });
 }
 
-for (const driver of KAFKA_DRIVERS)
+for (const driver of LONG_RUN_DRIVERS)
   brokerSuite(`A process that reads and writes Kafka, over ${driver}`, kafka, (broker) => suite(driver, broker));

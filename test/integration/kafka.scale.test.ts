@@ -7,7 +7,7 @@ import { kafka, type KafkaBroker } from '../brokers/kafka.js';
 import { childProgram, type Child } from '../helpers/child-program.js';
 import { temporaryFolder, type Folder } from '../helpers/folder.js';
 import { lagOf, makeTopic } from '../helpers/kafka-admin.js';
-import { KAFKA_DRIVERS } from '../helpers/kafka-drivers.js';
+import { LONG_RUN_DRIVERS } from '../helpers/kafka-drivers.js';
 import { lasts } from '../helpers/lasts.js';
 import { until } from '../helpers/until.js';
 
@@ -193,5 +193,5 @@ function suite(driver: KafkaDriverName, broker: () => KafkaBroker): void {
   });
 }
 
-for (const driver of KAFKA_DRIVERS)
+for (const driver of LONG_RUN_DRIVERS)
   brokerSuite(`A group of processes that read Kafka, over ${driver}`, kafka, (broker) => suite(driver, broker));
