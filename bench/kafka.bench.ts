@@ -129,7 +129,7 @@ async function sendEach(client: Producer, to: string, value: Buffer, count: numb
 for (const size of SIZES) {
   const payload = Buffer.alloc(size, 'x');
   const count = sized(size > 1_024 ? 20_000 : 80_000);
-  const fewer = count / 16;
+  const fewer = Math.ceil(count / 16);
   const client = await producer();
   const fed = feed<Uint8Array>(WINDOW * 2);
   const options = { maxUnconfirmed: WINDOW, maxBatch: WINDOW };
