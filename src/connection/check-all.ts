@@ -21,17 +21,18 @@ interface Fault {
 export function checkAll(owner: string, checks: readonly (() => void)[]): void {
   const found: SluiceError[] = [];
   const faults: Fault[] = [];
+  const refused = new Set<string>();
   for (const check of checks) {
     try {
       check();
     } catch (error) {
       if (isSluiceError(error, 'CONFIG_INVALID')) {
-        const refused = new Set(faults.map(({ option }) => option));
         const more = faultsIn(error, owner).filter(({ option }) => option === undefined || !refused.has(option));
         if (more.length > 0) found.push(error);
         faults.push(...more);
+        for (const { option } of more) if (option !== undefined) refused.add(option);
         // Where there are no options at all nothing more can be said of them.
-        if (more.some(({ option }) => option === owner)) break;
+        if (refused.has(owner)) break;
       } else if (found.length === 0) throw error;
     }
   }
