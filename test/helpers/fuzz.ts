@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { ERROR_CODES, isSluiceError, type ErrorCode } from 'sluice';
+import { anyCharacter } from './any-character.js';
 import { runs } from './runs.js';
 
 /** So many inputs of each group; SEED tries others. */
@@ -136,7 +137,7 @@ export const anyValue: fc.Arbitrary<unknown> = fc.anything({
   withSet: true,
   withSparseArray: true,
   withTypedArray: true,
-  withUnicodeString: true,
+  stringUnit: anyCharacter,
 } as never);
 
 /** A value, or undefined for a SluiceError with one of these codes; and in time. What else is thrown is a fault. */
