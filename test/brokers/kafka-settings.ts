@@ -13,6 +13,9 @@ export const OF_A_TEST: KafkaSettings = {
   'transaction.state.log.num.partitions': 1,
   'share.coordinator.state.topic.num.partitions': 1,
   'group.initial.rebalance.delay.ms': 0,
+  // After a kill each index is read from end to end, and has this size, 10 MiB otherwise, until its segment is full. That it is
+  // when an index is: here after some 20 MiB of messages.
+  'log.index.size.max.bytes': 65_536,
   // What a test writes may say that it is of 1970, and half a minute after its start a broker throws away what is too old.
   'log.retention.ms': -1,
   // A member that was killed is to be missed soon.

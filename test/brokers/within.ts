@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
- * Tries until it resolves; rejects with the last reason after a time, or as soon as `hopeless` has one. Unlike
+ * Tries until it resolves, less and less often; rejects with the last reason after a time, or as soon as `hopeless` has one. Unlike
  * `vi.waitFor` it works outside of a test.
  */
 export async function within<T>(
@@ -10,7 +10,7 @@ export async function within<T>(
   hopeless: () => string | undefined = () => undefined,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
-  for (;;) {
+  for (let pauseMs = 20; ; pauseMs = Math.min(1.5 * pauseMs, 150)) {
     try {
       return await attempt();
     } catch (error) {
@@ -18,6 +18,6 @@ export async function within<T>(
       if (reason !== undefined) throw new Error(reason, { cause: error });
       if (Date.now() > deadline) throw error;
     }
-    await pause(25);
+    await pause(pauseMs);
   }
 }
