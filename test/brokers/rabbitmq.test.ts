@@ -24,7 +24,7 @@ brokerSuite('RabbitMQ', rabbitmq, (broker) => {
     if (!broker().isOwn) context.skip(`${broker().how} is not to be killed`);
     await publish(broker().url, 'one');
     // It confirms messages that are on disk, and declares queues before they are.
-    await broker().control?.('eval', 'mnesia:sync_log().');
+    await broker().evaluate?.('mnesia:sync_log()');
     await broker().kill();
     await expect(connect(broker().url)).rejects.toThrow('ECONNREFUSED');
     await broker().start();

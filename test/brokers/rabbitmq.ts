@@ -12,7 +12,8 @@ import { freePort } from './free-port.js';
 import { makeCertificate, type Certificate } from '../helpers/certificate.js';
 import { overAmqp } from '../helpers/over-amqp.js';
 import { ownBroker } from './own-broker.js';
-import { rabbitmqWithoutPlugins } from './rabbitmq-without-plugins.js';
+import { rabbitmqEvaluate, type Evaluate } from './rabbitmq-evaluate.js';
+import { rabbitmqQuickStart } from './rabbitmq-quick-start.js';
 
 // Erlang's port mapper, in the foreground and before the server looks for one: it would leave a daemon behind.
 const START = 'epmd -port "$ERL_EPMD_PORT" & until epmd -names >/dev/null; do sleep 0.02; done; exec "$@"';
@@ -28,6 +29,8 @@ const ready = (port: number): Promise<void> => overAmqp(urlOf(port), async () =>
 export interface Rabbitmq extends Broker {
   /** Runs `rabbitmqctl` and gives what it prints; takes a second or two. Left out where the broker is not of this test. */
   readonly control?: (...words: readonly string[]) => Promise<string>;
+  /** Much sooner done. There when `control` is. */
+  readonly evaluate?: Evaluate;
   /** The same broker over TLS, with a certificate for `localhost`. Only where the test started one of its own and can make certificates. */
   readonly secured?: { readonly url: string; readonly ca: string };
 }
@@ -50,7 +53,10 @@ const inDocker = composed<Rabbitmq>('rabbitmq', async (port) => ({
   url: urlOf(port),
   ready: () => ready(port),
   parts: { environment: WITHOUT_SPINNING },
-  opened: (broker) => ({ ...broker, control: (...words) => broker.exec('rabbitmqctl', '--quiet', ...words) }),
+  opened(broker) {
+    const control = (...words: readonly string[]): Promise<string> => broker.exec('rabbitmqctl', '--quiet', ...words);
+    return { ...broker, control, evaluate: (expression) => control('eval', `${expression}.`) };
+  },
 }));
 
 async function installed(): Promise<Found<Rabbitmq> | string> {
@@ -81,7 +87,6 @@ async function start(server: string): Promise<Rabbitmq> {
       ...(typeof certificate === 'string' ? [] : await overTls(tlsPort, folder, certificate)),
     ].join(', ')}]}].\n`,
   );
-  const applications = await rabbitmqWithoutPlugins(server, folder);
   const env = {
     HOME: folder, // where Erlang keeps its cookie
     ERL_EPMD_PORT: String(epmdPort),
@@ -94,8 +99,8 @@ async function start(server: string): Promise<Rabbitmq> {
     RABBITMQ_PID_FILE: join(folder, 'pid'),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
     RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.config'),
-    ...(applications === undefined ? {} : { RABBITMQ_PLUGINS_DIR: applications }),
     RABBITMQ_CONF_ENV_FILE: '/dev/null',
+    ...(await rabbitmqQuickStart(server, folder)),
     ...WITHOUT_SPINNING,
     // The script becomes the server, instead of waiting for it and translating signals.
     RUNNING_UNDER_SYSTEMD: 'true',
@@ -112,8 +117,9 @@ async function start(server: string): Promise<Rabbitmq> {
   const tool = join(dirname(server), 'rabbitmqctl');
   const control = async (...words: readonly string[]): Promise<string> =>
     (await run(tool, ['--quiet', ...words], { env: { ...process.env, ...env } })).stdout;
-  if (typeof certificate === 'string') return { ...broker, control };
-  return { ...broker, control, secured: { url: `amqps://guest:guest@127.0.0.1:${tlsPort}`, ca: certificate.cert } };
+  const orders = { control, evaluate: rabbitmqEvaluate(env, control) };
+  if (typeof certificate === 'string') return { ...broker, ...orders };
+  return { ...broker, ...orders, secured: { url: `amqps://guest:guest@127.0.0.1:${tlsPort}`, ca: certificate.cert } };
 }
 
 /** The settings of a listener with TLS. */

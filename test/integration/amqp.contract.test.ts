@@ -57,10 +57,14 @@ let channels = 0;
 const asked = <T>({ url }: Broker, work: (channel: Channel) => Promise<T>): Promise<T> =>
   overAmqp(url, async (connection) => work(await connection.createChannel()));
 
-async function order({ control }: Rabbitmq, queue: string, verb: 'suspend' | 'resume'): Promise<void> {
-  const lookup = `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>))`;
-  await control?.('eval', `${lookup}, sys:${verb}(amqqueue:get_pid(Q)).`);
-}
+/** Evaluates something about a queue, which is `Q` in it. */
+const aboutQueue = async ({ evaluate }: Rabbitmq, queue: string, expression: string): Promise<string> =>
+  (await evaluate?.(
+    `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)), ${expression}`,
+  )) ?? '';
+
+const order = (broker: Rabbitmq, queue: string, verb: 'suspend' | 'resume'): Promise<string> =>
+  aboutQueue(broker, queue, `sys:${verb}(amqqueue:get_pid(Q))`);
 
 /** The same source in a process of its own. */
 const clientSetup = (url: string): string => `
@@ -82,7 +86,7 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
   };
   /** The password that was good until now is not any more. */
   const setPassword = async (next: string): Promise<void> => {
-    await broker.control?.('change_password', 'guest', next);
+    await broker.evaluate?.(`rabbit_auth_backend_internal:change_password(<<"guest">>, <<"${next}">>, <<"test">>)`);
     password = next;
   };
   const free = async (): Promise<void> => {
@@ -132,7 +136,7 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
       // one, or with an empty quorum queue, confirmed or not. That takes a second, or minutes: one restart in order, and it is.
       async written() {
         if (type === 'quorum') await restart();
-        else await broker.control?.('eval', 'mnesia:sync_log().');
+        else await broker.evaluate?.('mnesia:sync_log()');
       },
     },
     unbound() {
@@ -175,25 +179,21 @@ async function open(broker: Rabbitmq, type: NonNullable<AmqpQueue['type']>): Pro
       open: () => proxy.open,
       consumers: (queue) => asked(broker, async (channel) => (await channel.checkQueue(queue)).consumerCount),
       async unsettled(queue) {
-        const list = (await broker.control?.('list_queues', 'name', 'messages_unacknowledged')) ?? '';
-        return Number(
-          list
-            .split('\n')
-            .find((line) => line.startsWith(`${queue}\t`))
-            ?.split('\t')[1],
-        );
+        const counted =
+          'proplists:get_value(messages_unacknowledged, rabbit_amqqueue:info(Q, [messages_unacknowledged]))';
+        return Number(await aboutQueue(broker, queue, counted));
       },
       depth: (queue) => asked(broker, async (channel) => (await channel.checkQueue(queue)).messageCount),
     },
     async explain() {
-      const { control, log } = broker;
+      const { control, evaluate, log } = broker;
       // An order to a broker that does not answer ends by itself, after a minute.
-      const say = async (...words: string[]): Promise<string> =>
-        control?.(...words).catch((error: unknown) => String(error)) ?? '';
+      const said = async (answer?: Promise<string>): Promise<string> =>
+        answer?.catch((error: unknown) => String(error)) ?? '';
       return [
         `passed on ${proxy.passed.up} bytes up and ${proxy.passed.down} down, ${proxy.open} connections of ${proxy.accepted} open`,
-        await say('eval', 'rabbit_alarm:get_alarms().'),
-        await say('list_queues', 'name', 'state', 'messages_ready', 'messages_unacknowledged', 'consumers'),
+        await said(evaluate?.('rabbit_alarm:get_alarms()')),
+        await said(control?.('list_queues', 'name', 'state', 'messages_ready', 'messages_unacknowledged', 'consumers')),
         (await log?.()) ?? '',
       ].join('\n');
     },
