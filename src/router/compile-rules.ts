@@ -60,33 +60,29 @@ export interface CompiledRules {
 export function compileRules(owner: string, rules: readonly AnyRule[], match: RouteMatch): CompiledRules {
   checkArgument(owner, 'rules', rules, RULES);
   // By their entries, of which holes are some.
-  const checks = Array.from(rules.entries(), ([at, rule]) => (): void => {
-    checkRule(`${owner}: ${labelOf(at, rule)}`, rule);
+  const entries = [...rules.entries()];
+  // Backwards, so that of several rules with one name the first has it.
+  const owners = new Map(entries.map(([at, rule]) => [nameOf(rule), at] as const).reverse());
+  const reachability = new Reachability();
+  const checks = entries.map(([at, rule]) => (): void => {
+    const label = `${owner}: ${labelOf(at, rule)}`;
+    checkRule(label, rule);
+    const faults: string[] = [];
+    const namesake = owners.get(rule.name);
+    if (namesake !== at) faults.push(`rule ${namesake} has the same name`);
+    const taker = match === 'first' && !isSequence(rule.when) ? reachability.add(rule.when, at) : NONE;
+    if (taker !== NONE) faults.push(`it is never reached, ${labelOf(taker, rules[taker])} takes all it matches`);
+    if (faults.length > 0) throw configInvalid(label, faults);
   });
   checkAll(owner, checks);
-  const names = new Map<string, number>();
-  const reachability = new Reachability();
   const conditions: (AnyCondition | undefined)[] = [];
   const sequences: SequenceMatcher<never>[] = [];
   const sequenceRules: number[] = [];
-  for (const [at, rule] of rules.entries()) {
-    const label = labelOf(at, rule);
-    const first = names.get(rule.name);
-    if (first !== undefined) throw configInvalid(`${owner}: ${label}`, [`rule ${first} has the same name`]);
-    names.set(rule.name, at);
-    const when: AnyWhen = rule.when;
-    if (typeof when === 'object' && when.kind === 'sequence') {
-      conditions.push(undefined);
-      sequences.push(when);
-      sequenceRules.push(at);
-      continue;
-    }
-    conditions.push(when);
-    const taker = match === 'first' ? reachability.add(when, at) : NONE;
-    if (taker !== NONE) {
-      const earlier = labelOf(taker, rules[taker]);
-      throw configInvalid(`${owner}: ${label}`, [`it is never reached, ${earlier} takes all it matches`]);
-    }
+  for (const [at, { when }] of entries) {
+    conditions.push(isSequence(when) ? undefined : when);
+    if (!isSequence(when)) continue;
+    sequences.push(when);
+    sequenceRules.push(at);
   }
   const index = new RuleIndex(conditions);
   if (sequences.length === 0) return { start: () => new IndexMatcher(index) };
@@ -94,8 +90,17 @@ export function compileRules(owner: string, rules: readonly AnyRule[], match: Ro
   return { start: (clock) => new SequenceMatching(index, new SequenceState(steps, clock)) };
 }
 
+function isSequence(when: AnyWhen): when is SequenceMatcher<never> {
+  return typeof when === 'object' && when.kind === 'sequence';
+}
+
+/** Also of what is no rule. */
+function nameOf(rule: AnyRule | undefined): unknown {
+  return (rule as { name?: unknown } | null | undefined)?.name;
+}
+
 function labelOf(at: number, rule: AnyRule | undefined): string {
-  const name = (rule as { name?: unknown } | undefined)?.name;
+  const name = nameOf(rule);
   return typeof name === 'string' && name !== '' ? `rule ${at} '${name.slice(0, 64)}'` : `rule ${at}`;
 }
 

@@ -93,6 +93,30 @@ describe('compileRules', () => {
     expect(refusal(rules)).toContain(text);
   });
 
+  it('tells all that is wrong with all rules at once: also names used twice, and what is never reached (B32)', () => {
+    const rules = [
+      { name: 'a', when: topic('a'), to, budget: 0 },
+      { name: 'a', when: topic('b'), to },
+      { name: 'a', when: topic('b'), to },
+      { name: 'd', when: topic('b'), to },
+      { name: 'e', when: topic(''), to },
+      // Not said to be behind rule 0 or 4: what is refused takes nothing.
+      { name: 'f', when: topic('a'), to },
+    ];
+    const faults = [
+      /rule 0 'a': 'budget'/,
+      /rule 1 'a': rule 0 has the same name/,
+      /rule 2 'a': rule 0 has the same name/,
+      /rule 2 'a': it is never reached, rule 1 'a' takes/,
+      /rule 3 'd': it is never reached, rule 1 'a' takes/,
+      /rule 4 'e': .*must not be empty/,
+    ];
+    const text = refusal(rules);
+    for (const fault of faults) expect(text).toMatch(fault);
+    expect(text).not.toContain(`rule 5`);
+    expect(refusal(rules.slice(1, 3), 'all')).toContain(`rule 1 'a': rule 0 has the same name`);
+  });
+
   it('takes what is at the edge of it', () => {
     const edges = [
       { kind: 'topic', pattern: 'a/+' } as const,
