@@ -64,7 +64,8 @@ export class LineSplitter<T> extends ChunkSplitter<T> {
     const nextOffset = this.base + this.at;
     this.line += 1;
     this.offset = nextOffset;
-    const cut = to > from && source[to - 1] === CR ? 1 : 0;
+    // Of a line that is too large its last byte is not there.
+    const cut = length === to - from && source[to - 1] === CR ? 1 : 0;
     const end = to - cut;
     if (length - cut > format.maxBytes) {
       const error = tooLarge(format.mapper.name, `a line of ${length - cut} bytes`, format.maxBytes);

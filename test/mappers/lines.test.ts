@@ -134,6 +134,14 @@ describe('a splitter of lines', () => {
     }
   });
 
+  it('B10: says how large a line is that came in pieces', () => {
+    const splitter = lines(text(), { maxBytes: 3 }).splitter();
+    const records = cut(utf8('abc\rxyz\n'), [3]).flatMap((chunk) => Array.from(splitter.push(chunk)));
+    expect(records.map(({ error }) => error?.message)).toStrictEqual([
+      expect.stringContaining('a line of 7 bytes is above maxBytes 3.'),
+    ]);
+  });
+
   it('B15: keeps no more than maxBytes of a line that never ends', () => {
     const splitter = lines(text(), { maxBytes: 1000 }).splitter();
     const chunk = new Uint8Array(65_536).fill(0x61);
@@ -168,6 +176,9 @@ describe('lines', () => {
     expect(textOf(mapper.all.encode(['one', '', 'two']))).toBe('one\n\ntwo\n');
     expect(mapper.all.decode(utf8(''))).toStrictEqual([]);
     expect(mapper).toMatchObject({ name: 'lines of text', needsHead: false, head: new Uint8Array(0) });
+    expect(mapper.contentType).toBe('text/plain; charset=utf-8');
+    for (const value of ['\u2EFF', '\uF03F', '\uFEC0']) expect(mapper.decode(mapper.encode(value))).toBe(value);
+    expect(codeOf(() => lines({} as never))).toBe('CONFIG_INVALID');
   });
 
   it('B01: refuses a payload with no record, or with two, where one is expected', () => {
@@ -182,8 +193,8 @@ describe('lines', () => {
     for (const value of ['a\nb', 'a\r', '\uFEFFa'])
       expect(codeOf(() => lines().encodeRecord(value))).toBe('ENCODE_FAILED');
     const compact = lines(text(), { skipBlank: true });
-    expect(codeOf(() => compact.encode(' \t'))).toBe('ENCODE_FAILED');
-    expect(compact.all.decode(utf8('a\n \r\n\nb'))).toStrictEqual(['a', 'b']);
+    expect(codeOf(() => compact.encode('\r \t'))).toBe('ENCODE_FAILED');
+    expect(compact.all.decode(utf8('a\n \r\n\n\t\n\r\r\n x\n\ty\nb'))).toStrictEqual(['a', ' x', '\ty', 'b']);
     const throwing: Mapper<string> = {
       ...text(),
       encode() {
