@@ -104,7 +104,7 @@ function changedNull(value: unknown, written: unknown): PropertyKey[] | undefine
   // An object that says itself what to write is taken at its word.
   if (typeof record['toJSON'] === 'function') return undefined;
   for (const [key, own] of Object.entries(written)) {
-    const path = Object.hasOwn(record, key) ? changedNull(record[key], own) : undefined;
+    const path = changedNull(record[key], own);
     if (path !== undefined) return [...path, key];
   }
   return undefined;

@@ -96,8 +96,12 @@ describe('jsonWithSchema', () => {
       type: 'object',
       properties: { own: { type: 'object', properties: { x: { type: 'number' } } }, free: {} },
     };
+    const inherits = Object.create({ a: [null] }) as object;
+    expect(codeOf(() => jsonWithSchema(type({ type: 'number' })).encode(inherits))).toBe('ENCODE_FAILED');
     const value = { own: { x: null, toJSON: () => ({ x: 1 }) }, free: { b: null }, unnamed: null };
     expect(textOf(jsonWithSchema(some).encode(value))).toBe('{"own":{"x":1},"free":{"b":null}}');
+    const filled = { type: 'object', properties: { a: { type: 'object', default: { x: 1 } } } };
+    expect(textOf(jsonWithSchema(filled).encode({ a: undefined, unnamed: null }))).toBe('{"a":{"x":1}}');
   });
 
   it('B10: refuses a payload above maxBytes', () => {
