@@ -51,7 +51,7 @@ function isDigit(code: number): boolean {
 function readBoolean(cell: string): boolean {
   if (cell === 'true') return true;
   if (cell === 'false') return false;
-  const lower = cell.length > 5 ? '' : cell.toLowerCase();
+  const lower = cell.toLowerCase();
   if (lower === 'true') return true;
   if (lower === 'false') return false;
   throw new SluiceError('SCHEMA_INVALID', 'expected true or false');

@@ -89,8 +89,8 @@ export class CsvScan {
     return PLAIN;
   }
 
-  /** The first fault of a whole record, given without its line end. */
-  fault(record: Uint8Array): CsvFault | undefined {
+  /** The first fault of a whole record that is bad or ends inside quotes, given without its line end. */
+  fault(record: Uint8Array): CsvFault {
     let column = 1;
     let line = 1;
     let state = START;
@@ -108,10 +108,10 @@ export class CsvScan {
       if (kind === RETURN) return { what: 'a CR without LF outside quotes', ...here };
       if (state === CLOSED && kind === OTHER)
         return { what: 'text after a closing quote: quotes inside a field have to be doubled', ...here };
-      if (state === START && kind === QUOTE) opened = here;
+      if (state === START) opened = here;
       if (kind === DELIMITER) column += 1;
-      state = kind === OTHER ? PLAIN : this.after(kind, state);
+      state = this.after(kind, state);
     }
-    return state === QUOTED ? { what: 'a quote that is never closed', ...opened } : undefined;
+    return { what: 'a quote that is never closed', ...opened };
   }
 }

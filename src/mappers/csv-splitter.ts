@@ -55,7 +55,10 @@ export class CsvSplitter extends ChunkSplitter<CsvObject> {
     for (;;) {
       if (this.taken < this.rows.length) return this.takeRow();
       if (this.at >= this.chunk.length) return undefined;
-      if (this.pending.length === 0 && !this.skipping && this.block()) continue;
+      if (this.pending.length === 0) {
+        if (this.block()) continue;
+        this.scan.reset();
+      }
       const record = this.single();
       if (record !== undefined) return record;
     }
@@ -75,7 +78,6 @@ export class CsvSplitter extends ChunkSplitter<CsvObject> {
 
   /** Parses the whole records at hand, as many as a block holds. False when the first one needs a look of its own. */
   private block(): boolean {
-    this.scan.reset();
     if (this.plan === undefined) return false;
     if (this.singly > 0) {
       this.singly -= 1;
@@ -89,7 +91,6 @@ export class CsvSplitter extends ChunkSplitter<CsvObject> {
     // Not UTF-8 somewhere: one by one, so that the fault stays with its record.
     if (rows?.length !== count) {
       this.singly = count - 1;
-      this.scan.reset();
       return false;
     }
     this.rows = rows;
@@ -108,7 +109,7 @@ export class CsvSplitter extends ChunkSplitter<CsvObject> {
     while (count < BLOCK_RECORDS && at - from < BLOCK_BYTES) {
       scan.reset();
       const end = scan.find(chunk, at, Math.min(chunk.length, at + maxBytes + 2));
-      const cut = end > at && chunk[end - 1] === CR ? 1 : 0;
+      const cut = chunk[end - 1] === CR ? 1 : 0;
       const size = end - cut - at;
       if (size <= 0 || size > maxBytes || scan.isBad || (count > 0 && cut !== this.cut)) break;
       this.cut = cut;
@@ -117,7 +118,6 @@ export class CsvSplitter extends ChunkSplitter<CsvObject> {
       count += 1;
       at = end + 1;
     }
-    if (count === 0) scan.reset();
     return count;
   }
 
@@ -162,7 +162,6 @@ export class CsvSplitter extends ChunkSplitter<CsvObject> {
     this.skipping = false;
     this.line = line + scan.innerLines + 1;
     this.offset = this.base + this.at;
-    scan.reset();
     if (size > rules.maxBytes) {
       const quote = isQuoted ? ', in quotes that are perhaps never closed,' : '';
       const error = tooLarge('csv', `a record of ${size} bytes${quote}`, rules.maxBytes);
@@ -206,10 +205,9 @@ export class CsvSplitter extends ChunkSplitter<CsvObject> {
   }
 
   private malformed(content: Uint8Array, line: number, offset: number): SplitRecord<CsvObject> {
-    const fault = this.scan.fault(content) ?? { what: 'not CSV', column: 1, line: 1, byte: 0 };
-    const { what, column, byte } = fault;
+    const { what, column, byte, line: faultLine } = this.scan.fault(content);
     const error = new SluiceError('DECODE_FAILED', `column ${column}: ${what}.`, { details: { column, byte } });
-    return this.failed(error, line, content, content.length, offset, line + fault.line - 1);
+    return this.failed(error, line, content, content.length, offset, line + faultLine - 1);
   }
 
   private failed(

@@ -17,8 +17,8 @@ export function isExact(token: string): boolean {
   if (written === token) return true;
   const { digits, exponent } = significant(token);
   if (digits === '') return true;
-  const shortest = significant(written);
-  if (shortest.digits === digits && shortest.exponent === exponent) return true;
+  // The double is at most half or twice the number, so with the same digits it is the number.
+  if (significant(written).digits === digits) return true;
   // Finite, so a whole number has at most 309 digits.
   if (exponent >= 0) return BigInt(digits + '0'.repeat(exponent)) === BigInt(Math.abs(value));
   return digits.length <= 17 && Math.abs(value) >= SMALLEST_NORMAL;
@@ -30,7 +30,7 @@ function significant(token: string): { readonly digits: string; readonly exponen
   const [whole = '', fraction = ''] = mantissa.split('.');
   const all = (whole + fraction).replace(/^0+/, '');
   let end = all.length;
-  // Not by a pattern: `0+$` takes quadratic time on long runs of zeros inside.
-  while (end > 0 && all.charCodeAt(end - 1) === 0x30) end -= 1;
+  // Not by a pattern: `0+$` takes quadratic time on long runs of zeros inside. It ends where the first digit is no zero.
+  while (all.charCodeAt(end - 1) === 0x30) end -= 1;
   return { digits: all.slice(0, end), exponent: Number(power) - fraction.length + all.length - end };
 }

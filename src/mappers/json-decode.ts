@@ -28,8 +28,7 @@ export function decodeJson(bytes: Uint8Array, rules: JsonRules): unknown {
 }
 
 function scanned(text: string, bytes: Uint8Array, rules: JsonRules): unknown {
-  const inexact = scan(text, bytes, rules);
-  return inexact.length === 0 ? JSON.parse(text) : parseKeeping(text, inexact, rules.numbers === 'bigint');
+  return parseKeeping(text, scan(text, bytes, rules), rules.numbers === 'bigint');
 }
 
 function scan(text: string, bytes: Uint8Array, rules: JsonRules): InexactNumber[] {

@@ -186,7 +186,7 @@ class Scan {
     const asBigint = /^-?\d+$/.test(token) && token.length <= MAX_BIGINT_DIGITS;
     if (numbers === 'error' || (numbers === 'bigint' && !asBigint)) {
       this.at = from;
-      const way = numbers === 'error' && asBigint ? `'bigint' or 'string'` : `'string'`;
+      const way = asBigint ? `'bigint' or 'string'` : `'string'`;
       this.broken('LIMIT_NUMBER', `the number at ${this.pointer()} would be rounded: set numbers to ${way} to keep it`);
     }
     this.inexact.push({ from, to: this.at, path: this.path() });

@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors.js';
 import type { StandardSchemaV1 } from './standard-schema.js';
-import { ask, checkSchema, isPromise, output } from './validate.js';
+import { ask, checkSchema, output } from './validate.js';
 
 /**
  * Like `validate` for schemas that answer later, for example because they ask a database: the function gives a promise,
@@ -19,7 +19,6 @@ export function validateAsync<Output>(
   checkSchema('validateAsync', schema);
   return async (payload) => {
     const answer = ask(schema, payload);
-    if (!isPromise(answer)) return output(answer);
     try {
       return output(await answer);
     } catch (cause) {

@@ -61,8 +61,8 @@ export function ask<Output>(
   throw new SluiceError('SCHEMA_INVALID', `the schema answered with ${typeof answer}, and neither value nor issues.`);
 }
 
-/** True for a promise of any library or realm. @internal */
-export function isPromise<Output>(
+/** True for a promise of any library or realm. */
+function isPromise<Output>(
   answer: SchemaResult<Output> | Promise<SchemaResult<Output>>,
 ): answer is Promise<SchemaResult<Output>> {
   return 'then' in answer;
