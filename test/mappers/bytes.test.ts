@@ -26,5 +26,6 @@ describe('bytes (S2.22, S2.25, S2.52)', () => {
     expect(codeOf(() => small.decode(new Uint8Array(3)))).toBe('PAYLOAD_TOO_LARGE');
     expect(codeOf(() => small.encode(new Uint8Array(3)))).toBe('PAYLOAD_TOO_LARGE');
     expect(codeOf(() => bytes().decode(new Uint8Array(1_048_577)))).toBe('PAYLOAD_TOO_LARGE');
+    expect(codeOf(() => bytes({ maxBytes: 0 }))).toBe('CONFIG_INVALID');
   });
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import Papa from 'papaparse';
+import { describe, expect, it, vi } from 'vitest';
 import { type RecordMapper, type SplitRecord, type SplitStart } from 'sluice';
 import { csv, type CsvOptions } from 'sluice/csv';
 import { codeOf, cut, refusal, textOf, utf8 } from '../helpers/payloads.js';
@@ -46,10 +47,13 @@ describe('csv decodes (S2.21, S2.51)', () => {
       columns: { n: 'number', s: 'string', b: 'boolean', i: 'bigint', nn: 'number?', ss: 'string?', bb: 'boolean?' },
     }).all;
     expect(
-      all.decode(utf8('s,extra,i,b,n,bb,ss,nn\nx,?,9007199254740993,TRUE,-1.5e3,,,\n,?,-1,false,0,true,y,0.25')),
+      all.decode(
+        utf8('s,extra,i,b,n,bb,ss,nn\nx,?,9007199254740993,TRUE,-1.5e3,,,\n,?,-1,false,0,true,y,0.25\n,?,0,False,1,,,'),
+      ),
     ).toStrictEqual([
       { n: -1500, s: 'x', b: true, i: 9007199254740993n, nn: null, ss: null, bb: null },
       { n: 0, s: '', b: false, i: -1n, nn: 0.25, ss: 'y', bb: true },
+      { n: 1, s: '', b: false, i: 0n, nn: null, ss: null, bb: null },
     ]);
   });
 
@@ -103,9 +107,11 @@ describe('csv makes a fault an error of its record alone', () => {
     ['a CR after quotes', '"x"\r,y', bad(1)],
     ['NUL', 'x\0,y', bad(1)],
     ['NUL in quotes', 'x,"y\0"', bad(2)],
+    ['NUL at the start of a field', 'x,\0', bad(2)],
     ['text after a closing quote', '"x"y,z', bad(1)],
     ['space after a closing quote', 'x,"y" ', bad(2)],
     ['a quote that is not doubled', 'x,"a "b" c"', bad(2)],
+    ['a quote that is not doubled, behind quotes that are right', '"x","y ""z"" "w"', bad(2)],
     ['a fault on a later line of its record', '"x\n\ny"z,1', 'DECODE_FAILED 5:1'],
   ])('B13: %s', (_, row, expected) => {
     for (const end of ['\n', '\r\n']) {
@@ -123,8 +129,11 @@ describe('csv makes a fault an error of its record alone', () => {
     ['a number with spaces', 'a, 1,true', 'SCHEMA_INVALID 2:2'],
     ['a number with a grouping comma', 'a,"1,000",true', 'SCHEMA_INVALID 2:2'],
     ['Infinity', 'a,-Infinity,true', 'SCHEMA_INVALID 2:2'],
+    ['a number that ends with a point', 'a,1.,true', 'SCHEMA_INVALID 2:2'],
+    ['a number before a space', 'a,1 ,true', 'SCHEMA_INVALID 2:2'],
     ['a number that would be rounded', 'a,9007199254740993,true', 'LIMIT_NUMBER 2:2'],
     ['a number beyond all doubles', 'a,1e400,true', 'LIMIT_NUMBER 2:2'],
+    ['a number below all doubles', 'a,-1e400,true', 'LIMIT_NUMBER 2:2'],
     ['a number that would become zero', 'a,1e-400,true', 'LIMIT_NUMBER 2:2'],
     ['no boolean', 'a,1,yes', 'SCHEMA_INVALID 2:3'],
   ])('%s', (_, row, expected) => {
@@ -138,6 +147,7 @@ describe('csv makes a fault an error of its record alone', () => {
     expect(error.details).toStrictEqual({ column: 3, name: 'amount', line: 2, offset: 15 });
     const big = csv({ columns: { n: 'bigint' } });
     expect(codeOf(() => big.all.decode(utf8('n\n1.5')))).toBe('SCHEMA_INVALID');
+    expect(big.decode(utf8(`n\n${'1'.repeat(1000)}`)).n).toBe(BigInt('1'.repeat(1000)));
     expect(codeOf(() => big.all.decode(utf8(`n\n${'1'.repeat(1001)}`)))).toBe('LIMIT_NUMBER');
   });
 
@@ -201,6 +211,31 @@ describe('csv makes a fault an error of its record alone', () => {
     }
     expect(codeOf(() => csv({ maxBytes: 5 }).all.decode(utf8('a\n1\n2\n')))).toBe('PAYLOAD_TOO_LARGE');
   });
+
+  it('B10: says how large a record is, and whether quotes may be why', () => {
+    const said = (record: string): string | undefined => {
+      const [first] = csv({ header: ['a'], maxBytes: 3 })
+        .splitter()
+        .push(utf8(record));
+      return first?.error?.message;
+    };
+    expect(said('abc\rxyz\n')).toContain('csv: a record of 7 bytes is above maxBytes 3.');
+    expect(said('"abcdef\n')).toContain('a record of 7 bytes, in quotes that are perhaps never closed, is above');
+  });
+
+  it.each([
+    ['a record on two lines', '"1\n2",3', { a: '1\n2', b: '3' }],
+    ['a bad one', '"1"2,3', 'DECODE_FAILED 3:1'],
+  ])('B10: finds %s behind one that is too large', (_, record, value) => {
+    for (const size of [1, 100]) {
+      const chunks = cut(utf8(`a,b\n${'x'.repeat(20)}\n${record}\n4,5\n`), [size]);
+      expect(split(csv({ maxBytes: 8 }), chunks).map((row) => row.value)).toStrictEqual([
+        'PAYLOAD_TOO_LARGE 2:undefined',
+        value,
+        { a: '4', b: '5' },
+      ]);
+    }
+  });
 });
 
 describe('a header that cannot be used', () => {
@@ -218,20 +253,27 @@ describe('a header that cannot be used', () => {
     expect(({} as { b?: string }).b).toBeUndefined();
   });
 
+  it('B09, B13: takes names at a limit, and other delimiters in them where there are several or they are quoted', () => {
+    expect(outcomes(`a,${'n'.repeat(1024)}\n1,2`)).toMatchObject([{ a: '1' }]);
+    expect(plain.all.decode(utf8(Array.from({ length: 10_000 }, (_, at) => at).join()))).toStrictEqual([]);
+    expect(outcomes('a;b,c\n1,2')).toStrictEqual([{ 'a;b': '1', c: '2' }]);
+    expect(outcomes('"a,b"\n1')).toStrictEqual([{ 'a,b': '1' }]);
+  });
+
   it('B13: names the columns that are missing, and hints at the delimiter', () => {
     const error = refusal(() => typed.all.decode(utf8('id;amount;paid\na;1;true')));
     expect(error).toMatchObject({ code: 'SCHEMA_INVALID', details: { missing: ['id', 'amount', 'paid'], line: 1 } });
     expect(error.message).toContain(`one column with ';' in its name: is that the delimiter?`);
-    expect(refusal(() => typed.all.decode(utf8('id\na'))).message).toContain('the header lacks amount, paid.');
+    expect(refusal(() => typed.all.decode(utf8('id\na'))).message).toBe('line 1: the header lacks amount, paid.');
   });
 
   it('B13: 0 rows: a header alone has none, and nothing at all has no header', () => {
     expect(plain.all.decode(utf8('a,b\n'))).toStrictEqual([]);
     expect(plain.all.decode(utf8('a,b'))).toStrictEqual([]);
-    for (const empty of ['', '\uFEFF', '\n\r\n'])
+    for (const empty of ['', '\uFEFF', '\n\r\n', '\r'])
       expect(refusal(() => plain.all.decode(utf8(empty)))).toMatchObject({
         code: 'DECODE_FAILED',
-        details: { column: 1 },
+        details: { column: 1, offset: 0 },
       });
     expect(csv({ header: ['a'] }).all.decode(utf8(''))).toStrictEqual([]);
   });
@@ -251,15 +293,17 @@ describe('a splitter of csv', () => {
   });
 
   it('goes on at any record, with its offset, line and the head of the file', () => {
+    expect(split(plain, [file], { offset: 0, head: file })).toStrictEqual(whole);
     for (const [at, { offset, line }] of whole.entries()) {
       for (const head of [file, file.subarray(0, 20)])
         expect(split(plain, [file.subarray(offset)], { offset, line, head })).toStrictEqual(whole.slice(at));
     }
     expect(split(plain, [utf8('1\n')], { offset: 2, line: 2, head: utf8('a') })).toMatchObject([{ value: { a: '1' } }]);
-    expect(split(plain, [utf8('1,2\n')], { offset: 4, line: 2, head: utf8('a,a\n') })).toMatchObject([
+    expect(split(plain, [utf8('1,2\n')], { offset: 4, line: 2, head: utf8('a,a\n1,2\n') })).toMatchObject([
       { value: 'SCHEMA_INVALID 2:2' },
     ]);
-    expect(codeOf(() => plain.splitter({ offset: 2 }))).toBe('CONFIG_INVALID');
+    expect(codeOf(() => plain.splitter({ offset: 1 }))).toBe('CONFIG_INVALID');
+    expect(split(csv({ header: ['a'] }), [utf8('1\n')], { offset: 2, line: 2 })).toMatchObject([{ value: { a: '1' } }]);
     expect(plain.needsHead).toBe(true);
   });
 
@@ -285,6 +329,17 @@ describe('a splitter of csv', () => {
     for (const [at, { value, nextOffset }] of records.entries()) {
       expect(value).toStrictEqual({ id: String(at), text: at % 700 === 0 ? 'q"\nq' : 'x'.repeat(at % 50) });
       expect(nextOffset).toBe(records[at + 1]?.offset ?? nextOffset);
+    }
+  });
+
+  it.each([
+    ['256 short rows', '1,2', 1000, 4],
+    ['16 KiB of long ones', `1,${'x'.repeat(998)}`, 51, 3],
+  ])('parses %s at once, and takes no longer text for it', (_, row, count, blocks) => {
+    for (const end of ['\n', '\r\n']) {
+      const parse = vi.spyOn(Papa, 'parse').mockClear();
+      expect(split(csv({ header: ['a', 'b'] }), [utf8(`${row}${end}`.repeat(count))])).toHaveLength(count);
+      expect(parse).toHaveBeenCalledTimes(blocks);
     }
   });
 
@@ -404,7 +459,11 @@ describe('csv encodes (S2.24, S2.51)', () => {
     ).toBe('b,a\r\n1,2\r\n4,3\r\n');
     expect(textOf(plain.all.encode([]))).toBe('');
     expect(codeOf(() => plain.all.encode([{ a: '1' }, { a: '1', b: '2' }]))).toBe('ENCODE_FAILED');
-    expect(codeOf(() => plain.all.encode([{ a: '1' }, {}] as { a: string }[]))).toBe('ENCODE_FAILED');
+    expect(refusal(() => plain.all.encode([{ a: '1' }, {}] as { a: string }[]))).toMatchObject({
+      code: 'ENCODE_FAILED',
+      message: "csv: the column 'a' has no value of type string.",
+    });
+    expect(codeOf(() => plain.all.encode([{ a: {} as string }]))).toBe('ENCODE_FAILED');
     expect(codeOf(() => plain.encodeRecord({ a: '1' }))).toBe('ENCODE_FAILED');
     expect(plain.head).toHaveLength(0);
   });
@@ -444,6 +503,18 @@ describe('csv encodes (S2.24, S2.51)', () => {
       'ENCODE_FAILED',
     );
     expect(codeOf(() => csv({ columns: { '\uD800': 'string' } }))).toBe('CONFIG_INVALID');
+  });
+
+  it('B12: refuses a row that is no object', () => {
+    for (const [row, kind] of [
+      [null, 'null'],
+      ['a', 'string'],
+    ] as const)
+      for (const mapper of [typed, plain])
+        expect(refusal(() => mapper.all.encode([row as never]))).toMatchObject({
+          code: 'ENCODE_FAILED',
+          message: `csv: a row is an object with its cells by column, got ${kind}.`,
+        });
   });
 
   it('B14: guards names too, and reading strips nothing', () => {
@@ -537,7 +608,11 @@ describe('csv', () => {
       { delimiter: 'é' },
       { delimiter: 'x' },
       { header: [] },
-      { header: ['a', 'a'] },
+      { delimiter: [';'] },
+      { header: 'ab' },
+      { header: ['a', 1] },
+      { columns: 5 },
+      { columns: null },
       { columns: { a: 'date' } },
       { columns: { ['__proto__']: 'string' } },
       { columns: { a: 'string' }, header: ['b'] },
@@ -549,6 +624,14 @@ describe('csv', () => {
         codeOf(() => csv(options as never)),
         JSON.stringify(options),
       ).toBe('CONFIG_INVALID');
+  });
+
+  it('says what is wrong with a name', () => {
+    const error = refusal(() => csv({ header: ['a', 'a'] }));
+    expect(error).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: 'csv: column 2 (a): duplicate name in the header.',
+    });
   });
 
   it('names the column whose type there is not', () => {

@@ -10,6 +10,8 @@ describe('jsonPointer', () => {
 
   it('prints nothing that moves the cursor, and never more than a line', () => {
     expect(jsonPointer(['a\n\u001b[2J', '\u202e'])).toBe('/a\\u000a\\u001b[2J/\\u202e');
+    expect(jsonPointer(['x'.repeat(119)])).toBe(`/${'x'.repeat(119)}`);
+    expect(jsonPointer(['x'.repeat(120)])).toBe(`/${'x'.repeat(119)}…`);
     expect(jsonPointer(['x'.repeat(1_000_000)]).length).toBeLessThan(130);
     expect(jsonPointer(Array.from({ length: 100_000 }, () => '\n')).length).toBeLessThan(130);
   });
