@@ -1,9 +1,10 @@
 import { Committer } from '../connection/committer.js';
-import type { Delivery, Reader, ReaderContext } from '../connection/define-source.js';
+import type { Reader, ReaderContext } from '../connection/define-source.js';
 import { KEPT_BYTES } from '../connection/oversized.js';
 import { Prefix } from '../connection/prefix.js';
 import { isSluiceError, type SluiceError } from '../errors.js';
 import type { SplitRecord, Splitter } from '../mappers/codec.js';
+import type { Envelope } from '../message/envelope.js';
 import type { Message } from '../message/message.js';
 import type { Outcome } from '../message/settlement.js';
 import { report } from '../observability/observe.js';
@@ -44,9 +45,7 @@ export class FileReader<T> implements Reader {
   private readonly walk: FileWalk<T>;
   private readonly prefix = new Prefix<FileMeta>();
   private readonly commits: Committer<FileOffset>;
-  private readonly retries: Retries;
-  /** Why unsettled records without a payload have none, by ticket. */
-  private readonly refusals = new Map<number, SluiceError>();
+  private readonly retries: Retries<T>;
   /** The files that unsettled records belong to, and the one that is read. */
   private readonly stretches: Stretch[] = [];
   private settledCount = 0;
@@ -104,14 +103,12 @@ export class FileReader<T> implements Reader {
   settle(position: unknown, outcome: Outcome, _reason: unknown, message: Message<unknown> | undefined): void {
     // Without a message it was never emitted, and stays unsettled in the file.
     if (message === undefined) return;
-    const ticket = position as number;
     if (outcome === 'requeue' || outcome === 'release') {
-      this.again(ticket, message, outcome === 'requeue');
+      this.again(message as Envelope<unknown>, outcome === 'requeue');
       return;
     }
-    if (this.refusals.size > 0) this.refusals.delete(ticket);
     this.settledCount += 1;
-    if (!this.prefix.settle(ticket)) return;
+    if (!this.prefix.settle(position as number)) return;
     this.forgetFiles();
     this.commits.advanced();
   }
@@ -150,7 +147,6 @@ export class FileReader<T> implements Reader {
       context.offer({ payload: this.unpinned(record.value), topic, bytes: meta.bytes, meta, position });
     } else {
       const payload = keptOf(record.bytes, record.error);
-      this.refusals.set(position, record.error);
       context.refuse({ payload, topic, bytes: payload.length, meta, position }, record.error);
     }
   }
@@ -163,20 +159,16 @@ export class FileReader<T> implements Reader {
     return new Uint8Array(value) as typeof value;
   }
 
-  private again(position: number, message: Message<unknown>, isRetry: boolean): void {
-    const { payload, topic, meta } = message;
-    const { bytes } = meta as FileMeta;
-    const attempt = message.attempt + (isRetry ? 1 : 0);
-    const delivery = { payload, topic, bytes, meta, attempt, position };
-    this.retries.add(delivery, this.refusals.get(position), isRetry ? this.plan.requeueDelayMs : 0);
+  private again({ facts, payload, attempt }: Envelope<unknown>, isRetry: boolean): void {
+    const delivery = { ...facts, payload: payload as T, attempt: attempt + (isRetry ? 1 : 0) };
+    this.retries.add(delivery, isRetry ? this.plan.requeueDelayMs : 0);
   }
 
   /** False while nothing that was given back is due. */
   private retry(): boolean {
     const next = this.retries.take();
     if (next === undefined) return false;
-    if (next.refusedFor === undefined) this.context.offer(next.delivery as Delivery<T>);
-    else this.context.refuse(next.delivery, next.refusedFor);
+    this.context.offer(next);
     return true;
   }
 

@@ -1,13 +1,9 @@
 import type { Cancel, Clock } from '../clock.js';
 import type { Delivery } from '../connection/define-source.js';
 import { Ring } from '../connection/ring.js';
-import type { SluiceError } from '../errors.js';
 
-/** A record that is delivered again. */
-export interface Retry {
-  readonly delivery: Delivery<unknown>;
-  /** Why it has no payload, for a record that has none. */
-  readonly refusedFor: SluiceError | undefined;
+interface Retry<T> {
+  readonly delivery: Delivery<T>;
   readonly dueMs: number;
 }
 
@@ -16,10 +12,10 @@ export interface Retry {
  *
  * @internal
  */
-export class Retries {
+export class Retries<T> {
   private readonly clock: Clock;
   private readonly wake: () => void;
-  private readonly waiting = new Ring<Retry>();
+  private readonly waiting = new Ring<Retry<T>>();
   private cancelTimer: Cancel | undefined;
   private stopped = false;
 
@@ -32,16 +28,16 @@ export class Retries {
     return this.waiting.length === 0;
   }
 
-  add(delivery: Delivery<unknown>, refusedFor: SluiceError | undefined, delayMs: number): void {
-    this.waiting.push({ delivery, refusedFor, dueMs: this.clock.elapsed() + delayMs });
+  add(delivery: Delivery<T>, delayMs: number): void {
+    this.waiting.push({ delivery, dueMs: this.clock.elapsed() + delayMs });
     this.await();
   }
 
   /** The next one that is due. */
-  take(): Retry | undefined {
+  take(): Delivery<T> | undefined {
     const next = this.waiting.peek();
     if (next === undefined) return undefined;
-    if (next.dueMs <= this.clock.elapsed()) return this.waiting.shift();
+    if (next.dueMs <= this.clock.elapsed()) return this.waiting.shift()?.delivery;
     this.await();
     return undefined;
   }
