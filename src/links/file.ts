@@ -139,7 +139,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ENOENT: MISSING,
   // What should be a folder on the way is a file.
   ENOTDIR: MISSING,
-  ENAMETOOLONG: MISSING,
+  ENAMETOOLONG: { code: 'FILE_MISSING', says: 'has too long a name: shorten it' },
   // A path with a NUL in it, which Node refuses before it asks the system.
   ERR_INVALID_ARG_VALUE: MISSING,
   EACCES: DENIED,

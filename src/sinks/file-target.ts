@@ -152,7 +152,7 @@ export class FileTarget {
       await rename(path, nameOf(path, next));
     } catch (error) {
       // Somebody else was quicker.
-      if (!isAbsent(error)) throw error;
+      if (!isAbsent(error)) throw fileError(error, nameOf(path, next));
     }
     await this.close();
     for (const old of numbers.slice(0, Math.max(0, numbers.length - keep))) await remove(nameOf(path, old));

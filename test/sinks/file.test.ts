@@ -629,6 +629,34 @@ describe('fileSink', () => {
       expect([await folder.read('moved'), await folder.read('out.txt')]).toEqual(['a\n', 'b\n']);
     });
 
+    it('ends with what the system says of the new name where a file cannot be put aside, and loses nothing', async () => {
+      await using folder = await temporaryFolder();
+      // There is room for the name, and none for a number behind it.
+      const path = folder.of('x'.repeat(250));
+      const { sink, at } = bench(folder, { path, rotate: { maxBytes: 2 } });
+      sink.next(at.message('a'));
+      await vi.waitFor(() => expect(at.open).toEqual([]));
+      for (const text of 'bc') sink.next(at.message(text));
+      await sink.closed;
+      expect(at.log).toEqual(['a ack', 'b requeue FILE_MISSING', 'c requeue FILE_MISSING']);
+      expect(sink.failure?.message).toBe(`'${path}.000001' has too long a name: shorten it.`);
+      expect(await readFile(path, 'utf8')).toBe('a\n');
+      const { sink: next, at: other } = bench(folder, { path });
+      for (const text of 'bc') next.next(other.message(text));
+      await end(next);
+      expect(await readFile(path, 'utf8')).toBe('a\nb\nc\n');
+    });
+
+    it('overwrites no file where the numbers get longer', async () => {
+      await using folder = await temporaryFolder();
+      for (const number of ['999999', '1000000']) await folder.write(`out.txt.${number}`, `${number}\n`);
+      const { sink, at } = bench(folder, { rotate: { maxBytes: 2 } });
+      for (const text of 'ab') sink.next(at.message(text));
+      await end(sink);
+      const parts = ['999999', '1000000', '1000001'].map((number) => folder.read(`out.txt.${number}`));
+      expect(await Promise.all(parts)).toEqual(['999999\n', '1000000\n', 'a\n']);
+    });
+
     it('overwrites no file whose number is too large to count on from', async () => {
       await using folder = await temporaryFolder();
       await folder.write('out.txt.1795874548000000000', 'of somebody else\n');
