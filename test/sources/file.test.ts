@@ -17,7 +17,7 @@ import {
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import process from 'node:process';
-import { tap, take } from 'rxjs';
+import { BehaviorSubject, tap, take } from 'rxjs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   backoff,
@@ -58,6 +58,13 @@ async function handles(): Promise<{ read: Read }> {
   const found = Object.getPrototypeOf(handle) as { read: Read };
   await handle.close();
   return found;
+}
+
+/** What this process has open of the file with that name and those whose names begin with it. */
+async function openOf(path: string): Promise<string[]> {
+  const all = await readdir('/proc/self/fd');
+  const targets = await Promise.all(all.map((at) => readlink(`/proc/self/fd/${at}`).catch(() => '')));
+  return targets.filter((target) => target.startsWith(path));
 }
 
 interface Events {
@@ -260,6 +267,51 @@ describe('fileSource', () => {
       consumer.messages[2]!.ack();
       await vi.waitFor(() => expect(consumer.completed).toBe(true));
       expect(await acked(fileSource({ path, offsets }))).toEqual([]);
+    });
+
+    it('does not end without credit while a requeued record waits, and delivers it once there is some', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', 'a');
+      const credit = new BehaviorSubject(1);
+      let isDue = false;
+      const timer: Clock['timer'] = (delayMs, work, background) =>
+        systemClock.timer(
+          delayMs,
+          () => {
+            work();
+            isDue ||= delayMs === 7;
+          },
+          background,
+        );
+      const clock = { ...systemClock, elapsed: () => 0, timer };
+      const options = { path, credit, requeueDelayMs: 7, clock };
+      const consumer = consume(fileSource(options), (message) => message.attempt > 1 && message.ack());
+      await vi.waitFor(() => expect(consumer.messages).toHaveLength(1));
+      credit.next(0);
+      consumer.messages[0]!.nack(new Error('later'));
+      await vi.waitFor(() => expect(isDue).toBe(true));
+      expect(consumer.completed).toBe(false);
+      clock.elapsed = () => 7;
+      credit.next(1);
+      await vi.waitFor(() => expect(consumer.completed).toBe(true));
+      expect(consumer.messages.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    });
+
+    it('reads nothing without credit while it has records at hand, and gives them later', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', 'a\nb\nc\n');
+      const credit = new BehaviorSubject(1);
+      const consumer = consume(fileSource({ path, credit }), () => undefined);
+      await vi.waitFor(() => expect(consumer.messages).toHaveLength(1));
+      const read = vi.spyOn(await handles(), 'read');
+      credit.next(0);
+      consumer.messages[0]!.ack();
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+      expect(read).not.toHaveBeenCalled();
+      credit.next(2);
+      await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a', 'b', 'c']));
+      consumer.unsubscribe();
     });
 
     it('leaves no timer behind when it is closed while requeued records wait, and it for more', async () => {
@@ -552,13 +604,9 @@ describe('fileSource', () => {
       const store: OffsetStore = { load: () => undefined, save: () => save() };
       const consumer = consume(fileSource({ path, offsets: store, commitEvery: 2 }));
       await vi.waitFor(() => expect(consumer.messages).toHaveLength(2));
-      const isOpen = async (): Promise<boolean> => {
-        const all = await readdir('/proc/self/fd');
-        return (await Promise.all(all.map((at) => readlink(`/proc/self/fd/${at}`).catch(() => '')))).includes(path);
-      };
-      expect(await isOpen()).toBe(true);
+      expect(await openOf(path)).toEqual([path]);
       consumer.unsubscribe();
-      await vi.waitFor(async () => expect(await isOpen()).toBe(false));
+      await vi.waitFor(async () => expect(await openOf(path)).toEqual([]));
     });
 
     it('ends the flow before the first record when it cannot be saved', async () => {
@@ -589,6 +637,22 @@ describe('fileSource', () => {
       stop();
       expect(failed()).toEqual(Array(3).fill('file offset: FILE_FULL'));
       expect(kept?.line).toBe(41);
+    });
+
+    it('that can never be saved again ends the flow', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.txt', linesOf(numbers(0, 40)));
+      let saves = 0;
+      const store: OffsetStore = {
+        load: () => undefined,
+        save() {
+          saves += 1;
+          if (saves > 1) throw new SluiceError('FILE_DENIED', 'not any more');
+        },
+      };
+      expect(await failure(fileSource({ path, offsets: store, credit: 1, commitEvery: 10, ...fast }))).toBe(
+        'FILE_DENIED',
+      );
     });
 
     it('that cannot be saved at the end is told: the records after the saved one come again', async () => {
@@ -686,6 +750,12 @@ describe('fileSource', () => {
       } finally {
         if (isSuperuser) process.seteuid?.(0);
       }
+    });
+
+    it('that the system makes up as it is read has no size, and is read to its end', async ({ skip }) => {
+      if (process.platform !== 'linux') skip('there is no /proc');
+      const path = '/proc/version';
+      expect(linesOf(texts(await acked(fileSource({ path }))))).toBe(await readFile(path, 'utf8'));
     });
 
     it('that was cut while it was read ends the flow (B16)', async () => {
@@ -884,6 +954,55 @@ describe('fileSource', () => {
       expect([...first]).toEqual(['two']);
     });
 
+    it.each(['is gone', 'was cut'])(
+      'begins with the new file where the rotated one %s, and leaves none open',
+      async (how) => {
+        await using folder = await temporaryFolder();
+        const path = await folder.write('a.log', 'a\nb\n');
+        const offsets = folder.of('state');
+        await acked(fileSource({ path, offsets }));
+        await mkdir(folder.of('old'));
+        // Beside it no more, but still there: otherwise the new one could be given its number.
+        const rotated = how === 'is gone' ? folder.of('old/a.log') : `${path}.1`;
+        await rename(path, rotated);
+        if (how === 'was cut') await truncate(rotated, 0);
+        await folder.write('a.log', 'c\n');
+        const consumer = consume(fileSource({ path, offsets, follow: true, ...fast }));
+        await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['c']));
+        if (process.platform === 'linux') expect(await openOf(path)).toEqual([path]);
+        consumer.unsubscribe();
+      },
+    );
+
+    it('waits for a new file where the one after the rotated one was deleted before it was opened', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.log', 'a\nb');
+      let rests = 0;
+      const timer: Clock['timer'] = (delayMs, work, background) => {
+        if (delayMs === fast.pollMs) rests += 1;
+        return systemClock.timer(delayMs, work, background);
+      };
+      const options = { path, follow: true, credit: 1, ...fast, clock: { ...systemClock, timer } };
+      const consumer = consume(fileSource(options), (message) => {
+        if (texts([message])[0] !== 'b') message.ack();
+      });
+      await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a']));
+      await rename(path, `${path}.1`);
+      await folder.write('a.log', '');
+      await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a', 'b']));
+      await unlink(path);
+      const told = events();
+      rests = 0;
+      consumer.messages[1]!.ack();
+      await vi.waitFor(() => expect(rests).toBeGreaterThan(0));
+      await folder.write('next', 'c\n');
+      await rename(folder.of('next'), path);
+      await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a', 'b', 'c']));
+      told.stop();
+      expect(told.moved()).toEqual(['rotated']);
+      consumer.unsubscribe();
+    });
+
     it('saves the place in the new file once the last record of the rotated one is settled', async () => {
       await using folder = await temporaryFolder();
       const path = await folder.write('a.log', 'a\nb\n');
@@ -907,8 +1026,10 @@ describe('fileSource', () => {
 
     it('saves the beginning of the new file once the rotated one is settled, also while nothing is in it', async () => {
       await using folder = await temporaryFolder();
-      const path = await folder.write('a.log', 'a\nb\n');
+      const path = await folder.write('a.log', 'done\n');
       const offsets = folder.of('state');
+      await acked(fileSource({ path, offsets }));
+      await folder.append('a.log', 'a\nb\n');
       const told = events();
       const consumer = consume(fileSource({ path, offsets, follow: true, ...fast }), () => undefined);
       await vi.waitFor(() => expect(consumer.messages).toHaveLength(2));
@@ -923,9 +1044,40 @@ describe('fileSource', () => {
         expect(await fileOffsets(offsets).load()).toMatchObject({ line: 1, offset: 0, file: { inode } }),
       );
       if (process.platform === 'linux') {
-        const all = await readdir('/proc/self/fd');
-        const targets = await Promise.all(all.map((at) => readlink(`/proc/self/fd/${at}`).catch(() => '')));
-        expect(targets.filter((target) => target.startsWith(path))).toEqual([path]);
+        expect(await openOf(path)).toEqual([path]);
+      }
+      consumer.unsubscribe();
+    });
+
+    it('goes on with the new file when the old one was put where it is not looked for', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.log', 'a\n');
+      await mkdir(folder.of('old'));
+      const told = events();
+      const consumer = consume(fileSource({ path, follow: true, ...fast }));
+      await vi.waitFor(() => expect(consumer.messages).toHaveLength(1));
+      await rename(path, folder.of('old/a.log'));
+      await folder.write('a.log', 'b\n');
+      await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a', 'b']));
+      told.stop();
+      expect([told.moved().at(-1), told.failed()]).toEqual(['rotated', []]);
+      consumer.unsubscribe();
+    });
+
+    it('knows a file by more of its beginning as it grows, up to 1 KiB', async () => {
+      await using folder = await temporaryFolder();
+      const path = await folder.write('a.log', '');
+      let saved: FileOffset | undefined;
+      const offsets: OffsetStore = { load: () => saved, save: (offset) => void (saved = offset) };
+      const consumer = consume(fileSource({ path, offsets, follow: true, ...fast }));
+      for (const [text, headBytes] of [
+        ['a\n', 2],
+        ['b\n', 4],
+        [linesOf(numbers(1000, 1300)), 1024],
+      ] as const) {
+        await folder.append('a.log', text);
+        const { size: offset } = await stat(path);
+        await vi.waitFor(() => expect(saved).toMatchObject({ offset, file: { headBytes } }));
       }
       consumer.unsubscribe();
     });
@@ -1043,8 +1195,9 @@ describe('fileSource', () => {
       await vi.waitFor(() => expect(read.mock.calls.length).toBeGreaterThan(3));
       await folder.write('a.log', 'b\n');
       await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['a', 'b']));
+      await unlink(path);
+      await vi.waitFor(() => expect(told.moved()).toEqual(['deleted', 'rotated', 'deleted']));
       told.stop();
-      expect(told.moved()).toEqual(['deleted', 'rotated']);
       consumer.unsubscribe();
     });
 
