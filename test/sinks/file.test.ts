@@ -242,6 +242,30 @@ describe('fileSink', () => {
       await end(sink);
       expect(at.log).toEqual(['a ack', 'b ack']);
     });
+
+    it('is after everyMs again for what comes after a rotation', async () => {
+      await using folder = await temporaryFolder();
+      const { sink, at } = bench(folder, { fsync: { everyMs: 5 }, rotate: { maxBytes: 2 } });
+      for (const text of 'ab') sink.next(at.message(text));
+      await vi.waitFor(() => expect(at.log).toEqual(['a ack', 'b ack']));
+      await end(sink);
+    });
+
+    it('is at once also when the disk is at work on complete', async () => {
+      await using folder = await temporaryFolder();
+      const prototype = await handles();
+      const { write } = prototype;
+      const { sink, at } = bench(folder, { fsync: { everyMs: 3_600_000 }, confirmTimeoutMs: 0 });
+      sink.next(at.message('a'));
+      await vi.waitFor(async () => expect(await folder.read('out.txt')).toBe('a\n'));
+      vi.spyOn(prototype, 'write').mockImplementationOnce(function (this: unknown, ...args) {
+        sink.complete();
+        return write.apply(this as Handle, args);
+      });
+      sink.next(at.message('b'));
+      await sink.closed;
+      expect(at.log).toEqual(['b ack', 'a ack']);
+    });
   });
 
   it('writes what comes meanwhile as the next group, and holds no more than a group (S2.16, SNK-03, SNK-04)', async () => {
@@ -261,6 +285,18 @@ describe('fileSink', () => {
     expect(at.settled).toHaveLength(1000);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(1024 * 1024 + 10_000);
     expect(sizes.length).toBeLessThan(20);
+  });
+
+  it('goes on after a full group also when what comes next cannot be written', async () => {
+    await using folder = await temporaryFolder();
+    const { sink, at } = bench(folder);
+    const long = 'x'.repeat(1024 * 1024);
+    sink.next(at.message(long));
+    await vi.waitFor(() => expect(at.open).toEqual([]));
+    sink.next(at.message(1 as unknown as string));
+    sink.next(at.message('b'));
+    await end(sink);
+    expect(at.settled.map(({ outcome }) => outcome)).toEqual(['ack', 'dead', 'ack']);
   });
 
   it('waits while maxUnconfirmed are not on disk (SNK-03)', async () => {
@@ -413,10 +449,45 @@ describe('fileSink', () => {
     it('and is full for good does not keep the sink from closing', async () => {
       await using folder = await temporaryFolder();
       vi.spyOn(await handles(), 'write').mockRejectedValue(fault('ENOSPC'));
-      const { sink, at } = bench(folder, { onFull: 'wait', closeTimeoutMs: 20 });
+      const waits: string[] = [];
+      const timer: Clock['timer'] = (delayMs, work, background) => {
+        if (delayMs !== 1000) return systemClock.timer(delayMs, work, background);
+        waits.push('begun');
+        return () => void waits.push('cancelled');
+      };
+      const clock = { ...systemClock, timer };
+      const { sink, at } = bench(folder, { onFull: 'wait', closeTimeoutMs: 20, clock });
       sink.next(at.message('a'));
+      await vi.waitFor(() => expect(waits).toEqual(['begun']));
       await end(sink);
       expect(at.log).toEqual(['a requeue CONFIRM_TIMEOUT']);
+      expect(waits).toEqual(['begun', 'cancelled']);
+    });
+
+    it('and is slow writes nothing of what had still waited once the sink is closed', async () => {
+      await using folder = await temporaryFolder();
+      const prototype = await handles();
+      const { write } = prototype;
+      let goOn: (() => void) | undefined;
+      vi.spyOn(prototype, 'write').mockImplementationOnce(async function (this: unknown, ...args) {
+        await new Promise<void>((resolve) => (goOn = resolve));
+        return write.apply(this as Handle, args);
+      });
+      const { sink, at } = bench(folder, { closeTimeoutMs: 20 });
+      sink.next(at.message('a'));
+      await vi.waitFor(() => expect(goOn).toBeDefined());
+      sink.next(at.message('b'));
+      sink.complete();
+      await vi.waitFor(() => expect(at.open).toEqual([]));
+      await rename(folder.of('out.txt'), folder.of('moved'));
+      goOn?.();
+      await sink.closed;
+      const { sink: other, at: others } = bench(folder);
+      other.next(others.message('c'));
+      await end(other);
+      expect(others.log).toEqual(['c ack']);
+      expect(at.log).toEqual(['a requeue CONFIRM_TIMEOUT', 'b requeue CONFIRM_TIMEOUT']);
+      expect([await folder.read('moved'), await folder.read('out.txt')]).toEqual(['a\n', 'c\n']);
     });
 
     it('and is full nacks what begins a file with a head too, and leaves no part of the head (F8)', async () => {
