@@ -14,7 +14,8 @@ import type { Target, TargetOwner, Way } from './target.js';
  * @internal
  */
 export class SinkTarget<I> implements Target<I>, Way<I> {
-  isOver = false;
+  /** Once it is completed, nothing is given to it any more. */
+  readonly isOver = false;
   private readonly sink: Sink<I>;
   /** Of the first of its branches. */
   private readonly label: string;
@@ -60,10 +61,7 @@ export class SinkTarget<I> implements Target<I>, Way<I> {
 
   complete(): void {
     this.hasLeft = true;
-    this.hold?.leave(() => {
-      this.isOver = true;
-      this.owner.ended();
-    });
+    this.hold?.leave(() => this.owner.ended());
   }
 
   error(error: unknown): void {
