@@ -38,9 +38,10 @@ describe('ConflatingQueue', () => {
       message('2', { topic: 'x' }),
       message('3', { key: 'x' }),
       message('4', { topic: 'x', key: '' }),
+      message('5', { topic: 'y' }),
     ];
-    expect(sent.map((each) => queue.push(each)?.payload)).toEqual([undefined, undefined, '1', undefined]);
-    expect(queue.length).toBe(3);
-    expect(drained(queue)).toEqual(['3', '2', '4']);
+    expect(sent.map((each) => queue.push(each)?.payload)).toEqual([undefined, undefined, '1', undefined, undefined]);
+    expect(queue.length).toBe(4);
+    expect(drained(queue)).toEqual(['3', '2', '4', '5']);
   });
 });

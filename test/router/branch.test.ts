@@ -1,10 +1,10 @@
-import { delay, Observable, Subject } from 'rxjs';
+import { delay, Observable, Subject, take } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { payload, route, topic, type BranchOverflow, type Flow, type Message, type Stage } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Envelope } from '../../src/message/envelope.js';
 import type { RelayBound } from '../../src/message/settler.js';
-import { events, settling } from '../helpers/branches.js';
+import { events, recordingSink, settling } from '../helpers/branches.js';
 import { flowTest } from '../helpers/lanes.js';
 import { recorder, type MessageFields } from '../helpers/message.js';
 
@@ -167,12 +167,40 @@ describe('a branch with a budget', () => {
   });
 
   it('completes after what waited was given out', () => {
-    const { source, send, settleNext, isCompleted } = setUp(1);
-    send('a', 'b');
+    const { source, send, settleNext, isCompleted, log } = setUp(1);
+    send('a', 'b', 'c');
     source.complete();
+    settleNext();
     expect(isCompleted()).toBe(false);
     settleNext();
     expect(isCompleted()).toBe(true);
+    settleNext();
+    expect(log).toEqual(['a ack', 'b ack', 'c ack']);
+  });
+
+  it('completes at once where something waited and nothing does any more', () => {
+    const { source, send, settleNext, isCompleted } = setUp(1);
+    send('a', 'b');
+    settleNext();
+    source.complete();
+    expect(isCompleted()).toBe(true);
+  });
+
+  it.each([
+    ['with a budget', { to: (flow: Flow<string>) => flow, budget: 1 }],
+    ['that is a sink', { to: recordingSink<string>() }],
+  ])('%s hands back its part of a message on which another branch let the flow end', (_which, late) => {
+    const { message, log } = recorder();
+    const source = new Subject<Message<string>>();
+    const when = topic('test');
+    const rules = [
+      { name: 'first', when, to: (flow: Flow<string>) => flow },
+      { name: 'late', when, ...late },
+    ];
+    const out: string[] = [];
+    source.pipe(route(rules, { match: 'all' }), take(1)).subscribe((each) => out.push(settling(each)));
+    source.next(message('a'));
+    expect([out, log]).toEqual([['a'], ['a release']]);
   });
 
   it('hands back what waits when the flow is unsubscribed, and begins nothing after', () => {
@@ -222,6 +250,9 @@ describe('a branch with a budget', () => {
     expect([bound.isFull(), told]).toEqual([true, 1]);
     held.shift()?.ack();
     expect(bound.isFull()).toBe(false);
+    held.shift()?.ack();
+    send('half');
+    expect(told).toBe(1);
     stop();
     send('c');
     clock.advance(0);

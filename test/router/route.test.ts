@@ -180,6 +180,14 @@ group('route', () => {
       expect(settled[0]?.by).toBe('orders');
     });
 
+    it('is also for what none of all rules takes (ACK-08)', () => {
+      const { flow, log } = recorder();
+      flow(['a'])
+        .pipe(route([none], { match: 'all' }))
+        .subscribe();
+      expect(log).toEqual(['a dead UNROUTED']);
+    });
+
     it('acks with a note, counts and reports when told to drop (ACK-08)', () => {
       const { flow, log } = recorder();
       const { seen, stop } = events('message.overflowed');

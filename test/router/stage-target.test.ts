@@ -10,7 +10,7 @@ import {
   type Flow,
   type Message,
   type Rule,
-  type SluiceError,
+  SluiceError,
   type Stage,
 } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
@@ -202,6 +202,35 @@ describe('a branch whose stage fails', () => {
     clock.advance(0);
     expect(outTexts()).toEqual(['a']);
     expect(ended).toEqual(['complete']);
+  });
+
+  it('is left behind when what it emits at once lets the flow end while it is being subscribed', () => {
+    const { message, log } = recorder();
+    let isOpen = false;
+    const eager: Stage<string, string> = () =>
+      new Observable((output) => {
+        isOpen = true;
+        output.next(message('at once'));
+        return () => (isOpen = false);
+      });
+    const seen: string[] = [];
+    new Subject<Message<string>>()
+      .pipe(route([{ name: 'eager', when: topic('test'), to: eager, budget: 1 }]), take(1))
+      .subscribe((each) => seen.push(settling(each)));
+    expect([seen, log, isOpen]).toEqual([['at once'], ['at once ack'], false]);
+  });
+
+  it('tries again, and is not refused, when its first start fails for now only', () => {
+    let subscribed = 0;
+    const { send, clock, outTexts, ended } = setUp((source) => {
+      subscribed += 1;
+      return subscribed === 1
+        ? throwError(() => new SluiceError('HANDLER_FAILED', 'not yet', { retriable: true }))
+        : source;
+    });
+    send('tested', 'a');
+    clock.advance(100);
+    expect([outTexts(), ended]).toEqual([['a'], []]);
   });
 
   it('does not come back after an unsubscribe', () => {
