@@ -108,6 +108,10 @@ suite('describe', () => {
 });
 
 suite('mermaid', () => {
+  it('refuses what is no graph', () => {
+    expect(() => mermaid({} as never)).toThrow(/mermaid.*'graph'.*as describe\(\) gives/);
+  });
+
   it('writes nodes by kind and labels on arrows, and escapes what would end a label', () => {
     const text = mermaid({
       nodes: [
