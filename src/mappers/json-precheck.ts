@@ -78,8 +78,8 @@ function mayHaveManyDigits(bytes: Uint8Array): boolean {
     }
     at = before + RUN;
     if (before > last) continue;
-    let from = before + 1;
-    while (from > 0 && isDigit(bytes[from - 1] as number)) from -= 1;
+    // Every leap begins behind what ends a run, so this is its first digit.
+    const from = before + 1;
     while (at < length && isDigit(bytes[at] as number)) at += 1;
     if (isNumber(bytes, from) && mayLoseDigits(bytes, from, at)) return true;
     at += RUN;

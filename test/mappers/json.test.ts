@@ -232,6 +232,10 @@ describe('json refuses to decode', () => {
     ['an overflow with a fraction', '1.5e0400'],
     ['a fraction of 18 digits', '123456789.123456789'],
     ['a fraction of 20 digits', '3.1415926535897932384'],
+    ['a fraction of 18 digits behind the point', '0.123456789012345678'],
+    ['a fraction of 18 digits behind a zero', '0.0123456789012345678'],
+    ['a fraction with zeros behind its first digit', '0.10000000000000000555'],
+    ['a fraction with zeros behind a one', '1.00000000000000000123'],
     ['a whole number written as a fraction', '9007199254740993.0'],
     ['a whole number with an exponent', '900719925474099.3e1'],
   ])('B07: %s would be rounded', (_, token) => {
