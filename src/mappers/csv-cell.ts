@@ -78,14 +78,14 @@ export function cellText(value: unknown, type: CsvColumnType | undefined): strin
   return typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : undefined;
 }
 
-// What a spreadsheet takes for the start of a formula or command.
-const FORMULA = /^[=+\-@\t\r]/;
+// What a spreadsheet takes for the start of a formula or command; in some languages also the full-width forms of the signs.
+const FORMULA = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
 const NUMBER = /^-\d+(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
 
 /**
  * Writes `'` before what a spreadsheet would run.
  *
- * Source: OWASP ASVS 4.0 section 5.3.10, CWE-1236.
+ * Source: OWASP, CSV Injection; OWASP ASVS 4.0 section 5.3.10; CWE-1236.
  * @internal
  */
 export function guardFormula(text: string): string {

@@ -51,8 +51,8 @@ export interface CsvOptions<C extends CsvColumns = CsvColumns> {
   /** Line end when writing. Default CRLF, as RFC 4180 has it; reading takes LF and CRLF. */
   readonly lineEnd?: '\r\n' | '\n';
   /**
-   * Writes `'` before text that a spreadsheet would run as a formula: text that starts with `=`, `+`, `-`, `@`, tab or CR
-   * and is no number. Reading does not take it away. Default true.
+   * Writes `'` before text that a spreadsheet would run as a formula: text that starts with `=`, `+`, `-`, `@`, one of their
+   * full-width forms, tab, CR or LF, and is no number. Reading does not take it away. Default true.
    */
   readonly guardFormulas?: boolean;
 }
