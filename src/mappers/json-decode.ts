@@ -49,16 +49,21 @@ function utf8Length(text: string, characters: number): number {
   return length;
 }
 
-/** Parses with the inexact numbers put in quotes, and makes those bigints that shall be. */
+/** Stands for a number that becomes a bigint: it is read as Infinity, and no number of a text that was scanned for them is. */
+const PLACE = '1e999';
+
+/** Parses with the inexact numbers put in quotes, or kept as bigints. */
 function parseKeeping(text: string, inexact: readonly InexactNumber[], asBigint: boolean): unknown {
-  let quoted = '';
+  let kept = '';
   let done = 0;
   for (const { from, to } of inexact) {
-    quoted += `${text.slice(done, from)}"${text.slice(from, to)}"`;
+    kept += text.slice(done, from) + (asBigint ? PLACE : `"${text.slice(from, to)}"`);
     done = to;
   }
-  const holder = { root: JSON.parse(quoted + text.slice(done)) as unknown };
-  if (asBigint) for (const { from, to, path } of inexact) toBigint(holder, ['root', ...path], text.slice(from, to));
+  const holder = { root: JSON.parse(kept + text.slice(done)) as unknown };
+  // From the end: of a key that came twice the last value counts.
+  if (asBigint)
+    for (const { from, to, path } of [...inexact].reverse()) toBigint(holder, ['root', ...path], text.slice(from, to));
   return holder.root;
 }
 
@@ -66,10 +71,10 @@ function toBigint(holder: object, path: readonly PropertyKey[], digits: string):
   let target = holder as Record<PropertyKey, unknown>;
   for (const key of path.slice(0, -1)) {
     const inner = target[key];
-    // The same key came again later and its last value counts.
+    // The same key came again later.
     if (typeof inner !== 'object' || inner === null) return;
     target = inner as Record<PropertyKey, unknown>;
   }
   const last = path[path.length - 1] as PropertyKey;
-  if (target[last] === digits) target[last] = BigInt(digits);
+  if (target[last] === Infinity) target[last] = BigInt(digits);
 }

@@ -265,6 +265,12 @@ describe('json refuses to decode', () => {
     expect(decode('{"a":9007199254740993,"a":1}', big)).toStrictEqual({ a: 1 });
     expect(decode('{"a":{"b":9007199254740993},"a":null}', big)).toStrictEqual({ a: null });
     expect(decode('{"a":{"b":{"c":9007199254740993}},"a":1}', big)).toStrictEqual({ a: 1 });
+    expect(decode('{"a":9007199254740993,"a":"9007199254740993"}', big)).toStrictEqual({ a: '9007199254740993' });
+    expect(decode('{"a":9007199254740993,"a":9007199254740995}', big)).toStrictEqual({ a: 9007199254740995n });
+    expect(decode('[{"a":[9007199254740993,1]},{"a":[9007199254740993],"a":[2,"x"]}]', big)).toStrictEqual([
+      { a: [9007199254740993n, 1] },
+      { a: [2, 'x'] },
+    ]);
     expect(codeOf(() => decode('1e400', big))).toBe('LIMIT_NUMBER');
     expect(codeOf(() => decode('3.1415926535897932384', big))).toBe('LIMIT_NUMBER');
     expect(decode('1'.repeat(1000), big)).toBe(BigInt('1'.repeat(1000)));
