@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { ConsumeMessage, Options } from 'amqplib';
+import { headersToSend } from '../connection/headers-to-send.js';
 import { wellFormed } from '../mappers/utf8.js';
 import { HEADERS, NO_HEADERS, type HeaderValue, type MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
@@ -78,7 +79,7 @@ export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, 
   if (headers === NO_HEADERS && key === undefined) return properties;
   // Whatever a header is called, it is one: `__proto__` of another object would be its prototype.
   const out = Object.create(null) as Record<string, unknown>;
-  for (const name of Object.keys(headers)) {
+  for (const name of Object.keys(headersToSend(headers))) {
     const value = headers[name] as HeaderValue;
     if (ROUTING.includes(name)) throw new Error(`RabbitMQ would route by its header '${name}'`);
     if (name === HEADERS.contentType) properties.contentType = wellFormed(textOf(value));

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { headersToSend } from '../connection/headers-to-send.js';
 import { isTime } from '../connection/is-time.js';
 import { SluiceError } from '../errors.js';
 import { wellFormed } from '../mappers/utf8.js';
@@ -79,7 +80,8 @@ export function keyBytes(key: string | Uint8Array | undefined): Buffer | null {
 /**
  * What goes out of a message.
  *
- * @throws SluiceError `ENCODE_FAILED` for a time that is none, and a header or id that is no text or has half a surrogate pair
+ * @throws SluiceError `ENCODE_FAILED` for a time or headers that are none, and a header or id that is no text or has half a surrogate
+ *   pair
  * @internal
  */
 export function outgoing(
@@ -103,7 +105,7 @@ function headersOut(
   // Most have no others, and an object without a prototype is a slow one. A computed name is a property, whatever it is.
   if (headers === NO_HEADERS && idHeader !== undefined) return { [idHeader]: bytesOf('id', message.id) };
   const out = Object.create(null) as Record<string, Buffer | Buffer[]>;
-  for (const name in headers) {
+  for (const name in headersToSend(headers)) {
     const value = headers[name] as HeaderValue;
     out[wellFormed(name)] = Array.isArray(value)
       ? value.map((one: string | Uint8Array) => bytesOf(name, one))

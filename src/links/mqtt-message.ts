@@ -1,3 +1,4 @@
+import { headersToSend } from '../connection/headers-to-send.js';
 import { isTime } from '../connection/is-time.js';
 import { HEADERS, NO_HEADERS, type HeaderValue, type MessageHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
@@ -81,7 +82,7 @@ export function metaOf({ qos, retain, dup, messageId, properties }: MqttPublish)
 /**
  * What goes out beside topic and payload, over MQTT 5.
  *
- * @throws SluiceError `ENCODE_FAILED` for a header that MQTT cannot carry
+ * @throws SluiceError `ENCODE_FAILED` for headers that are none, or that MQTT cannot carry
  * @internal
  */
 export function propertiesOf(message: Message<Uint8Array>, expirySeconds: number | undefined): MqttProperties {
@@ -93,7 +94,7 @@ export function propertiesOf(message: Message<Uint8Array>, expirySeconds: number
   let contentType: string | undefined;
   let responseTopic: string | undefined;
   let correlationData: Uint8Array | undefined;
-  for (const [name, value] of Object.entries(headers)) {
+  for (const [name, value] of Object.entries(headersToSend(headers))) {
     if (name === HEADERS.contentType) contentType = single(name, value);
     else if (name === RESPONSE_TOPIC) responseTopic = topicOf(single(name, value));
     else if (name === CORRELATION_DATA) correlationData = bytesOf(value);
@@ -119,7 +120,7 @@ export function wholeSeconds(ms: number): number {
 /** The name of a header that MQTT 3.1.1 would lose; a content type is not counted, receivers know it by the topic. @internal */
 export function lostHeader(headers: MessageHeaders): string | undefined {
   if (headers === NO_HEADERS) return undefined;
-  return Object.keys(headers).find((name) => name !== HEADERS.contentType);
+  return Object.keys(headersToSend(headers)).find((name) => name !== HEADERS.contentType);
 }
 
 function first(value: string | readonly string[] | undefined): string | undefined {

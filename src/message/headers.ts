@@ -42,6 +42,15 @@ export const HEADERS = {
   hops: 'x-hops',
 } as const;
 
+/**
+ * Whether it has values by name. Types are not looked at where JavaScript is written, and a Map or `Headers` would count as none.
+ *
+ * @internal
+ */
+export function areHeaders(value: unknown): value is MessageHeaders {
+  return value === NO_HEADERS || (typeof value === 'object' && value !== null && !(Symbol.iterator in value));
+}
+
 const utf8 = new TextDecoder();
 
 /**

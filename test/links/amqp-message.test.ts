@@ -77,6 +77,10 @@ describe('a message in AMQP', () => {
       expect(() => propertiesOf(message(bytes, { headers: { a: wrong } }), true, true)).toThrow(
         "'a' is neither text nor bytes",
       );
+    for (const wrong of [null, new Map([['a', '1']])])
+      expect(() => propertiesOf(message(bytes).with(bytes, { headers: wrong as never }), true, true)).toThrow(
+        'values by name',
+      );
     for (const [name, wrong] of [['id', { id: 5 }] as const, ['key', { key: null }] as const])
       expect(() => propertiesOf(message(bytes, wrong as never), true, true)).toThrow(`'${name}' is neither text nor`);
   });

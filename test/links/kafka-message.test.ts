@@ -98,6 +98,8 @@ describe('what goes out', () => {
       }) as Error;
     for (const wrong of [5, true, null, undefined, {}, [5], [undefined]] as never[])
       expect(() => outgoing({ ...message, headers: { a: wrong } }, null, 'x-id')).toThrow(refused('a'));
+    for (const wrong of [null, new Map([['a', '1']])] as never[])
+      expect(() => outgoing({ ...message, headers: wrong }, null, 'x-id')).toThrow('values by name');
     expect(() => outgoing({ ...message, id: 5 as never }, null, 'x-id')).toThrow(refused('id'));
     expect(() => keyBytes(null as never)).toThrow(refused('key'));
   });

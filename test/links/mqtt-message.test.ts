@@ -78,6 +78,13 @@ describe('a message as MQTT 5 carries it', () => {
         expect(() => sent({ [name]: wrong }), name).toThrow(refused(name));
     expect(() => propertiesOf(message(bytes(), { key: 5 as never }), undefined)).toThrow(refused('key'));
     expect(() => propertiesOf(message(bytes(), { id: 5 as never }), undefined)).toThrow(refused('id'));
+    for (const wrong of [null, new Map([['a', '1']])] as never[]) {
+      const refused = message(bytes()).with(bytes(), { headers: wrong });
+      expect(() => propertiesOf(refused, undefined)).toThrow(
+        expect.objectContaining({ code: 'ENCODE_FAILED', retriable: false }) as Error,
+      );
+      expect(() => lostHeader(wrong)).toThrow(expect.objectContaining({ code: 'ENCODE_FAILED' }) as Error);
+    }
     expect(sent({ 'correlation-data': 'a\n' }).correlationData).toEqual(bytes(97, 10));
   });
 
