@@ -72,7 +72,7 @@ export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, 
   const properties: Options.Publish = {
     persistent,
     mandatory,
-    messageId: sent('id', id) as string,
+    messageId: written('id', id),
   };
   // Seconds, as the specification has it, which knows none before 1970.
   if (timeMs >= 0) properties.timestamp = Math.floor(timeMs / 1_000);
@@ -88,9 +88,15 @@ export function propertiesOf(message: Message<Uint8Array>, persistent: boolean, 
         ? value.map((one: string | Uint8Array) => sent(name, one))
         : sent(name, value as string | Uint8Array);
   }
-  if (key !== undefined) out[KEY] = sent('key', key);
+  if (key !== undefined) out[KEY] = written('key', key);
   properties.headers = out;
   return properties;
+}
+
+/** What has to be text: bytes would come back as nothing, or be refused by the client. */
+function written(name: string, value: string): string {
+  if (typeof value === 'string') return wellFormed(value);
+  throw new Error(`'${name}' is no text`);
 }
 
 function sent(name: string, value: string | Uint8Array): string | Buffer {
