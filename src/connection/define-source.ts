@@ -33,7 +33,7 @@ export interface ReaderContext<T> {
   readonly waitingBytes: number;
   /**
    * Hands over a message. False means: stop, `resume` will be called. What is offered all the same waits in a bounded
-   * inbox, so that the rest of a chunk has a place.
+   * inbox, so that the rest of a chunk has a place. What is no delivery ends the flow with `CONFIG_INVALID`.
    */
   offer(delivery: Delivery<T>): boolean;
   /** The same where many messages differ in nothing but the payload: `facts` is made once for all of them. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { SluiceError } from '../errors.js';
 import type { ReaderContext } from './define-source.js';
-import type { Delivery, DeliveryFacts } from './delivery.js';
+import { deliveryFault, type Delivery, type DeliveryFacts } from './delivery.js';
 
 /**
  * Payloads that are there when they are asked for. Asking must do nothing else: between the look at the credit and the
@@ -17,11 +17,11 @@ export interface Supply<T> {
 }
 
 /** What a session does for its reader. */
-type Session<T> = Omit<ReaderContext<T>, 'lost'>;
+type Session<T> = Omit<ReaderContext<T>, 'lost'> & { readonly connector: string };
 
 /**
  * What one reader sees of its session. A reader of an earlier connection may still call: once `isCurrent` is false it
- * can neither feed nor end the present one.
+ * can neither feed nor end the present one. What is no delivery would be none again the next time: the flow ends.
  *
  * A class, as each object literal with getters would get a shape of its own, and every look at it would be slow. What is
  * called needs no `this`, so that readers may pass it on.
@@ -46,12 +46,17 @@ export class SessionContext<T> implements ReaderContext<T> {
     this.isCurrent = isCurrent;
     this.clock = session.clock;
     this.lost = lost;
-    this.offer = (delivery) => isCurrent() && session.offer(delivery);
-    this.offerAs = (payload, facts) => isCurrent() && session.offerAs(payload, facts);
-    this.offerEach = (supply, facts) => {
-      if (isCurrent()) session.offerEach(supply, facts);
+    const isSound = (given: unknown): boolean => {
+      const fault = deliveryFault(session.connector, given);
+      if (fault !== undefined) lost(fault);
+      return fault === undefined;
     };
-    this.refuse = (delivery, reason) => isCurrent() && session.refuse(delivery, reason);
+    this.offer = (delivery) => isCurrent() && isSound(delivery) && session.offer(delivery);
+    this.offerAs = (payload, facts) => isCurrent() && isSound(facts) && session.offerAs(payload, facts);
+    this.offerEach = (supply, facts) => {
+      if (isCurrent() && isSound(facts)) session.offerEach(supply, facts);
+    };
+    this.refuse = (delivery, reason) => isCurrent() && isSound(delivery) && session.refuse(delivery, reason);
     this.takeBack = (isMeant, reason) => {
       if (isCurrent()) session.takeBack(isMeant, reason);
     };

@@ -45,6 +45,47 @@ describe('what a reader may rely on', () => {
     }
   });
 
+  it('ends the flow with what is no delivery, as of plain JavaScript, however it is handed over (B31)', async () => {
+    const sound = { payload: 'a', topic: 't' };
+    const offers: readonly [(context: ReaderContext<string>) => unknown, string][] = [
+      [(context) => context.offer(undefined as never), 'expected an object with payload and topic'],
+      [(context) => context.offer({ payload: 'a' } as never), "'topic': expected a text"],
+      [(context) => context.offer({ ...sound, headers: new Map() } as never), "'headers': expected an object"],
+      [(context) => context.offerAs('a', {} as never), "'topic': expected a text"],
+      [(context) => context.offerEach(supplyOf(['a']), {} as never), "'topic': expected a text"],
+      [(context) => context.refuse(undefined as never, new SluiceError('DECODE_FAILED', 'no')), 'expected an object'],
+    ];
+    for (const [offer, fault] of offers) {
+      const clock = virtualClock();
+      const errors: unknown[] = [];
+      const released: unknown[] = [];
+      let opens = 0;
+      const flow = defineSource<string>(
+        {
+          connector: 'rough',
+          credit: 4,
+          open(context) {
+            opens += 1;
+            const resume = (): void => {
+              context.offer({ ...sound, position: 1 });
+              offer(context);
+            };
+            return { resume, settle: () => undefined, close: () => undefined };
+          },
+        },
+        { clock },
+      );
+      flow.subscribe({
+        next: (message) => message.signal.addEventListener('abort', () => released.push(message.payload)),
+        error: (error: unknown) => errors.push(error),
+      });
+      await clock.run(60_000);
+      const told = expect.stringContaining(`what the reader of 'rough' offered: ${fault}`) as string;
+      expect(errors).toMatchObject([{ code: 'CONFIG_INVALID', message: told, details: { connector: 'rough' } }]);
+      expect([opens, released]).toEqual([1, ['a']]);
+    }
+  });
+
   it('may throw wherever it is called: the flow ends in order, and what it could not settle comes again', async () => {
     for (const hook of ['leave', 'stop', 'close', 'settle', 'resume', 'subscribed'] as const) {
       const clock = virtualClock();
