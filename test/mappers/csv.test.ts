@@ -171,6 +171,10 @@ describe('csv makes a fault an error of its record alone', () => {
       { a: '3', b: '4\r\n5' },
       { a: '6', b: '7' },
     ]);
+    expect(outcomes('a,b\n1,2\r\n3,4\n')).toStrictEqual([
+      { a: '1', b: '2' },
+      { a: '3', b: '4' },
+    ]);
   });
 
   it('B13: a quote that is never closed costs its record, not the rest of the file', () => {
@@ -180,6 +184,8 @@ describe('csv makes a fault an error of its record alone', () => {
     expect(records.at(-1)?.value).toStrictEqual({ a: '99', b: 'row 99' });
     // Lines and offsets after it are those of the file.
     expect(records[2]?.line).toBe(3 + Number((records[2]?.value as { a: string }).a) + 1);
+    const pieces = cut(utf8(`a,b\n1,2\n3,"open\n${rows}`), [50]);
+    expect(split(csv({ maxBytes: 100 }), pieces)).toStrictEqual(records);
     const end = split(plain, [utf8('a,b\n1,2\n3,"open\n4,5\n')]);
     expect(end.map(({ value }) => value)).toStrictEqual([{ a: '1', b: '2' }, 'DECODE_FAILED 3:2']);
     expect(refusal(() => plain.all.decode(utf8('a\n"x'))).message).toContain('a quote that is never closed');
@@ -439,6 +445,12 @@ describe('csv encodes (S2.24, S2.51)', () => {
     expect(textOf(typed.head) + textOf(typed.encodeRecord(rows[1]!))).toBe('id,amount,paid\r\n"c\nd",-0.5,false\r\n');
     expect(textOf(csv({ columns, lineEnd: '\n', delimiter: '\t' }).all.encode([]))).toBe('id\tamount\tpaid\n');
     expect(typed).toMatchObject({ name: 'csv', contentType: 'text/csv; charset=utf-8; header=present' });
+  });
+
+  it('quotes a cell for its delimiter alone, and leaves a cell empty that may be and is not there', () => {
+    const mapper = csv({ columns: { a: 'string', b: 'number?' }, delimiter: ';' });
+    expect(textOf(mapper.encodeRecord({ a: 'x;y,z', b: 1 }))).toBe('"x;y,z";1\r\n');
+    expect(textOf(mapper.encodeRecord({ a: 'x,y' } as never))).toBe('x,y;\r\n');
   });
 
   it('writes no header where the names come from the options', () => {
