@@ -1,6 +1,6 @@
 import { delay, Observable, Subject, take } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { payload, route, topic, type BranchOverflow, type Flow, type Message, type Stage } from 'sluice';
+import { each, payload, route, topic, type BranchOverflow, type Flow, type Message, type Stage } from 'sluice';
 import { testSource, virtualClock } from 'sluice/testing';
 import type { Envelope } from '../../src/message/envelope.js';
 import type { RelayBound } from '../../src/message/settler.js';
@@ -257,6 +257,40 @@ describe('a branch with a budget', () => {
     send('c');
     clock.advance(0);
     expect(told).toBe(1);
+  });
+
+  it('lets others in for what waits in a lane, and it again in its order once there is a place', () => {
+    const clock = virtualClock();
+    const source = testSource<string>({ clock, credit: 8 });
+    const atWork = new Map<string, () => void>();
+    const started: string[] = [];
+    const work = (text: string): Observable<string> =>
+      new Observable((output) => {
+        started.push(text);
+        atWork.set(text, () => {
+          atWork.delete(text);
+          output.next(text);
+          output.complete();
+        });
+      });
+    const lane = ({ payload: text }: Message<string>): string => text.charAt(0);
+    const to = each(work, { lane, laneCredit: 1, concurrency: 8, clock });
+    source.flow
+      .pipe(route([{ name: 'slow', when: () => true, to, budget: 2 }], { clock }))
+      .subscribe((message) => message.ack());
+    for (const text of ['a1', 'a2', 'a3', 'b1', 'b2', 'c1']) source.offer(text);
+    source.end();
+    clock.advance(0);
+    expect(started).toEqual(['a1', 'b1']);
+    while (atWork.size > 0) {
+      expect(atWork.size).toBeLessThanOrEqual(2);
+      const [[, finish]] = atWork as unknown as [[string, () => void]];
+      finish();
+      clock.advance(0);
+    }
+    expect([...started].sort()).toEqual(['a1', 'a2', 'a3', 'b1', 'b2', 'c1']);
+    expect(started.filter((text) => text.startsWith('a'))).toEqual(['a1', 'a2', 'a3']);
+    expect(source.unsettled).toEqual([]);
   });
 
   it('names itself while it holds a message', () => {
