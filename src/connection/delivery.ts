@@ -21,14 +21,14 @@ export interface Delivery<T> extends DeliveryFacts {
 }
 
 /**
- * What is wrong with what the reader of a connector offered, `undefined` when nothing is. Types are not looked at where JavaScript
+ * What is wrong with a message that is handed over, `undefined` when nothing is. Types are not looked at where JavaScript
  * is written, and who meets the message later would be blamed.
  *
  * @internal
  */
-export function deliveryFault(connector: string, given: unknown): SluiceError | undefined {
+export function deliveryFault(owner: string, given: unknown): SluiceError | undefined {
   const fault = factsFault(given);
-  return fault === undefined ? undefined : configInvalid(`what the reader of '${connector}' offered`, [fault]);
+  return fault === undefined ? undefined : configInvalid(owner, [fault]);
 }
 
 function factsFault(given: unknown): string | undefined {

@@ -46,8 +46,9 @@ export class SessionContext<T> implements ReaderContext<T> {
     this.isCurrent = isCurrent;
     this.clock = session.clock;
     this.lost = lost;
+    const owner = `what the reader of '${session.connector}' offered`;
     const isSound = (given: unknown): boolean => {
-      const fault = deliveryFault(session.connector, given);
+      const fault = deliveryFault(owner, given);
       if (fault !== undefined) lost(fault);
       return fault === undefined;
     };

@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../clock.js';
+import { deliveryFault } from '../connection/delivery.js';
 import { either, flag, integer, oneOf, type OptionRules, required, text } from '../connection/options.js';
 import { isSluiceError, type SluiceError } from '../errors.js';
 import { MemoryConsumer, type MemoryWakeable } from './memory-consumer.js';
@@ -94,6 +95,9 @@ export class MemoryConnection {
       publish: (message, receipt) => {
         let stored: boolean;
         try {
+          // The source that reads it would end over it.
+          const fault = deliveryFault('memorySink', message);
+          if (fault !== undefined) throw fault;
           const isClear = this.toBroker.isClear && this.toClient.isClear;
           stored = isClear && this.host.topic(message.topic).tryPut(message);
         } catch (error) {

@@ -1,4 +1,5 @@
 import { currentClock, type Clock } from '../clock.js';
+import { deliveryFault } from '../connection/delivery.js';
 import { SluiceError } from '../errors.js';
 import { deadLetterHeaders } from '../message/dead-letter.js';
 import type { Message } from '../message/message.js';
@@ -115,6 +116,8 @@ class Broker implements MemoryBroker, MemoryConnectionHost, MemoryFaultsHost, Me
   publish(message: MemoryPublish, receipt?: MemoryReceipt): void {
     if (this.faults.isDead) throw this.faults.obstacle('') as SluiceError;
     const topic = this.topic(message.topic);
+    const fault = deliveryFault('publish', message);
+    if (fault !== undefined) throw fault;
     if (receipt !== undefined) topic.publish(message, receipt);
     else if (!topic.tryPut(message)) throw topic.overflowed();
   }

@@ -25,9 +25,9 @@ describe('deliveryFault', () => {
     [{ ...sound, headers: null }, "'headers': expected an object"],
     [{ ...sound, headers: new Map() }, "'headers': expected an object"],
     [{ ...sound, headers: 'a: b' }, "'headers': expected an object"],
-  ])('names the connector that gave %j, and what is wrong (B31)', (given, fault) => {
+  ])('says whose %j is wrong, and what of it (B31)', (given, fault) => {
     const { code, message } = deliveryFault('rough', given) ?? {};
     expect(code).toBe('CONFIG_INVALID');
-    expect(message).toContain(`what the reader of 'rough' offered: ${fault}`);
+    expect(message).toContain(`rough: ${fault}`);
   });
 });

@@ -24,6 +24,22 @@ describe('memorySink', () => {
     expect(out.messages[0]?.reply).toBe(reply);
   });
 
+  it('gives up what is no message, before it ends the flow of a source (B31)', () => {
+    const clock = virtualClock();
+    const broker = memoryBroker({ clock });
+    const sink = memorySink<number>(broker, { topic: 'out', clock });
+    collect(memorySource<number>(broker, { topic: 'in', clock }), (message) => {
+      for (const patch of [{ key: 5 }, { headers: new Map() }] as never[]) sink.next(message.with(1, patch));
+    });
+    broker.publish({ topic: 'in', payload: 1 });
+    for (const wrong of [{ key: 5 }, { id: 5 }, { headers: 'a: b' }] as never[])
+      expect(() => broker.publish({ topic: 'out', payload: 1, ...(wrong as object) })).toThrow(
+        expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error,
+      );
+    clock.advance(0);
+    expect([broker.peek.unsettled('in'), broker.peek.depth('in'), broker.peek.depth('out')]).toEqual([0, 0, 0]);
+  });
+
   it("sends to each message's own topic when none is named", () => {
     const clock = virtualClock();
     const broker = memoryBroker({ clock });
