@@ -52,10 +52,18 @@ export class SessionContext<T> implements ReaderContext<T> {
       if (fault !== undefined) lost(fault);
       return fault === undefined;
     };
+    // Made once for many messages, and looked at once.
+    let known: object = {};
+    const areSound = (facts: DeliveryFacts): boolean => {
+      if (facts === known) return true;
+      if (!isSound(facts)) return false;
+      known = facts;
+      return true;
+    };
     this.offer = (delivery) => isCurrent() && isSound(delivery) && session.offer(delivery);
-    this.offerAs = (payload, facts) => isCurrent() && isSound(facts) && session.offerAs(payload, facts);
+    this.offerAs = (payload, facts) => isCurrent() && areSound(facts) && session.offerAs(payload, facts);
     this.offerEach = (supply, facts) => {
-      if (isCurrent() && isSound(facts)) session.offerEach(supply, facts);
+      if (isCurrent() && areSound(facts)) session.offerEach(supply, facts);
     };
     this.refuse = (delivery, reason) => isCurrent() && isSound(delivery) && session.refuse(delivery, reason);
     this.takeBack = (isMeant, reason) => {

@@ -52,6 +52,7 @@ describe('what a reader may rely on', () => {
       [(context) => context.offer({ payload: 'a' } as never), "'topic': expected a text"],
       [(context) => context.offer({ ...sound, headers: new Map() } as never), "'headers': expected an object"],
       [(context) => context.offerAs('a', {} as never), "'topic': expected a text"],
+      [(context) => context.offerAs('a', undefined as never), 'expected an object with payload and topic'],
       [(context) => context.offerEach(supplyOf(['a']), {} as never), "'topic': expected a text"],
       [(context) => context.refuse(undefined as never, new SluiceError('DECODE_FAILED', 'no')), 'expected an object'],
     ];
