@@ -969,7 +969,7 @@ describe('fileSource', () => {
         await folder.write('a.log', 'c\n');
         const consumer = consume(fileSource({ path, offsets, follow: true, ...fast }));
         await vi.waitFor(() => expect(texts(consumer.messages)).toEqual(['c']));
-        if (process.platform === 'linux') expect(await openOf(path)).toEqual([path]);
+        if (process.platform === 'linux') await vi.waitFor(async () => expect(await openOf(path)).toEqual([path]));
         consumer.unsubscribe();
       },
     );
